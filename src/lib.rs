@@ -1,0 +1,10 @@
+//! realmgate: a game-aware load balancer and gateway.
+//!
+//! One process in front of a game's clusters. It terminates TLS, reads the players' length-prefixed frames,
+//! routes each frame by its protocol ID to a cluster and carries the answers back. `docs/floor-plan.md` says
+//! which room owns what and which rooms it may see; `docs/life-of-a-frame.md` follows one frame through them.
+
+pub mod base;
+pub mod config;
+pub mod policy;
+pub mod wire;
