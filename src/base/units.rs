@@ -48,7 +48,7 @@ fn number(digits: &str) -> Option<u64> {
 fn largest(value: u64, units: &[(&str, u64)], zero: &str) -> String {
     units
         .iter()
-        .find(|(_, scale)| value >= *scale && value % scale == 0)
+        .find(|(_, scale)| value >= *scale && value.is_multiple_of(*scale))
         .map_or_else(|| format!("0{zero}"), |(suffix, scale)| format!("{}{suffix}", value / scale))
 }
 
