@@ -2,6 +2,17 @@
 //! envelope of the shared link and the PROXY protocol header. Every length is checked before memory is
 //! reserved. Knows nothing of routes, clusters or sessions.
 
+mod cutter;
+mod decode;
+mod encode;
+mod json;
 mod layout;
+mod measure;
+mod notice;
+mod number;
 
+pub use decode::{Frame, FrameDecoder, Frames};
+pub use encode::EncodeError;
 pub use layout::{ByteOrder, FrameLayout, Framing, Heartbeat, IdField, Width};
+pub use measure::{FrameError, Measured};
+pub use notice::{Notice, NoticeCode};
