@@ -7,12 +7,15 @@ mod decode;
 mod encode;
 mod json;
 mod layout;
+pub mod link;
 mod measure;
 mod notice;
 mod number;
+mod proxy;
 
 pub use decode::{Frame, FrameDecoder, Frames};
 pub use encode::EncodeError;
 pub use layout::{ByteOrder, FrameLayout, Framing, Heartbeat, IdField, Width};
 pub use measure::{FrameError, Measured};
 pub use notice::{Notice, NoticeCode};
+pub use proxy::{append_proxy_v1, append_proxy_v2};

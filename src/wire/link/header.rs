@@ -1,0 +1,99 @@
+//! The sixteen bytes in front of every envelope, and the short way for frames.
+
+use super::error::EnvelopeError;
+use super::kind::Kind;
+use crate::base::SessionId;
+
+/// The session field of envelopes that speak of the link itself.
+pub const LINK: SessionId = SessionId::from_raw(0);
+
+/// The bytes of the header.
+pub const HEADER_LENGTH: usize = 16;
+
+/// The bytes of the header that the length field counts.
+pub(super) const COUNTED: u32 = 12;
+/// The bytes of the length field.
+pub(super) const LENGTH_FIELD: usize = 4;
+
+/// The header of one envelope, as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The bytes behind the length field.
+    pub length: u32,
+    /// The type, known or not.
+    pub code: u8,
+    /// The bytes of all TLVs.
+    pub tlv_length: u16,
+    /// The session, or [`LINK`].
+    pub session: SessionId,
+}
+
+impl Header {
+    /// Reads a header without judging it; `None` below [`HEADER_LENGTH`] bytes.
+    #[must_use]
+    pub fn peek(head: &[u8]) -> Option<Self> {
+        let [l0, l1, l2, l3, code, _flags, t0, t1, s @ ..] = head.first_chunk::<HEADER_LENGTH>()?;
+        Some(Self {
+            length: u32::from_be_bytes([*l0, *l1, *l2, *l3]),
+            code: *code,
+            tlv_length: u16::from_be_bytes([*t0, *t1]),
+            session: SessionId::from_raw(u64::from_be_bytes(*s)),
+        })
+    }
+
+    /// Where the payload begins, in bytes from the start of the envelope.
+    #[must_use]
+    pub fn payload_start(&self) -> usize {
+        HEADER_LENGTH + usize::from(self.tlv_length)
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; HEADER_LENGTH] {
+        let [l0, l1, l2, l3] = self.length.to_be_bytes();
+        let [t0, t1] = self.tlv_length.to_be_bytes();
+        let [s0, s1, s2, s3, s4, s5, s6, s7] = self.session.raw().to_be_bytes();
+        [l0, l1, l2, l3, self.code, 0, t0, t1, s0, s1, s2, s3, s4, s5, s6, s7]
+    }
+}
+
+/// The bytes of the whole envelope that begins with `head`; `None` before its length field is there.
+/// `max_envelope` limits the length field, in bytes.
+///
+/// # Errors
+/// The length field is over the limit or ends inside the header: known from the first four bytes on, before
+/// anything is reserved.
+pub fn measure(head: &[u8], max_envelope: u32) -> Result<Option<usize>, EnvelopeError> {
+    let Some(field) = head.first_chunk::<LENGTH_FIELD>() else { return Ok(None) };
+    let claimed = u32::from_be_bytes(*field);
+    let too_long = EnvelopeError::TooLong { claimed, max: max_envelope };
+    if claimed > max_envelope {
+        return Err(too_long);
+    }
+    if claimed < COUNTED {
+        return Err(EnvelopeError::TooShort { claimed });
+    }
+    let length = usize::try_from(claimed).map_err(|_| too_long)?;
+    length.checked_add(LENGTH_FIELD).map(Some).ok_or(too_long)
+}
+
+/// Appends a FRAME without TLVs: the header and the frame, one reservation. The limit that the other side named
+/// at HELLO is the caller's to check: `12 + frame.len()` must not be over it.
+///
+/// # Errors
+/// The frame is longer than a length field can say, or `session` is [`LINK`]; `out` is unchanged then.
+pub fn append_frame_envelope(
+    session: SessionId,
+    frame: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), EnvelopeError> {
+    let too_long = EnvelopeError::TooLong { claimed: u32::MAX, max: u32::MAX };
+    let length =
+        u32::try_from(frame.len()).ok().and_then(|length| length.checked_add(COUNTED)).ok_or(too_long)?;
+    if session == LINK {
+        return Err(EnvelopeError::WrongSession(Kind::Frame));
+    }
+    let header = Header { length, code: Kind::Frame.code(), tlv_length: 0, session };
+    out.reserve(HEADER_LENGTH + frame.len());
+    out.extend_from_slice(&header.to_bytes());
+    out.extend_from_slice(frame);
+    Ok(())
+}
