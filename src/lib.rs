@@ -5,6 +5,8 @@
 //! which room owns what and which rooms it may see; `docs/life-of-a-frame.md` follows one frame through them.
 
 pub mod base;
+pub mod cluster;
 pub mod config;
 pub mod policy;
+pub mod router;
 pub mod wire;

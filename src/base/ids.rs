@@ -12,6 +12,30 @@ impl fmt::Display for ProtocolId {
     }
 }
 
+/// A cluster for as long as the process lives: its name, as a place in a list. Kept over reloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterKey(pub u16);
+
+impl ClusterKey {
+    /// The place in lists that are kept by cluster.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A backend of a cluster for as long as the process lives: cluster and address, as a place in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BackendKey(pub u32);
+
+impl BackendKey {
+    /// The place in lists that are kept by backend.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// The number of a gateway in its fleet: 0..=4095.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GatewayId(u16);

@@ -7,6 +7,6 @@ mod reason;
 mod units;
 
 pub use blame::Blame;
-pub use ids::{GatewayId, ProtocolId, SessionId};
+pub use ids::{BackendKey, ClusterKey, GatewayId, ProtocolId, SessionId};
 pub use reason::Reason;
 pub use units::{format_duration, format_size, parse_duration, parse_size};

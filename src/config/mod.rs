@@ -5,6 +5,6 @@
 mod plan;
 
 pub use plan::{
-    Backend, BackendTls, CertificatePair, Cluster, Drain, Gateway, LinkKind, Listener, ListenerLimits, Located,
-    NamedLayout, Plan, ProxyHeader, Route, Site, UnknownId,
+    Backend, BackendTls, CertificatePair, Cluster, Drain, Gateway, LinkKind, Listener, ListenerLimits,
+    Located, NamedLayout, Plan, ProxyHeader, Route, Site, UnknownId,
 };

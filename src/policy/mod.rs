@@ -1,8 +1,12 @@
-//! Decisions as plain values and functions: who is next, when to try again, what is shed. No I/O, no clock and
-//! no dice of its own: `now` and the random generator are arguments.
+//! Decisions as plain values and functions: who is next, when to try again, what is shed, who leaves when. No
+//! I/O, no clock and no dice of its own: `now` and the random generator are arguments.
 
+mod backoff;
 mod balance;
+mod drain;
 mod shed;
 
-pub use balance::{Balance, OnLoss};
-pub use shed::RouteClass;
+pub use backoff::Backoff;
+pub use balance::{Balance, Candidate, OnLoss, Picker};
+pub use drain::leave_at;
+pub use shed::{Marks, RouteClass};

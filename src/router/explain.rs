@@ -1,0 +1,94 @@
+//! What a frame would meet, in words.
+
+use super::Router;
+use crate::base::{ProtocolId, format_duration, format_size};
+use crate::config::{Cluster, LinkKind, Listener, Plan, ProxyHeader, Route, UnknownId};
+
+/// One line of an explanation: what it is about, and what is so.
+pub type Line = (&'static str, String);
+
+/// Which route, rules, group, cluster and backends a frame with this ID meets on a listener, and why.
+#[must_use]
+pub fn explain(plan: &Plan, listener: &Listener, id: ProtocolId) -> Vec<Line> {
+    let arrival =
+        format!("{} ({}), frames as [frame.{}]", listener.name(), listener.listen().get(), listener.frame());
+    let mut lines = vec![("listener", arrival)];
+    match listener.layout().heartbeat {
+        Some(heartbeat) if heartbeat.id == id => {
+            let reply = heartbeat.reply;
+            lines.push((
+                "verdict",
+                format!("the heartbeat: answered by the gateway with {reply}, never forwarded"),
+            ));
+        }
+        Some(_) | None => {
+            match Router::new(plan).route(id).and_then(|found| plan.routes().get(found.get())) {
+                Some(route) => describe_route(&mut lines, plan, route, id),
+                None => describe_unknown(&mut lines, plan, listener, id),
+            }
+        }
+    }
+    lines
+}
+
+fn describe_route(lines: &mut Vec<Line>, plan: &Plan, route: &Route, id: ProtocolId) {
+    let range = route.ids().iter().find(|(first, last)| (*first..=*last).contains(&id.0));
+    let why = range.map_or_else(
+        || "no other route has this ID, and this one takes \"*\"".to_owned(),
+        |range| format!("{id} is in {}", ids(*range)),
+    );
+    lines.push(("route", format!("{} because {why}", route.name())));
+    lines.push(("rules", format!("class {}; login none", route.class().as_str())));
+    lines
+        .push(("group", "none: no release rules, every backend serves every account and version".to_owned()));
+    if let Some(cluster) = plan.clusters().get(route.cluster()) {
+        describe_cluster(lines, cluster);
+    }
+}
+
+fn describe_cluster(lines: &mut Vec<Line>, cluster: &Cluster) {
+    let link = match cluster.link() {
+        LinkKind::Shared => "a shared link",
+        LinkKind::Dedicated { proxy: ProxyHeader::Off, .. } => "a connection per session",
+        LinkKind::Dedicated { proxy: ProxyHeader::V1, .. } => {
+            "a connection per session with a PROXY v1 header"
+        }
+        LinkKind::Dedicated { proxy: ProxyHeader::V2, .. } => {
+            "a connection per session with a PROXY v2 header"
+        }
+    };
+    let tls = if cluster.tls().is_some() { ", TLS" } else { "" };
+    let sticky = if cluster.sticky() { "a session keeps its backend" } else { "every frame is picked anew" };
+    let connect = format_duration(cluster.connect_timeout());
+    let buffer = format_size(cluster.send_buffer() as u64);
+    lines.push(("cluster", format!("{} over {link}{tls}", cluster.name())));
+    lines.push((
+        "balance",
+        format!("{}; {sticky}; on loss {}", cluster.balance().as_str(), cluster.on_loss().as_str()),
+    ));
+    lines.push(("limits", format!("connected within {connect}, at most {buffer} waiting per link")));
+    for backend in cluster.backends() {
+        lines.push(("backend", format!("{} weight {}", backend.address().get(), backend.weight())));
+    }
+}
+
+fn describe_unknown(lines: &mut Vec<Line>, plan: &Plan, listener: &Listener, id: ProtocolId) {
+    let what = match listener.unknown_id() {
+        UnknownId::Notice => "the player gets the notice unknown_id",
+        UnknownId::Drop => "it is dropped and counted",
+        UnknownId::Close => "the player gets the notice unknown_id and is closed",
+    };
+    lines.push(("verdict", format!("refused: no route has {id}; {what}")));
+    let ranges = plan.routes().iter().flat_map(|route| route.ids().iter().map(move |range| (route, *range)));
+    if let Some((route, range)) = ranges.min_by_key(|(_, range)| distance(*range, id.0)) {
+        lines.push(("nearest", format!("route {} has {}", route.name(), ids(range))));
+    }
+}
+
+fn distance((first, last): (u64, u64), id: u64) -> u64 {
+    first.saturating_sub(id).max(id.saturating_sub(last))
+}
+
+fn ids((first, last): (u64, u64)) -> String {
+    if first == last { format!("{first}") } else { format!("{first}-{last}") }
+}

@@ -1,0 +1,8 @@
+//! Protocol ID to verdict: which route a frame meets and what follows from it. Knows nothing of sessions,
+//! backends or bytes beyond the ID.
+
+mod explain;
+mod table;
+
+pub use explain::{Line, explain};
+pub use table::{RouteIndex, Router};
