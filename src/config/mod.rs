@@ -2,9 +2,76 @@
 //! way to a plan. Reads configuration files and nothing else: certificates and addresses belong to the edge,
 //! which reports its findings through the same [`Report`].
 
+mod check;
+mod mistakes;
+mod nearest;
 mod plan;
+mod problem;
+mod raw;
+mod report;
+mod site;
+mod source;
+mod tree;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use plan::{
     Backend, BackendTls, CertificatePair, Cluster, Drain, Gateway, LinkKind, Listener, ListenerLimits,
-    Located, NamedLayout, Plan, ProxyHeader, Route, Site, UnknownId,
+    NamedLayout, Plan, ProxyHeader, Route, UnknownId,
 };
+pub use problem::Problem;
+pub use report::Report;
+pub use site::{Located, Site};
+pub use source::Source;
+
+use mistakes::Mistakes;
+use source::Sources;
+
+/// Reads and checks one file, or every `*.toml` of a folder merged in the order of their names.
+///
+/// # Errors
+///
+/// All mistakes at once; a missing, empty or unreadable place is one of them and never means defaults.
+pub fn load(path: &Path) -> Result<Plan, Report> {
+    match Sources::read(path) {
+        Ok(sources) => build(sources),
+        Err((sources, problems)) => Err(Report::new(Arc::new(sources), problems)),
+    }
+}
+
+/// Checks texts that are already in memory, merged in the order given. No input makes it panic.
+///
+/// # Errors
+///
+/// All mistakes at once; no text at all is one of them.
+pub fn parse(files: Vec<Source>) -> Result<Plan, Report> {
+    let origin = match files.as_slice() {
+        [only] => only.path.clone(),
+        [first, ..] => first.path.parent().map(Path::to_path_buf).unwrap_or_default(),
+        [] => PathBuf::new(),
+    };
+    build(Sources::new(origin, files))
+}
+
+fn build(sources: Sources) -> Result<Plan, Report> {
+    let sources = Arc::new(sources);
+    let mistakes = Mistakes::default();
+    let tree = tree::read(&sources, &mistakes);
+    let found = Mistakes::default();
+    let raw = raw::read(&tree.root, &found);
+    let plan = if tree.broken.is_empty() {
+        mistakes.extend(found.into_vec());
+        check::check(&raw, &sources, &mistakes)
+    } else {
+        // What stands on a broken line was perhaps read wrong, and what seems to be missing may be on it.
+        let elsewhere =
+            |problem: &Problem| !tree.broken.iter().any(|site| sources.same_line(problem.site(), site));
+        mistakes.extend(found.into_vec().into_iter().filter(elsewhere).collect());
+        None
+    };
+    match (plan, mistakes.into_vec()) {
+        (Some(plan), problems) if problems.is_empty() => Ok(plan),
+        (_, problems) => Err(Report::new(sources, problems)),
+    }
+}

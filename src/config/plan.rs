@@ -2,8 +2,7 @@
 //! private to the room; only `check` makes a plan.
 
 use std::net::SocketAddr;
-use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,29 +10,21 @@ use crate::base::GatewayId;
 use crate::policy::{Balance, OnLoss, RouteClass};
 use crate::wire::FrameLayout;
 
+use super::problem::Problem;
+use super::report::Report;
+use super::site::{Located, Site};
+use super::source::Sources;
+
 /// Everything a configuration says, checked.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    pub(super) sources: Arc<Sources>,
     pub(super) gateway: Gateway,
     pub(super) drain: Drain,
     pub(super) frames: Vec<NamedLayout>,
     pub(super) listeners: Vec<Listener>,
     pub(super) clusters: Vec<Cluster>,
     pub(super) routes: Vec<Route>,
-}
-
-/// Where in which source a value was written, so that the edge can point at it too.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Site {
-    pub(super) source: usize,
-    pub(super) span: Range<usize>,
-}
-
-/// A value and where it was written.
-#[derive(Clone, Debug)]
-pub struct Located<T> {
-    pub(super) value: T,
-    pub(super) site: Site,
 }
 
 /// `[gateway]`.
@@ -121,6 +112,8 @@ pub enum LinkKind {
     Shared,
     /// One connection per session, frames untouched.
     Dedicated {
+        /// The name of the layout.
+        frame: String,
         /// How frame ends are found in what the backend sends.
         layout: Arc<FrameLayout>,
         /// The header that tells the backend the player's address.
@@ -199,17 +192,29 @@ impl Plan {
     pub fn routes(&self) -> &[Route] {
         &self.routes
     }
-}
 
-impl<T> Located<T> {
-    /// The value.
-    pub fn get(&self) -> &T {
-        &self.value
+    /// FNV-1a (64 bits) over the texts of the files in their order, each ended by a zero byte.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        self.sources.hash()
     }
 
-    /// Where it was written.
-    pub fn site(&self) -> &Site {
-        &self.site
+    /// The file or the folder that was loaded.
+    #[must_use]
+    pub fn origin(&self) -> &Path {
+        self.sources.origin()
+    }
+
+    /// `file:line:column` of a site of this plan, for one line of a log.
+    #[must_use]
+    pub fn place(&self, site: &Site) -> String {
+        self.sources.place(site)
+    }
+
+    /// What the edge found wrong with this plan, in the same form as the mistakes of the file.
+    #[must_use]
+    pub fn report(&self, problems: Vec<Problem>) -> Report {
+        Report::new(Arc::clone(&self.sources), problems)
     }
 }
 

@@ -1,0 +1,172 @@
+//! What listeners, clusters and routes must agree on.
+
+use super::Context;
+use super::clusters::DEFAULT_SEND_BUFFER;
+use super::layouts::{highest_id, is_opaque};
+use super::listeners::too_small;
+use super::routes::{Claim, claims, span};
+use crate::base::format_size;
+use crate::config::plan::{Cluster, LinkKind, Listener, Route};
+use crate::config::problem::Problem;
+use crate::config::raw::{self, Named};
+use crate::config::site::{Located, Site};
+use crate::wire::FrameLayout;
+
+/// The header of an envelope, which goes over a shared link with every frame.
+const ENVELOPE_HEADER: u64 = 16;
+/// The longest envelope of the link protocol.
+const MAX_ENVELOPE: u64 = 1 << 20;
+
+/// Looks at what could be made; parts with mistakes are left out.
+pub(super) fn check(
+    context: &Context<'_>,
+    listeners: &[Option<Listener>],
+    clusters: &[Option<Cluster>],
+    routes: &[Option<Route>],
+) {
+    // A listener that is missing here might be the one that makes the others right.
+    let complete = listeners.iter().all(Option::is_some) && !listeners.is_empty();
+    let known: Vec<_> = listeners.iter().flatten().collect();
+    let layouts: Vec<&FrameLayout> = known.iter().map(|listener| listener.layout.as_ref()).collect();
+    if complete {
+        ids_that_fit(context, &layouts);
+    }
+    for listener in &known {
+        own_frames(context, listener);
+    }
+    for (raw, cluster) in context.raw.clusters.iter().zip(clusters) {
+        link_buffer(context, raw, cluster.as_ref(), &layouts);
+    }
+    if routes.iter().all(Option::is_some) && clusters.iter().all(Option::is_some) {
+        opaque_listeners(context, &known, clusters, routes);
+    }
+    if clusters.iter().flatten().any(|cluster| matches!(cluster.link, LinkKind::Shared)) {
+        envelopes(context, &known);
+    }
+}
+
+/// IDs of routes that no player could ever send.
+fn ids_that_fit(context: &Context<'_>, layouts: &[&FrameLayout]) {
+    let highest = layouts.iter().filter_map(|layout| highest_id(layout.id.as_ref())).max();
+    for claim in claims(context) {
+        match highest {
+            Some(highest) if claim.to > highest => context.add(
+                Problem::at(claim.site, format!("no listener has frames with IDs above {highest}"))
+                    .because(format!(
+                        "no frame could ever have had {}",
+                        span(claim.from.max(highest + 1), claim.to)
+                    ))
+                    .write(format!("write IDs from 0 to {highest}, or a frame with a wider ID")),
+            ),
+            Some(_) => {}
+            None => context.add(
+                Problem::at(claim.site, "every listener is opaque: no IDs are read")
+                    .because("no frame would ever have matched")
+                    .write("write ids = [\"*\"], or give a listener a frame with an ID"),
+            ),
+        }
+    }
+}
+
+/// IDs that the gateway keeps for itself and that a route wants too.
+fn own_frames(context: &Context<'_>, listener: &Listener) {
+    let beat = listener.layout.heartbeat.map(|beat| ("heartbeat", beat.id.0));
+    let notice = listener.layout.notice.map(|id| ("notice", id.0));
+    for (what, id) in [beat, notice].into_iter().flatten() {
+        for claim in claims(context).iter().filter(|claim| (claim.from..=claim.to).contains(&id)) {
+            context.add(kept(context, claim, listener, what, id));
+        }
+    }
+}
+
+fn kept(context: &Context<'_>, claim: &Claim<'_>, listener: &Listener, what: &str, id: u64) -> Problem {
+    let problem = Problem::at(claim.site, format!("the ID {id} is the {what} of [frame.{}]", listener.frame))
+        .because("the gateway keeps these frames, so the route would never have got one")
+        .write(format!("leave {id} out of [route.{}]", claim.route));
+    let frame = context.raw.frames.iter().find(|frame| *frame.name.get() == listener.frame);
+    match frame.and_then(|frame| site_of(frame, what)) {
+        Some(site) => problem.see(site, format!("the {what}")),
+        None => problem,
+    }
+}
+
+fn site_of<'a>(frame: &'a Named<raw::Frame>, what: &str) -> Option<&'a Site> {
+    match what {
+        "heartbeat" => frame.body.heartbeat.given().map(Located::site),
+        _ => frame.body.notice.given().map(Located::site),
+    }
+}
+
+/// A link's buffer must hold the longest frame that players can send, and its envelope.
+fn link_buffer(
+    context: &Context<'_>,
+    raw: &Named<raw::Cluster>,
+    cluster: Option<&Cluster>,
+    layouts: &[&FrameLayout],
+) {
+    let framed = layouts.iter().filter(|layout| !is_opaque(layout));
+    let Some(longest) = framed.map(|layout| layout.max_length).max() else { return };
+    let header = match cluster.map(|cluster| &cluster.link) {
+        Some(LinkKind::Shared) => ENVELOPE_HEADER,
+        Some(LinkKind::Dedicated { .. }) => 0,
+        None => return,
+    };
+    let (needed, bytes) = (u64::from(longest) + header, raw.body.send_buffer.or(DEFAULT_SEND_BUFFER));
+    if u64::from(bytes) < needed {
+        let site = raw.body.send_buffer.given().map_or(raw.name.site(), Located::site);
+        context.add(too_small(site, bytes, needed));
+    }
+}
+
+/// Sessions without frames go whole to the one route that takes all, over links of their own.
+fn opaque_listeners(
+    context: &Context<'_>,
+    listeners: &[&Listener],
+    clusters: &[Option<Cluster>],
+    routes: &[Option<Route>],
+) {
+    let catch_all = routes.iter().flatten().find(|route| route.catch_all);
+    let cluster = catch_all.and_then(|route| clusters.get(route.cluster)?.as_ref());
+    let fits = cluster.is_some_and(|cluster| match &cluster.link {
+        LinkKind::Dedicated { layout, .. } => is_opaque(layout),
+        LinkKind::Shared => false,
+    });
+    for listener in listeners.iter().filter(|listener| is_opaque(&listener.layout) && !fits) {
+        let title = match cluster {
+            None => format!("[frame.{}] is opaque, and no route has ids = [\"*\"]", listener.frame),
+            Some(cluster) => format!(
+                "[frame.{}] is opaque, and the links of [cluster.{}] are not",
+                listener.frame, cluster.name
+            ),
+        };
+        let raw = context.raw.listeners.iter().find(|raw| *raw.name.get() == listener.name);
+        let site = raw.and_then(|raw| raw.body.frame.given()).map_or(listener.listen.site(), Located::site);
+        context.add(
+            Problem::at(site, title)
+                .because("sessions of this listener would have had nowhere to go")
+                .write(format!(
+                    "add a route with ids = [\"*\"] to a cluster with link = \"dedicated\" and frame = \"{}\"",
+                    listener.frame
+                )),
+        );
+    }
+}
+
+/// Frames that no envelope can carry would close the link for everybody on it.
+fn envelopes(context: &Context<'_>, listeners: &[&Listener]) {
+    let most = MAX_ENVELOPE - ENVELOPE_HEADER;
+    for frame in &context.raw.frames {
+        let used = listeners.iter().find(|listener| listener.frame == *frame.name.get());
+        let Some(layout) = used.map(|listener| &listener.layout).filter(|layout| !is_opaque(layout)) else {
+            continue;
+        };
+        let given = frame.body.max_length.given();
+        if let (true, Some(given)) = (u64::from(layout.max_length) > most, given) {
+            context.add(
+                Problem::at(given.site(), "frames of this length do not fit an envelope of a shared link")
+                    .because("the backend would have closed the link, and with it every session on it")
+                    .write(format!("write at most \"{}\", or use dedicated links", format_size(most))),
+            );
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! `[listener.NAME]`: where players arrive.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Context, required};
+use crate::base::format_size;
+use crate::config::plan::{CertificatePair, Listener, ListenerLimits, UnknownId};
+use crate::config::problem::Problem;
+use crate::config::raw::{self, Field, Named};
+use crate::config::site::{Located, Site};
+use crate::wire::{FrameLayout, Framing};
+
+const DEFAULT_SEND_BUFFER: u32 = 256 << 10;
+
+/// Every listener; `None` for one with a mistake.
+pub(super) fn check(context: &Context<'_>) -> Vec<Option<Listener>> {
+    let listeners: Vec<_> = context.raw.listeners.iter().map(|raw| one(context, raw)).collect();
+    if listeners.is_empty() {
+        context.add(
+            Problem::without_site("there is no [listener.NAME]")
+                .because("no player could have come in")
+                .write("add a listener with listen = \"0.0.0.0:7000\""),
+        );
+    }
+    repeated(context);
+    listeners
+}
+
+fn one(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<Listener> {
+    let listen = address(context, raw);
+    let frame = layout(context, raw);
+    let tls = raw.body.tls.given().map(|pairs| certificates(context, pairs));
+    let no_limits = raw::Limits::default();
+    let limits = raw.body.limits.value().unwrap_or(&no_limits);
+    let (frame, layout) = frame?;
+    let unknown_id = unknown_id(context, &raw.body.unknown_id, &layout);
+    send_buffer(context, limits, raw.name.site(), &layout);
+    Some(Listener {
+        name: raw.name.get().clone(),
+        listen: listen?,
+        layout,
+        frame,
+        tls: tls.unwrap_or(Some(Vec::new()))?,
+        unknown_id,
+        limits: self::limits(limits)?,
+    })
+}
+
+fn address(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<Located<SocketAddr>> {
+    let text = required(&raw.body.listen, raw.name.site(), context.mistakes, |site| {
+        Problem::at(site, format!("[listener.{}] has no `listen`", raw.name.get()))
+            .because("no player could have come in")
+            .write("add listen = \"0.0.0.0:7000\"")
+    })?;
+    let address = text.get().parse().ok();
+    if address.is_none() {
+        let title = format!("\"{}\" is no address to listen on", raw::short(text.get()));
+        context.add(
+            Problem::at(text.site(), title)
+                .because("the gateway could not have listened there")
+                .write("write an IP address and a port: \"0.0.0.0:7000\" or \"[::]:7000\""),
+        );
+    }
+    Some(Located::new(address?, text.site().clone()))
+}
+
+fn layout(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<(String, Arc<FrameLayout>)> {
+    let (name, site) = match (&raw.body.frame, context.layouts.only()) {
+        (Field::Bad, _) => return None,
+        (Field::Given(name), _) => (name.get().clone(), name.site()),
+        (Field::Absent, Some(only)) => (only.to_owned(), raw.name.site()),
+        (Field::Absent, None) => {
+            context.add(which_frame(raw.name.site(), &format!("[listener.{}]", raw.name.get()), context));
+            return None;
+        }
+    };
+    let layout = context.layouts.find(&Located::new(name.clone(), site.clone()), context.mistakes)?;
+    if layout.framing == Framing::Message {
+        context.add(
+            Problem::at(site, format!("frames of [frame.{name}] are messages, and TCP has none"))
+                .because("nobody would have known where a frame ends")
+                .write("choose a frame whose length is \"fixed\", \"varint\" or \"opaque\"; websocket is not supported yet"),
+        );
+    }
+    Some((name, layout))
+}
+
+/// A key `frame` that cannot be left out.
+pub(super) fn which_frame(site: &Site, owner: &str, context: &Context<'_>) -> Problem {
+    let names = context.layouts.names();
+    let problem = Problem::at(site, format!("{owner} does not say which `frame` it has"))
+        .because("nobody would have known what its frames look like");
+    match names.is_empty() {
+        true => problem.write("add a table [frame.NAME] and name it here"),
+        false => problem.write(format!("add `frame` with one of {}", names.join(", "))),
+    }
+}
+
+fn certificates(
+    context: &Context<'_>,
+    pairs: &Located<Vec<Located<raw::CertificatePair>>>,
+) -> Option<Vec<CertificatePair>> {
+    if pairs.get().is_empty() {
+        context.add(
+            Problem::at(pairs.site(), "`tls` is an empty list")
+                .because("the listener would have spoken plain TCP")
+                .write("remove `tls`, or add { certificate = \"tls/game.pem\", key = \"tls/game.key\" }"),
+        );
+    }
+    let pairs: Vec<_> = pairs.get().iter().map(|pair| certificate(context, pair.get())).collect();
+    pairs.into_iter().collect()
+}
+
+fn certificate(context: &Context<'_>, raw: &raw::CertificatePair) -> Option<CertificatePair> {
+    let missing = |site: &Site, key: &str| {
+        Problem::at(site, format!("`tls` has no `{key}`"))
+            .because("no handshake could have been done")
+            .write(format!("add {key} = and the path of a PEM file"))
+    };
+    let certificate =
+        required(&raw.certificate, &raw.site, context.mistakes, |site| missing(site, "certificate"));
+    let key = required(&raw.key, &raw.site, context.mistakes, |site| missing(site, "key"));
+    Some(CertificatePair { certificate: context.resolve(certificate?), key: context.resolve(key?) })
+}
+
+/// The default is a notice where the frames have one; where they have none, nothing can be told.
+fn unknown_id(context: &Context<'_>, raw: &Field<UnknownId>, layout: &FrameLayout) -> UnknownId {
+    let silent = layout.notice.is_none();
+    let default = if silent { UnknownId::Drop } else { UnknownId::Notice };
+    if let (Some(given), true) = (raw.given().filter(|given| *given.get() == UnknownId::Notice), silent) {
+        context.add(
+            Problem::at(given.site(), "players cannot be told: the frame of this listener has no `notice`")
+                .because("unknown IDs would have been dropped in silence")
+                .write(
+                    "add notice = { id = 9000 } to the frame, or write unknown_id = \"drop\" or \"close\"",
+                ),
+        );
+    }
+    raw.or(default)
+}
+
+fn send_buffer(context: &Context<'_>, limits: &raw::Limits, owner: &Site, layout: &FrameLayout) {
+    let bytes = limits.send_buffer.or(DEFAULT_SEND_BUFFER);
+    let site = limits.send_buffer.given().map_or(owner, Located::site);
+    if layout.framing != Framing::Opaque && bytes < layout.max_length {
+        context.add(too_small(site, bytes, u64::from(layout.max_length)));
+    }
+}
+
+/// A buffer that its longest frame does not fit.
+pub(super) fn too_small(site: &Site, bytes: u32, needed: u64) -> Problem {
+    let (bytes, needed) = (format_size(u64::from(bytes)), format_size(needed));
+    Problem::at(site, format!("`send_buffer` ({bytes}) is smaller than the longest frame ({needed})"))
+        .because("a long frame could never have been sent")
+        .write(format!("write send_buffer = \"{needed}\" or more, or a smaller `max_length` of the frame"))
+}
+
+fn limits(raw: &raw::Limits) -> Option<ListenerLimits> {
+    Some(ListenerLimits {
+        connections: raw.connections.or(20_000),
+        handshake_timeout: raw.handshake_timeout.or(Duration::from_secs(5)),
+        frame_timeout: raw.frame_timeout.or(Duration::from_secs(10)),
+        idle_timeout: raw.idle_timeout.or(Duration::from_secs(90)),
+        write_timeout: raw.write_timeout.or(Duration::from_secs(15)),
+        send_buffer: usize::try_from(raw.send_buffer.or(DEFAULT_SEND_BUFFER)).ok()?,
+    })
+}
+
+/// Two listeners that want the same port of the same address, one of them perhaps of all addresses.
+fn repeated(context: &Context<'_>) {
+    let addresses: Vec<(SocketAddr, &Site)> = context
+        .raw
+        .listeners
+        .iter()
+        .filter_map(|raw| raw.body.listen.given())
+        .filter_map(|text| Some((text.get().parse().ok()?, text.site())))
+        .collect();
+    for (index, (address, site)) in addresses.iter().enumerate() {
+        let first = addresses.iter().take(index).find(|(other, _)| collide(address, other));
+        if let Some((other, first)) = first {
+            context.add(
+                Problem::at(site, format!("{address} is already taken by {other}"))
+                    .see(first, "the first one")
+                    .because("the second listener could not have been opened")
+                    .write("write another port"),
+            );
+        }
+    }
+}
+
+/// Port 0 is a new port each time. Addresses of the two families do not meet.
+fn collide(one: &SocketAddr, other: &SocketAddr) -> bool {
+    let any = |address: IpAddr| address.is_unspecified();
+    let same = one.ip() == other.ip() || any(one.ip()) || any(other.ip());
+    one.port() != 0 && one.port() == other.port() && one.is_ipv4() == other.is_ipv4() && same
+}

@@ -1,0 +1,120 @@
+//! The only way from what is written to a [`Plan`]: defaults are filled in, names are looked up, and whatever
+//! does not go together is a mistake. Every rule looks at what could be read and goes on after a mistake, so that
+//! one run finds all.
+
+mod across;
+mod clusters;
+mod frames;
+mod identifier;
+mod layouts;
+mod listeners;
+mod routes;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::mistakes::Mistakes;
+use super::nearest::nearest;
+use super::plan::{Drain, Gateway, Plan};
+use super::problem::Problem;
+use super::raw::{self, Field, Raw};
+use super::site::{Located, Site};
+use super::source::Sources;
+use crate::base::GatewayId;
+use layouts::Layouts;
+
+/// What every rule may look at.
+struct Context<'a> {
+    raw: &'a Raw,
+    sources: &'a Sources,
+    layouts: Layouts<'a>,
+    mistakes: &'a Mistakes,
+}
+
+/// The plan; `None` when a part could not be made, and then there is at least one mistake.
+pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> Option<Plan> {
+    let layouts = Layouts::check(&raw.frames, mistakes);
+    let context = Context { raw, sources, layouts, mistakes };
+    let listeners = listeners::check(&context);
+    let clusters = clusters::check(&context);
+    let routes = routes::check(&context);
+    across::check(&context, &listeners, &clusters, &routes);
+    let drain = drain(&raw.drain, mistakes);
+    Some(Plan {
+        sources: Arc::clone(sources),
+        gateway: gateway(&raw.gateway)?,
+        drain,
+        frames: context.layouts.into_named()?,
+        listeners: all(listeners)?,
+        clusters: all(clusters)?,
+        routes: all(routes)?,
+    })
+}
+
+impl Context<'_> {
+    fn add(&self, problem: Problem) {
+        self.mistakes.add(problem);
+    }
+
+    /// The path of a file as the process can open it: relative ones start at the folder of the configuration file.
+    fn resolve(&self, path: &Located<std::path::PathBuf>) -> Located<std::path::PathBuf> {
+        let folder = self.sources.file(path.site()).and_then(|file| file.path.parent());
+        let full = folder.map_or_else(|| path.get().clone(), |folder| folder.join(path.get()));
+        Located::new(full, path.site().clone())
+    }
+}
+
+fn all<T>(parts: Vec<Option<T>>) -> Option<Vec<T>> {
+    parts.into_iter().collect()
+}
+
+fn gateway(raw: &raw::Gateway) -> Option<Gateway> {
+    Some(Gateway {
+        id: GatewayId::new(raw.id.or(0))?,
+        zone: raw.zone.value().cloned().unwrap_or_default(),
+        workers: usize::from(raw.workers.or(0)),
+    })
+}
+
+fn drain(raw: &raw::Drain, mistakes: &Mistakes) -> Drain {
+    let drain = Drain {
+        lame_duck: raw.lame_duck.or(Duration::from_secs(5)),
+        spread: raw.spread.or(Duration::from_secs(30)),
+        deadline: raw.deadline.or(Duration::from_secs(120)),
+    };
+    let sites = [raw.deadline.given(), raw.spread.given(), raw.lame_duck.given()];
+    if let (true, Some(site)) =
+        (drain.lame_duck + drain.spread > drain.deadline, sites.into_iter().flatten().next())
+    {
+        mistakes.add(
+            Problem::at(site.site(), "`deadline` is shorter than `lame_duck` and `spread` together")
+                .because("the process would have ended before every player was told")
+                .write("write a longer `deadline`, or a shorter `spread`"),
+        );
+    }
+    drain
+}
+
+/// A key that must be there; one that is there and wrong has been reported.
+fn required<'f, T>(
+    field: &'f Field<T>,
+    owner: &Site,
+    mistakes: &Mistakes,
+    missing: impl FnOnce(&Site) -> Problem,
+) -> Option<&'f Located<T>> {
+    if field.is_absent() {
+        mistakes.add(missing(owner));
+    }
+    field.given()
+}
+
+/// A name that no table has.
+fn no_such(kind: &str, name: &Located<String>, known: &[&str]) -> Problem {
+    let title = format!("there is no [{kind}.{}]", raw::short(name.get()));
+    let write = match (nearest(name.get(), known.iter().copied()), known.is_empty()) {
+        (Some(near), _) => format!("write \"{near}\""),
+        (None, true) => format!("add a table [{kind}.NAME]"),
+        (None, false) => format!("write one of {}", known.join(", ")),
+    };
+    Problem::at(name.site(), title).because("the name would have led nowhere").write(write)
+}

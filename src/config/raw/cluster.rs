@@ -1,0 +1,103 @@
+//! `[cluster.NAME]` as written.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::field::Field;
+use super::fields::Fields;
+use super::listener::WAITING;
+use crate::config::plan::ProxyHeader;
+use crate::config::site::{Located, Site};
+use crate::policy::{Balance, OnLoss};
+
+/// `[cluster.NAME]`.
+pub(in crate::config) struct Cluster {
+    pub(in crate::config) link: Field<Link>,
+    pub(in crate::config) frame: Field<String>,
+    pub(in crate::config) balance: Field<Balance>,
+    pub(in crate::config) sticky: Field<bool>,
+    pub(in crate::config) on_loss: Field<OnLoss>,
+    pub(in crate::config) connect_timeout: Field<Duration>,
+    pub(in crate::config) send_buffer: Field<u32>,
+    pub(in crate::config) proxy_protocol: Field<ProxyHeader>,
+    pub(in crate::config) tls: Field<BackendTls>,
+    pub(in crate::config) backends: Field<Vec<Located<Backend>>>,
+}
+
+/// `link` of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::config) enum Link {
+    Shared,
+    Dedicated,
+}
+
+/// `tls` of a cluster.
+pub(in crate::config) struct BackendTls {
+    pub(in crate::config) site: Site,
+    pub(in crate::config) ca: Field<PathBuf>,
+    pub(in crate::config) certificate: Field<PathBuf>,
+    pub(in crate::config) key: Field<PathBuf>,
+}
+
+/// One table of `backends`.
+pub(in crate::config) struct Backend {
+    pub(in crate::config) site: Site,
+    pub(in crate::config) address: Field<String>,
+    pub(in crate::config) weight: Field<u32>,
+}
+
+impl Cluster {
+    pub(super) fn read(fields: &mut Fields<'_>) -> Self {
+        fields.later(&["hash_on", "slow_start", "panic_threshold", "active", "health", "outlier"]);
+        Self {
+            link: fields.word("link", &LINKS),
+            frame: fields.text("frame", "\"game\""),
+            balance: fields.word("balance", &BALANCES),
+            sticky: fields.flag("sticky"),
+            on_loss: fields.word("on_loss", &ON_LOSS),
+            connect_timeout: fields.duration("connect_timeout", WAITING),
+            send_buffer: fields.size("send_buffer", 1..=1 << 30),
+            proxy_protocol: fields.word("proxy_protocol", &PROXY),
+            tls: fields.nested("tls", "{ ca = \"tls/backend-ca.pem\" }", BackendTls::read),
+            backends: fields.tables("backends", BACKENDS, false, Backend::read),
+        }
+    }
+}
+
+impl BackendTls {
+    fn read(fields: &mut Fields<'_>) -> Self {
+        Self {
+            site: fields.site().clone(),
+            ca: fields.path("ca"),
+            certificate: fields.path("certificate"),
+            key: fields.path("key"),
+        }
+    }
+}
+
+impl Backend {
+    fn read(fields: &mut Fields<'_>) -> Self {
+        fields.later(&["zone", "group", "max_sessions"]);
+        Self {
+            site: fields.site().clone(),
+            address: fields.text("address", "\"10.0.1.1:7100\""),
+            weight: fields.number("weight", 0..=65_535),
+        }
+    }
+}
+
+const BACKENDS: &str = "[{ address = \"10.0.1.1:7100\" }]";
+const LINKS: [super::Word<Link>; 3] =
+    [("shared", Some(Link::Shared)), ("dedicated", Some(Link::Dedicated)), ("http", None)];
+const BALANCES: [super::Word<Balance>; 7] = [
+    ("round_robin", Some(Balance::RoundRobin)),
+    ("random", Some(Balance::Random)),
+    ("backup", Some(Balance::Backup)),
+    ("least_load", None),
+    ("modulo", None),
+    ("consistent_hash", None),
+    ("hot_standby", None),
+];
+const ON_LOSS: [super::Word<OnLoss>; 2] = [("repick", Some(OnLoss::Repick)), ("close", Some(OnLoss::Close))];
+const PROXY: [super::Word<ProxyHeader>; 3] =
+    [("off", Some(ProxyHeader::Off)), ("v1", Some(ProxyHeader::V1)), ("v2", Some(ProxyHeader::V2))];

@@ -1,0 +1,238 @@
+//! Reads the keys of one table and knows in the end which were not asked for.
+
+use super::field::{Field, Named};
+use super::values::Wrong;
+use crate::config::mistakes::Mistakes;
+use crate::config::nearest::nearest;
+use crate::config::problem::Problem;
+use crate::config::site::{Located, Site};
+use crate::config::tree::{Entry, Node, Table, Value};
+
+/// The readers of one table.
+pub(super) struct Fields<'a> {
+    mistakes: &'a Mistakes,
+    table: &'a Table,
+    /// The dotted path of the table; empty for the whole file.
+    path: String,
+    site: Site,
+    known: Vec<&'static str>,
+    later: Vec<&'static str>,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(mistakes: &'a Mistakes, table: &'a Table, path: String, site: Site) -> Self {
+        Self { mistakes, table, path, site, known: Vec::new(), later: Vec::new() }
+    }
+
+    /// Where the table itself is.
+    pub(super) fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// One value; what `read` finds wrong becomes a mistake.
+    pub(super) fn value<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&Node) -> Result<T, Wrong>,
+    ) -> Field<T> {
+        let Some(entry) = self.find(key) else { return Field::Absent };
+        match read(&entry.node) {
+            Ok(value) => Field::Given(Located::new(value, entry.node.site.clone())),
+            Err(wrong) => {
+                self.mistakes.add(wrong.problem(key, &entry.node));
+                Field::Bad
+            }
+        }
+    }
+
+    /// A list; a wrong item is a mistake and left out.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        like: &'static str,
+        read: impl Fn(&Node) -> Result<T, Wrong>,
+    ) -> Field<Vec<Located<T>>> {
+        let Some(entry) = self.find(key) else { return Field::Absent };
+        let Value::List(items) = &entry.node.value else {
+            self.mistakes.add(Wrong::kind("a list", like).problem(key, &entry.node));
+            return Field::Bad;
+        };
+        let read = |item: &Node| match read(item) {
+            Ok(value) => Some(Located::new(value, item.site.clone())),
+            Err(wrong) => {
+                self.mistakes.add(wrong.problem(key, item));
+                None
+            }
+        };
+        let good: Vec<_> = items.iter().filter_map(read).collect();
+        if good.is_empty() && !items.is_empty() {
+            Field::Bad
+        } else {
+            Field::Given(Located::new(good, entry.node.site.clone()))
+        }
+    }
+
+    /// A table inside this one.
+    pub(super) fn nested<T>(
+        &mut self,
+        key: &'static str,
+        like: &'static str,
+        read: impl FnOnce(&mut Fields<'_>) -> T,
+    ) -> Field<T> {
+        let Some(entry) = self.find(key) else { return Field::Absent };
+        match self.inside(key, &entry.node, entry.key.clone(), like, read) {
+            Some(value) => Field::Given(Located::new(value, entry.key.clone())),
+            None => Field::Bad,
+        }
+    }
+
+    /// A list of tables; with `or_one` a single table is a list of one.
+    pub(super) fn tables<T>(
+        &mut self,
+        key: &'static str,
+        like: &'static str,
+        or_one: bool,
+        read: impl Fn(&mut Fields<'_>) -> T,
+    ) -> Field<Vec<Located<T>>> {
+        let Some(entry) = self.find(key) else { return Field::Absent };
+        let items = match &entry.node.value {
+            Value::List(items) => items.as_slice(),
+            Value::Table(_) if or_one => std::slice::from_ref(&entry.node),
+            _ => {
+                self.mistakes.add(Wrong::kind("a list of tables", like).problem(key, &entry.node));
+                return Field::Bad;
+            }
+        };
+        let one = |item: &Node| {
+            let value = self.inside(key, item, item.site.clone(), like, &read)?;
+            Some(Located::new(value, item.site.clone()))
+        };
+        let good: Vec<_> = items.iter().filter_map(one).collect();
+        if good.is_empty() && !items.is_empty() {
+            Field::Bad
+        } else {
+            Field::Given(Located::new(good, entry.key.clone()))
+        }
+    }
+
+    /// A table that is as good as empty when it is not there.
+    pub(super) fn section<T: Default>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Fields<'_>) -> T,
+    ) -> T {
+        match self.nested(key, "a table with its name in brackets and its keys below", read) {
+            Field::Given(located) => located.value,
+            Field::Absent | Field::Bad => T::default(),
+        }
+    }
+
+    /// Every `[key.NAME]`.
+    pub(super) fn named<T>(&mut self, key: &'static str, read: fn(&mut Fields<'_>) -> T) -> Vec<Named<T>> {
+        let Some(entry) = self.find(key) else { return Vec::new() };
+        let Value::Table(table) = &entry.node.value else {
+            let like = format!("[{key}.NAME]");
+            self.mistakes.add(Wrong::kind("a table with a name", &like).problem(key, &entry.node));
+            return Vec::new();
+        };
+        table.entries.iter().filter_map(|(name, entry)| self.one_named(key, name, entry, read)).collect()
+    }
+
+    fn one_named<T>(
+        &self,
+        key: &str,
+        name: &str,
+        entry: &Entry,
+        read: fn(&mut Fields<'_>) -> T,
+    ) -> Option<Named<T>> {
+        let path = format!("{key}.{name}");
+        let Value::Table(table) = &entry.node.value else {
+            let found = entry.node.value.kind();
+            self.mistakes.add(
+                Problem::at(
+                    &entry.key,
+                    format!("expected a table [{key}.NAME], found the key `{name}` with {found}"),
+                )
+                .because(format!("[{key}] holds one table for each name and no keys of its own"))
+                .write(format!("write [{key}.NAME] with a name of your choice above the keys")),
+            );
+            return None;
+        };
+        if let Some(problem) = super::values::bad_name(name, &entry.key) {
+            self.mistakes.add(problem);
+        }
+        let mut fields = Fields::new(self.mistakes, table, path, entry.key.clone());
+        let body = read(&mut fields);
+        fields.done();
+        Some(Named { name: Located::new(name.to_owned(), entry.key.clone()), body })
+    }
+
+    /// Keys of the contract that this version does not have.
+    pub(super) fn later(&mut self, keys: &[&'static str]) {
+        self.later.extend(keys);
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub(super) fn done(self) {
+        for (name, entry) in &self.table.entries {
+            if self.later.contains(&name.as_str()) {
+                self.mistakes.add(not_yet(name, &entry.key));
+            } else if !self.known.contains(&name.as_str()) {
+                self.mistakes.add(self.unknown(name, &entry.key));
+            }
+        }
+    }
+
+    fn unknown(&self, name: &str, site: &Site) -> Problem {
+        let place = if self.path.is_empty() { "the file".to_owned() } else { format!("[{}]", self.path) };
+        let problem = Problem::at(site, format!("`{name}` is no key of {place}"))
+            .because("it would have had no effect");
+        match (nearest(name, self.known.iter().copied()), self.home_of(name)) {
+            (Some(near), _) => problem.write(format!("write `{near}`")),
+            (None, Some(home)) => problem.write(format!("move it to [{home}]")),
+            (None, None) => problem.write(format!("remove it; the keys here are {}", self.known.join(", "))),
+        }
+    }
+
+    /// The table that has such a key, for keys that were written one table too high.
+    fn home_of(&self, name: &str) -> Option<String> {
+        let homes: [(&str, &[&str]); 2] =
+            [("limits", &super::listener::LIMITS), ("gateway", &["id", "zone", "workers"])];
+        let (home, _) = homes.into_iter().find(|(_, keys)| keys.contains(&name))?;
+        match (home, self.path.as_str()) {
+            ("gateway", "") => Some(home.to_owned()),
+            ("limits", path) if path.starts_with("listener.") => Some(format!("{path}.{home}")),
+            _ => None,
+        }
+    }
+
+    fn find(&mut self, key: &'static str) -> Option<&'a Entry> {
+        self.known.push(key);
+        self.table.entries.get(key)
+    }
+
+    fn inside<T>(
+        &self,
+        key: &str,
+        node: &Node,
+        site: Site,
+        like: &str,
+        read: impl FnOnce(&mut Fields<'_>) -> T,
+    ) -> Option<T> {
+        let Value::Table(table) = &node.value else {
+            self.mistakes.add(Wrong::kind("a table", like).problem(key, node));
+            return None;
+        };
+        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        let mut fields = Fields::new(self.mistakes, table, path, site);
+        let value = read(&mut fields);
+        fields.done();
+        Some(value)
+    }
+}
+
+fn not_yet(name: &str, site: &Site) -> Problem {
+    Problem::at(site, format!("`{name}` is not supported yet"))
+        .because("this version would have ignored it")
+        .write(format!("remove `{name}`"))
+}

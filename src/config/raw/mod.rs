@@ -1,0 +1,54 @@
+//! The file as it is written: every key of the contract that this version knows, typed and with its place, and
+//! nothing filled in. Unknown keys are mistakes here; whether the values go together is asked in `check`.
+
+mod cluster;
+mod field;
+mod fields;
+mod frame;
+mod listener;
+mod route;
+mod top;
+mod values;
+
+pub(super) use cluster::{Backend, BackendTls, Cluster, Link};
+pub(super) use field::{Field, Named};
+pub(super) use frame::{Frame, Heartbeat, Id, IdKind, Length, LengthKind};
+pub(super) use listener::{CertificatePair, Limits, Listener};
+pub(super) use route::{Ids, Route};
+pub(super) use top::{Drain, Gateway};
+pub(super) use values::{Word, short};
+
+use super::mistakes::Mistakes;
+use super::site::Site;
+use super::tree::Table;
+use fields::Fields;
+
+/// Everything the files say.
+pub(super) struct Raw {
+    pub(super) gateway: Gateway,
+    pub(super) drain: Drain,
+    pub(super) frames: Vec<Named<Frame>>,
+    pub(super) listeners: Vec<Named<Listener>>,
+    pub(super) clusters: Vec<Named<Cluster>>,
+    pub(super) routes: Vec<Named<Route>>,
+}
+
+/// Tables of the contract that this version does not have.
+const LATER: [&str; 6] = ["net", "admin", "release", "login", "partner", "http"];
+
+/// Reads the merged tree.
+pub(super) fn read(root: &Table, mistakes: &Mistakes) -> Raw {
+    let nowhere = Site { source: 0, span: 0..0 };
+    let mut fields = Fields::new(mistakes, root, String::new(), nowhere);
+    let raw = Raw {
+        gateway: fields.section("gateway", Gateway::read),
+        drain: fields.section("drain", Drain::read),
+        frames: fields.named("frame", Frame::read),
+        listeners: fields.named("listener", Listener::read),
+        clusters: fields.named("cluster", Cluster::read),
+        routes: fields.named("route", Route::read),
+    };
+    fields.later(&LATER);
+    fields.done();
+    raw
+}
