@@ -1,0 +1,178 @@
+//! What the tasks of one worker share: buffers, seats, links and the memory of picks. All of it belongs to one
+//! thread; nothing here is locked, and no borrow is held across an await.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
+use rand::rngs::SmallRng;
+
+use super::link::SharedLink;
+use super::seat::{Bell, Pool, Seat};
+use super::world::{ClusterView, World};
+use crate::base::{BackendKey, SessionId};
+use crate::cluster::Backend;
+use crate::policy::{Candidate, Picker};
+use crate::telemetry::{RouteCounts, WorkerMeter};
+
+/// One worker's shared state.
+#[derive(Debug)]
+pub(super) struct Hub {
+    pub(super) worker: usize,
+    pub(super) world: Arc<ArcSwap<World>>,
+    pub(super) buffers: RefCell<Buffers>,
+    pub(super) pool: Pool,
+    pub(super) meter: Arc<WorkerMeter>,
+    pub(super) dice: RefCell<SmallRng>,
+    seats: RefCell<HashMap<SessionId, Rc<Seat>, RandomState>>,
+    links: RefCell<Vec<Option<Rc<SharedLink>>>>,
+    pickers: RefCell<Vec<Picker>>,
+    candidates: RefCell<Vec<Candidate>>,
+    /// Links whose first attempt has not ended; the gateway accepts nobody before.
+    links_starting: Cell<usize>,
+    links_bell: Bell,
+    started: Instant,
+}
+
+/// Where every read of a worker lands and every encryption comes out.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    pub(super) scratch: Vec<u8>,
+    pub(super) plain: Vec<u8>,
+    pub(super) cipher: Vec<u8>,
+}
+
+/// One read takes at most this much: as much as four TLS records, or a whole frame of the default limit.
+const SCRATCH: usize = 64 * 1024;
+/// The most plain bytes that are encrypted before they are written.
+pub(super) const ENCRYPT_CHUNK: usize = 64 * 1024;
+
+impl Hub {
+    pub(super) fn new(
+        worker: usize,
+        world: Arc<ArcSwap<World>>,
+        meter: Arc<WorkerMeter>,
+        started: Instant,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            worker,
+            world,
+            buffers: RefCell::new(Buffers::new()),
+            pool: Pool::default(),
+            meter,
+            dice: RefCell::new(rand::make_rng()),
+            seats: RefCell::default(),
+            links: RefCell::default(),
+            pickers: RefCell::default(),
+            candidates: RefCell::default(),
+            links_starting: Cell::new(0),
+            links_bell: Bell::default(),
+            started,
+        })
+    }
+
+    /// The time since the process's start.
+    pub(super) fn since_start(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.started)
+    }
+
+    pub(super) fn seat(&self, session: SessionId) -> Option<Rc<Seat>> {
+        self.seats.borrow().get(&session).cloned()
+    }
+
+    pub(super) fn take_seat(&self, seat: &Rc<Seat>) {
+        self.seats.borrow_mut().insert(seat.id, Rc::clone(seat));
+    }
+
+    pub(super) fn leave_seat(&self, session: SessionId) {
+        self.seats.borrow_mut().remove(&session);
+    }
+
+    /// Every session of the worker, in no order.
+    pub(super) fn all_seats(&self) -> Vec<Rc<Seat>> {
+        self.seats.borrow().values().cloned().collect()
+    }
+
+    pub(super) fn link(&self, backend: BackendKey) -> Option<Rc<SharedLink>> {
+        self.links.borrow().get(backend.index()).cloned().flatten()
+    }
+
+    pub(super) fn add_link(&self, link: &Rc<SharedLink>) {
+        let mut links = self.links.borrow_mut();
+        let place = link.backend().key().index();
+        if links.len() <= place {
+            links.resize(place + 1, None);
+        }
+        if let Some(slot) = links.get_mut(place) {
+            *slot = Some(Rc::clone(link));
+        }
+        self.links_starting.set(self.links_starting.get() + 1);
+    }
+
+    /// The first attempt of a link has ended, well or not.
+    pub(super) fn link_tried(&self) {
+        self.links_starting.set(self.links_starting.get().saturating_sub(1));
+        self.links_bell.ring();
+    }
+
+    /// Ready when every link has been tried once.
+    pub(super) fn poll_links_tried(&self, cx: &Context<'_>) -> Poll<()> {
+        self.links_bell.listen(cx.waker());
+        if self.links_starting.get() > 0 { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    pub(super) fn all_links(&self) -> Vec<Rc<SharedLink>> {
+        self.links.borrow().iter().flatten().cloned().collect()
+    }
+
+    /// The cluster's next backend among those that `serves` accepts.
+    pub(super) fn pick(
+        &self,
+        cluster: &ClusterView,
+        serves: impl Fn(&Backend) -> bool,
+    ) -> Option<Arc<Backend>> {
+        let mut candidates = self.candidates.borrow_mut();
+        candidates.clear();
+        let members = cluster.entry.members();
+        candidates.extend(members.map(|(backend, weight)| Candidate { weight, serves: serves(backend) }));
+        let mut pickers = self.pickers.borrow_mut();
+        let place = cluster.key().index();
+        if pickers.len() <= place {
+            pickers.resize_with(place + 1, Picker::default);
+        }
+        let chosen =
+            pickers.get_mut(place)?.pick(cluster.balance(), &candidates, &mut *self.dice.borrow_mut())?;
+        cluster.entry.at(chosen).cloned()
+    }
+
+    /// Counts something of the route that has this ID; frames of no route are not counted by route.
+    pub(super) fn count_out(&self, world: &World, id: crate::base::ProtocolId, bytes: usize) {
+        let lane = world.router.route(id).and_then(|route| world.lane(route));
+        let counts: Option<&RouteCounts> = lane.and_then(|(lane, _)| lane.meter.of(self.worker));
+        if let Some(counts) = counts {
+            counts.frames_out.add(1);
+            counts.bytes_out.add(bytes as u64);
+        }
+    }
+}
+
+impl Buffers {
+    fn new() -> Self {
+        Self {
+            scratch: vec![0; SCRATCH],
+            plain: Vec::with_capacity(SCRATCH),
+            cipher: vec![0; super::tls::encrypted_size(ENCRYPT_CHUNK)],
+        }
+    }
+}
+
+/// The time, read once per wake-up of a task.
+#[expect(clippy::disallowed_methods, reason = "this floor is where time comes from")]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,242 @@
+//! One life of a link: greeting, then turns of reading and writing until it breaks.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::{Sleep, timeout};
+
+use super::shared::SharedLink;
+use crate::net::hub::{self, Hub};
+use crate::net::stream::BackendStream;
+use crate::telemetry;
+use crate::wire::link::{
+    DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeDecoder, EnvelopeError, Hello, HelloAck, LINK, Message, VERSION,
+};
+
+/// A connected and greeted link.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) hub: Rc<Hub>,
+    pub(super) link: Rc<SharedLink>,
+    stream: BackendStream,
+    decoder: EnvelopeDecoder,
+    /// What is being written, and how much of it the socket took.
+    writing: Vec<u8>,
+    written: usize,
+    /// When the backend was last heard.
+    heard: Instant,
+    tick: Pin<Box<Sleep>>,
+}
+
+/// Why a link could not be made or ended.
+#[derive(Debug)]
+pub(super) enum LinkError {
+    /// The connection could not be made or broke.
+    Io(io::Error),
+    /// The backend closed it.
+    Closed,
+    /// No HELLO_ACK in time.
+    NoAnswer,
+    /// The backend speaks another version.
+    Version(u16),
+    /// The first envelope was no HELLO_ACK.
+    NotGreeted,
+    /// The backend wrote what is no envelope.
+    Envelope(EnvelopeError),
+    /// Nothing was heard of the backend, PONGs included.
+    Silent,
+}
+
+/// A PING goes out this often; a backend that is not heard for [`SILENCE`] is lost.
+const PING_EVERY: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(15);
+/// How many reads one wake-up makes at most.
+const READS_PER_TURN: usize = 4;
+
+impl Connection {
+    /// Connects, says HELLO and waits for HELLO_ACK, all within the cluster's `connect_timeout`.
+    pub(super) async fn establish(hub: &Rc<Hub>, link: &Rc<SharedLink>) -> Result<Self, LinkError> {
+        let dial = link.dial();
+        let limit = dial.timeout;
+        let stream = dial.connect(Vec::new()).await.map_err(LinkError::Io)?;
+        let now = hub::now();
+        let mut connection = Self {
+            hub: Rc::clone(hub),
+            link: Rc::clone(link),
+            stream,
+            decoder: EnvelopeDecoder::new(),
+            writing: Vec::new(),
+            written: 0,
+            heard: now,
+            tick: Box::pin(tokio::time::sleep_until((now + PING_EVERY).into())),
+        };
+        timeout(limit, connection.greet()).await.unwrap_or(Err(LinkError::NoAnswer))?;
+        Ok(connection)
+    }
+
+    async fn greet(&mut self) -> Result<(), LinkError> {
+        let hello = self.hello().map_err(LinkError::Envelope)?;
+        self.stream.write_all(&hello).await.map_err(LinkError::Io)?;
+        self.stream.flush().await.map_err(LinkError::Io)?;
+        let mut first = [0; 4096];
+        loop {
+            let length = self.stream.read(&mut first).await.map_err(LinkError::Io)?;
+            if length == 0 {
+                return Err(LinkError::Closed);
+            }
+            let input = first.get(..length).unwrap_or_default();
+            let mut envelopes = self.decoder.envelopes(DEFAULT_MAX_ENVELOPE, input);
+            let Some(envelope) = envelopes.next() else { continue };
+            let envelope = envelope.and_then(|raw| raw.decode()).map_err(LinkError::Envelope)?;
+            let Message::HelloAck(ack) = envelope.message else { return Err(LinkError::NotGreeted) };
+            return welcome(&self.hub, &self.link, &ack);
+        }
+    }
+
+    fn hello(&self) -> Result<Vec<u8>, EnvelopeError> {
+        let world = self.hub.world.load();
+        let gateway = world.plan().gateway();
+        let hello = Hello {
+            version: VERSION,
+            gateway_id: gateway.id(),
+            worker: u16::try_from(self.hub.worker).unwrap_or(u16::MAX),
+            cluster: self.link.cluster.name(),
+            zone: Some(gateway.zone()).filter(|zone| !zone.is_empty()),
+            max_envelope: DEFAULT_MAX_ENVELOPE,
+        };
+        let mut out = Vec::new();
+        Envelope { session: LINK, message: Message::Hello(hello) }.encode(DEFAULT_MAX_ENVELOPE, &mut out)?;
+        Ok(out)
+    }
+
+    /// Carries envelopes until the link breaks.
+    pub(super) async fn serve(mut self) -> LinkError {
+        poll_fn(|cx| self.turn(cx)).await
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<LinkError> {
+        let now = hub::now();
+        self.link.bell.listen(cx.waker());
+        if let Err(error) = self.read(cx, now) {
+            self.last_words(cx, &error);
+            return Poll::Ready(error);
+        }
+        if let Err(error) = self.write(cx, now) {
+            return Poll::Ready(LinkError::Io(error));
+        }
+        self.keep_time(cx, now)
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), LinkError> {
+        let hub = Rc::clone(&self.hub);
+        let mut buffers = hub.buffers.borrow_mut();
+        let world = hub.world.load();
+        for _ in 0..READS_PER_TURN {
+            let mut read = ReadBuf::new(&mut buffers.scratch);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Err(error)) => return Err(LinkError::Io(error)),
+                Poll::Ready(Ok(())) if read.filled().is_empty() => return Err(LinkError::Closed),
+                Poll::Ready(Ok(())) => self.heard = now,
+            }
+            let Self { hub, link, decoder, .. } = self;
+            let mut envelopes = decoder.envelopes(DEFAULT_MAX_ENVELOPE, read.filled());
+            while let Some(envelope) = envelopes.next() {
+                super::dispatch::envelope(hub, link, &world, &envelope.map_err(LinkError::Envelope)?)
+                    .map_err(LinkError::Envelope)?;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    /// Writes everything that the sessions left since the last turn, as far as the socket takes it.
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> io::Result<()> {
+        loop {
+            if self.written == self.writing.len() && !self.refill() {
+                // Only TLS keeps something back; what stays is flushed when the socket wakes this task again.
+                return match Pin::new(&mut self.stream).poll_flush(cx) {
+                    Poll::Ready(flushed) => flushed,
+                    Poll::Pending => Ok(()),
+                };
+            }
+            let rest = self.writing.get(self.written..).unwrap_or_default();
+            match Pin::new(&mut self.stream).poll_write(cx, rest) {
+                Poll::Ready(count) => self.written += count?,
+                Poll::Pending => return Ok(()),
+            }
+            self.link.wrote(self.writing.len() - self.written, now);
+        }
+    }
+
+    /// Exchanges the written buffer for the one the sessions filled; false when that is empty.
+    fn refill(&mut self) -> bool {
+        let mut empty = std::mem::take(&mut self.writing);
+        empty.clear();
+        if empty.capacity() > KEPT_CAPACITY {
+            empty = Vec::new();
+        }
+        self.written = 0;
+        self.writing = self.link.take_out(empty);
+        !self.writing.is_empty()
+    }
+
+    /// Asks the backend whether it is there, and gives it up when it has not been heard for too long.
+    fn keep_time(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<LinkError> {
+        while self.tick.as_mut().poll(cx).is_ready() {
+            if now.saturating_duration_since(self.heard) >= SILENCE {
+                return Poll::Ready(LinkError::Silent);
+            }
+            self.link.say(LINK, Message::Ping { payload: &[] });
+            self.tick.as_mut().reset((now + PING_EVERY).into());
+        }
+        Poll::Pending
+    }
+
+    /// Tells the backend what was wrong with its envelope; best effort.
+    fn last_words(&mut self, cx: &mut Context<'_>, error: &LinkError) {
+        let LinkError::Envelope(error) = error else { return };
+        let message = Message::Error { reason: error.reason().code(), text: Some(error.as_str()) };
+        self.link.say(LINK, message);
+        drop(self.write(cx, self.heard));
+    }
+}
+
+/// A buffer that grew larger than this in a burst is given back.
+const KEPT_CAPACITY: usize = 256 * 1024;
+
+fn welcome(hub: &Hub, link: &SharedLink, ack: &HelloAck<'_>) -> Result<(), LinkError> {
+    if ack.version != VERSION {
+        return Err(LinkError::Version(ack.version));
+    }
+    link.came_up(ack.state, ack.max_envelope);
+    telemetry::link_up(
+        link.cluster.name(),
+        link.backend().address(),
+        hub.worker,
+        ack.name.unwrap_or_default(),
+    );
+    Ok(())
+}
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Closed => f.write_str("the backend closed the connection"),
+            Self::NoAnswer => f.write_str("no HELLO_ACK within connect_timeout"),
+            Self::Version(version) => {
+                write!(f, "the backend speaks version {version} of the link, not {VERSION}")
+            }
+            Self::NotGreeted => f.write_str("the backend's first envelope was no HELLO_ACK"),
+            Self::Envelope(error) => error.fmt(f),
+            Self::Silent => write!(f, "nothing heard for {} s", SILENCE.as_secs()),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Keeps a link: connects, greets, serves, and starts again after a wait.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::connection::Connection;
+use super::shared::SharedLink;
+use crate::net::hub::{self, Hub};
+use crate::net::seat::Order;
+use crate::policy::Backoff;
+use crate::telemetry;
+
+/// The first wait after a failure, and the longest: a backend that restarts is found again within seconds, and
+/// one that is gone costs a connection attempt every five.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Runs for as long as the worker.
+pub(in crate::net) async fn keep(hub: Rc<Hub>, link: Rc<SharedLink>) {
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    let mut first = true;
+    loop {
+        let began = hub::now();
+        let connected = Connection::establish(&hub, &link).await;
+        if std::mem::take(&mut first) {
+            hub.link_tried();
+        }
+        let (cluster, backend) = (link.cluster.name(), link.backend().address());
+        let error = match connected {
+            Ok(connection) => {
+                let error = connection.serve().await;
+                link.went_down();
+                telemetry::link_lost(cluster, backend, hub.worker, &error.to_string());
+                close_sessions(&hub, &link);
+                error
+            }
+            Err(error) => error,
+        };
+        if hub::now().saturating_duration_since(began) > LONGEST_WAIT {
+            backoff.reset();
+        }
+        let wait = backoff.next(&mut *hub.dice.borrow_mut());
+        telemetry::link_retry(cluster, backend, hub.worker, &error.to_string(), wait);
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Where the cluster says so, its sessions end with their backend; elsewhere each finds out at its next frame.
+fn close_sessions(hub: &Hub, link: &SharedLink) {
+    if link.cluster.closes_on_loss() {
+        for seat in hub.all_seats() {
+            seat.order(Order::BackendLost(link.backend().key()));
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What sessions see of a link: whether it can take a frame, and the buffer they write into.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use crate::base::{Reason, SessionId};
+use crate::cluster::Backend;
+use crate::net::seat::{Bell, Seat};
+use crate::net::stream::Dial;
+use crate::net::world::{ClusterView, Door};
+use crate::policy::{Marks, RouteClass};
+use crate::telemetry;
+use crate::wire::link::{
+    BackendState, DEFAULT_MAX_ENVELOPE, Envelope, HEADER_LENGTH, LINK, Message, Open, Transport,
+    append_frame_envelope,
+};
+
+/// One worker's link to one backend, whether it is up or not.
+#[derive(Debug)]
+pub(in crate::net) struct SharedLink {
+    pub(super) cluster: Arc<ClusterView>,
+    backend: Arc<Backend>,
+    marks: Marks,
+    up: Cell<bool>,
+    /// How often it came up; sessions that were opened in another life are unknown to the backend.
+    epoch: Cell<u32>,
+    pub(super) state: Cell<BackendState>,
+    /// The longest envelope that the backend takes.
+    max_envelope: Cell<u32>,
+    /// Whole envelopes that wait for the next write.
+    out: RefCell<Vec<u8>>,
+    /// Bytes that the task took out of `out` and the socket did not take yet.
+    pub(super) in_writing: Cell<usize>,
+    /// When the socket last took something, or nothing waited.
+    pub(super) progress: Cell<Instant>,
+    pub(super) bell: Bell,
+    /// Sessions that wait until the buffer is below its low mark.
+    waiting: RefCell<Vec<Rc<Seat>>>,
+    flushed: Bell,
+}
+
+/// A link whose backend has taken nothing for this long is stuck: nobody waits for it any more.
+const STUCK: Duration = Duration::from_millis(250);
+
+impl SharedLink {
+    pub(in crate::net) fn new(cluster: Arc<ClusterView>, backend: Arc<Backend>, now: Instant) -> Rc<Self> {
+        Rc::new(Self {
+            marks: Marks::new(cluster.plan.send_buffer()),
+            cluster,
+            backend,
+            up: Cell::new(false),
+            epoch: Cell::new(0),
+            state: Cell::new(BackendState::Ok),
+            max_envelope: Cell::new(DEFAULT_MAX_ENVELOPE),
+            out: RefCell::default(),
+            in_writing: Cell::new(0),
+            progress: Cell::new(now),
+            bell: Bell::default(),
+            waiting: RefCell::default(),
+            flushed: Bell::default(),
+        })
+    }
+
+    pub(in crate::net) fn backend(&self) -> &Arc<Backend> {
+        &self.backend
+    }
+
+    pub(in crate::net) fn is_up(&self) -> bool {
+        self.up.get()
+    }
+
+    pub(in crate::net) fn epoch(&self) -> u32 {
+        self.epoch.get()
+    }
+
+    /// Whether a session that the backend does not know may be opened there.
+    pub(in crate::net) fn takes_sessions(&self) -> bool {
+        self.up.get() && matches!(self.state.get(), BackendState::Ok | BackendState::Degraded)
+    }
+
+    /// Whether a frame of this class and length still goes into the buffer.
+    pub(in crate::net) fn admits(&self, class: RouteClass, length: usize) -> bool {
+        let counted = HEADER_LENGTH + length;
+        counted <= self.max_envelope.get() as usize && self.marks.admits(class, self.buffered() + counted)
+    }
+
+    /// Whether those who can wait should: much is buffered, and the backend is taking it.
+    pub(in crate::net) fn is_full(&self, now: Instant) -> bool {
+        self.buffered() > self.marks.high() && now.saturating_duration_since(self.progress.get()) < STUCK
+    }
+
+    /// Wakes the session when the buffer is below its low mark.
+    pub(in crate::net) fn wait(&self, seat: &Rc<Seat>) {
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.iter().any(|other| Rc::ptr_eq(other, seat)) {
+            waiting.push(Rc::clone(seat));
+        }
+    }
+
+    /// Tells the backend of a session, before its first frame.
+    pub(in crate::net) fn open(&self, seat: &Seat, address: &SocketAddr, door: &Door) {
+        let open = Open {
+            client_address: *address,
+            transport: if door.is_tls() { Transport::Tls } else { Transport::Tcp },
+            listener: door.listener().name(),
+            account: None,
+            version: None,
+            group: None,
+            attributes: None,
+        };
+        self.say(seat.id, Message::Open(open));
+    }
+
+    /// Tells the backend that a session is over.
+    pub(in crate::net) fn close(&self, session: SessionId, reason: Reason) {
+        self.say(session, Message::Close { reason: reason.code(), text: None });
+    }
+
+    /// Passes a player's frame on.
+    pub(in crate::net) fn frame(&self, session: SessionId, frame: &[u8], now: Instant) {
+        if self.buffered() == 0 {
+            self.progress.set(now);
+        }
+        let mut out = self.out.borrow_mut();
+        let was_empty = out.is_empty();
+        if append_frame_envelope(session, frame, &mut out).is_ok() && was_empty {
+            self.bell.ring();
+        }
+    }
+
+    /// Writes any other envelope; [`LINK`] as the session means the link itself.
+    pub(super) fn say(&self, session: SessionId, message: Message<'_>) {
+        let envelope = Envelope { session, message };
+        if let Err(error) = envelope.encode(self.max_envelope.get(), &mut self.out.borrow_mut()) {
+            telemetry::backend_error(
+                self.cluster.name(),
+                self.backend.address(),
+                "cannot be told",
+                error.as_str(),
+            );
+        }
+        self.bell.ring();
+    }
+
+    /// The gateway leaves.
+    pub(in crate::net) fn say_goodbye(&self) {
+        if self.up.get() {
+            self.say(LINK, Message::GoAway { text: Some("the gateway is stopping") });
+        }
+    }
+
+    /// Whether nothing waits to be written.
+    pub(in crate::net) fn is_flushed(&self) -> bool {
+        !self.up.get() || self.buffered() == 0
+    }
+
+    /// Wakes this task when everything is written.
+    pub(in crate::net) fn watch(&self, waker: &Waker) {
+        self.flushed.listen(waker);
+    }
+
+    /// Bytes that wait.
+    fn buffered(&self) -> usize {
+        self.out.borrow().len() + self.in_writing.get()
+    }
+
+    /// Takes what waits for the next write, in exchange for an empty buffer.
+    pub(super) fn take_out(&self, empty: Vec<u8>) -> Vec<u8> {
+        let taken = self.out.replace(empty);
+        self.in_writing.set(taken.len());
+        taken
+    }
+
+    /// The socket took bytes: those who waited may go on if it is enough.
+    pub(super) fn wrote(&self, left: usize, now: Instant) {
+        self.in_writing.set(left);
+        self.progress.set(now);
+        let buffered = self.buffered();
+        if buffered <= self.marks.low() {
+            self.waiting.borrow_mut().drain(..).for_each(|seat| seat.bell.ring());
+        }
+        if buffered == 0 {
+            self.flushed.ring();
+        }
+    }
+
+    /// The backend answered: sessions may come.
+    pub(super) fn came_up(&self, state: BackendState, max_envelope: u32) {
+        self.state.set(state);
+        self.max_envelope.set(max_envelope);
+        self.epoch.set(self.epoch.get() + 1);
+        self.up.set(true);
+        self.backend.link_came();
+    }
+
+    /// The connection is gone, and what was in the buffer with it.
+    pub(super) fn went_down(&self) {
+        if self.up.replace(false) {
+            self.backend.link_went();
+        }
+        self.out.borrow_mut().clear();
+        self.in_writing.set(0);
+        self.waiting.borrow_mut().drain(..).for_each(|seat| seat.bell.ring());
+        self.flushed.ring();
+    }
+
+    /// What its connection is made with.
+    pub(super) fn dial(&self) -> Dial {
+        Dial {
+            address: self.backend.address().to_owned(),
+            timeout: self.cluster.plan.connect_timeout(),
+            tls: self.cluster.tls.clone(),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Sockets and tasks: accepting, TLS, players, links. Carries out what `session`, `router`, `policy` and
+//! `cluster` decide, and is the only floor that reads the clock. A session and its links live on one worker
+//! thread, so nothing here takes a lock on a frame's way.
+
+mod accept;
+mod hub;
+mod link;
+mod player;
+mod seat;
+mod stream;
+mod tls;
+mod worker;
+mod world;
+
+pub use accept::{Bound, SessionIds, bind};
+pub use tls::{Tickets, TlsFault};
+pub use worker::{Command, WorkerHandle, WorkerSetup};
+pub use world::{Door, World};

@@ -1,0 +1,306 @@
+//! What the gateway does about a session's frames and orders: forwards, answers, refuses, says goodbye.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::tally::{Ended, Tally};
+use super::upstream::Upstream;
+use crate::base::{BackendKey, Reason};
+use crate::net::hub::{self, Hub};
+use crate::net::link::SharedLink;
+use crate::net::seat::{Kick, Order, Seat};
+use crate::net::world::{ClusterView, Door, Lane, World};
+use crate::router::RouteIndex;
+use crate::session::{Binding, EndReason, Opening, Rules, Session, Verdict};
+use crate::telemetry::Refusal;
+use crate::wire::{Frame, Framing, Notice, NoticeCode};
+
+/// A session with everything it acts on but its own socket.
+#[derive(Debug)]
+pub(super) struct Conduct {
+    pub(super) hub: Rc<Hub>,
+    pub(super) seat: Rc<Seat>,
+    pub(super) door: Arc<Door>,
+    pub(super) session: Session,
+    pub(super) tally: Tally,
+    pub(super) upstreams: Vec<Upstream>,
+    /// The backend of an opaque session will send nothing more.
+    pub(super) backend_ended: bool,
+    /// The session is over and nothing more is written.
+    pub(super) closed: bool,
+}
+
+/// How long a session waits for a full link that still moves before its frames are judged by their class.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+impl Conduct {
+    pub(super) fn new(hub: Rc<Hub>, seat: Rc<Seat>, door: Arc<Door>, session: Session, tally: Tally) -> Self {
+        hub.meter.sessions.add(1);
+        Self { hub, seat, door, session, tally, upstreams: Vec::new(), backend_ended: false, closed: false }
+    }
+
+    pub(super) fn is_opaque(&self) -> bool {
+        self.door.listener.layout().framing == Framing::Opaque
+    }
+
+    /// One frame of the player, from verdict to link.
+    pub(super) fn frame(&mut self, world: &World, frame: &Frame<'_>, now: Instant) {
+        let door = Arc::clone(&self.door);
+        let listener = &door.listener;
+        let rules =
+            Rules { layout: listener.layout(), unknown_id: listener.unknown_id(), router: &world.router };
+        self.tally.frames_in += 1;
+        self.seat.last_frame.set(u64::try_from(self.hub.since_start(now).as_millis()).unwrap_or(u64::MAX));
+        match self.session.frame(frame.id, &rules, now) {
+            Verdict::Forward(route) => self.forward(world, route, frame, now),
+            Verdict::Answer(_) => self.answer_heartbeat(),
+            Verdict::Refuse(code) => {
+                self.hub.meter.unknown_ids.add(1);
+                self.notice(&Notice { id: Some(frame.id), ..Notice::new(code) });
+            }
+            Verdict::Drop => self.hub.meter.unknown_ids.add(1),
+            Verdict::Leave(end) => {
+                self.hub.meter.unknown_ids.add(1);
+                self.leave(end, now);
+            }
+            Verdict::Ignore => {}
+        }
+    }
+
+    fn forward(&mut self, world: &World, route: RouteIndex, frame: &Frame<'_>, now: Instant) {
+        let Some((lane, cluster)) = world.lane(route) else { return };
+        self.tally.uses(route);
+        let sent = if cluster.is_shared() {
+            self.forward_shared(cluster, lane, frame, now)
+        } else {
+            self.forward_dedicated(cluster, lane, frame, now)
+        };
+        let Some(counts) = lane.meter.of(self.hub.worker) else { return };
+        match sent {
+            Ok(()) => {
+                counts.frames_in.add(1);
+                counts.bytes_in.add(frame.bytes.len() as u64);
+            }
+            Err(refusal) => {
+                counts.refused(refusal).add(1);
+                self.notice(&Notice {
+                    route: Some(&lane.name),
+                    id: Some(frame.id),
+                    ..Notice::new(refusal.notice())
+                });
+            }
+        }
+    }
+
+    fn forward_shared(
+        &mut self,
+        cluster: &ClusterView,
+        lane: &Lane,
+        frame: &Frame<'_>,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        let link = self.shared_link(cluster).ok_or(Refusal::Unavailable)?;
+        if !link.admits(lane.class, frame.bytes.len()) {
+            return Err(Refusal::Overloaded);
+        }
+        let backend = link.backend();
+        let binding = Binding { cluster: cluster.key(), backend: backend.key(), epoch: link.epoch() };
+        match self.session.bindings.bind(binding) {
+            Opening::Known => {}
+            Opening::Open => {
+                backend.session_came();
+                link.open(&self.seat, &self.tally.address, &self.door);
+            }
+            Opening::OpenAgain => link.open(&self.seat, &self.tally.address, &self.door),
+        }
+        link.frame(self.seat.id, frame.bytes, now);
+        Ok(())
+    }
+
+    /// The link of the backend that the session keeps, or of another one if that does not serve.
+    fn shared_link(&mut self, cluster: &ClusterView) -> Option<Rc<SharedLink>> {
+        if cluster.plan.sticky()
+            && let Some(kept) = self.session.bindings.pinned(cluster.key())
+        {
+            let link = self.hub.link(kept).filter(|link| link.is_up() && cluster.has(kept));
+            if link.is_some() {
+                return link;
+            }
+            self.unbind(kept, Reason::Moved);
+        }
+        let hub = Rc::clone(&self.hub);
+        let bindings = &self.session.bindings;
+        let picked = hub.pick(cluster, |backend| {
+            let key = backend.key();
+            !bindings.has_refused(key) && hub.link(key).is_some_and(|link| link.takes_sessions())
+        })?;
+        hub.link(picked.key())
+    }
+
+    /// Forgets a backend of a shared link and tells it so, if it can be told.
+    fn unbind(&mut self, backend: BackendKey, reason: Reason) {
+        if let Some(binding) = self.session.bindings.unbind(backend) {
+            self.part(binding, reason);
+        }
+    }
+
+    fn part(&self, binding: Binding, reason: Reason) {
+        let Some(link) = self.hub.link(binding.backend) else { return };
+        link.backend().session_went();
+        if link.is_up() && link.epoch() == binding.epoch {
+            link.close(self.seat.id, reason);
+        }
+    }
+
+    fn answer_heartbeat(&self) {
+        let layout = self.door.listener.layout();
+        self.hub.meter.heartbeats.add(1);
+        self.seat.outbox.borrow_mut().append_with(&self.hub.pool, |out| layout.append_heartbeat_reply(out));
+    }
+
+    /// Writes a notice behind what waits for the player.
+    pub(super) fn notice(&self, notice: &Notice<'_>) {
+        let layout = self.door.listener.layout();
+        let mut outbox = self.seat.outbox.borrow_mut();
+        if outbox.append_with(&self.hub.pool, |out| layout.append_notice(notice, out))
+            && let Some(counter) = self.hub.meter.notice(notice.code)
+        {
+            counter.add(1);
+        }
+    }
+
+    /// What others want of the session.
+    pub(super) fn take_orders(&mut self, world: &World, now: Instant) {
+        for order in self.seat.take_orders() {
+            match order {
+                Order::Kick(kick) => self.kick(&kick, now),
+                Order::Refused(backend) => self.refused(world, backend),
+                Order::BackendLost(backend) => {
+                    if self.session.bindings.iter().any(|binding| binding.backend == backend) {
+                        self.leave(EndReason::BackendLost, now);
+                    }
+                }
+                Order::Leave(EndReason::Cut) => self.broken(EndReason::Cut, now),
+                Order::Leave(end) => self.leave(end, now),
+            }
+        }
+    }
+
+    fn kick(&mut self, kick: &Kick, now: Instant) {
+        if self.session.leave(EndReason::Kicked, now) {
+            let redirect: Vec<&str> = kick.redirect.iter().map(String::as_str).collect();
+            self.notice(&Notice {
+                message: kick.text.as_deref(),
+                retry_after_ms: kick.retry_after_ms,
+                redirect: &redirect,
+                ..Notice::new(NoticeCode::Kicked)
+            });
+            self.part_all(Reason::Kicked);
+        }
+    }
+
+    /// A backend does not take the session: what it was sent is lost, and the player is told so.
+    fn refused(&mut self, world: &World, backend: BackendKey) {
+        let Some(binding) = self.session.bindings.refuse(backend) else { return };
+        if let Some(link) = self.hub.link(backend) {
+            link.backend().session_went();
+        }
+        let of_cluster = |lane: &&Lane| {
+            world.clusters.get(lane.cluster).is_some_and(|cluster| cluster.key() == binding.cluster)
+        };
+        let route = world.lanes.iter().find(of_cluster).map(|lane| lane.name.as_str());
+        self.notice(&Notice { route, retry_after_ms: Some(0), ..Notice::new(NoticeCode::Unavailable) });
+    }
+
+    /// The player will send nothing more. Dedicated backends hear of it in the same way and may still answer;
+    /// shared ones are told that it left.
+    pub(super) fn player_ended(&mut self, now: Instant) {
+        if self.upstreams.is_empty() || self.session.is_handshaking() {
+            self.leave(EndReason::PlayerLeft, now);
+            return;
+        }
+        self.session.half_close();
+        self.part_shared(Reason::PlayerLeft);
+        self.upstreams.iter_mut().for_each(Upstream::finish);
+    }
+
+    /// Ends the session with its last words.
+    pub(super) fn leave(&mut self, end: EndReason, now: Instant) {
+        if self.session.leave(end, now) {
+            if let Some(code) = end.notice() {
+                self.notice(&Notice::new(code));
+            }
+            self.part_all(end.reason());
+        }
+    }
+
+    /// Ends the session without last words: nobody could read them.
+    pub(super) fn broken(&mut self, end: EndReason, now: Instant) {
+        self.session.leave(end, now);
+        self.part_all(end.reason());
+        self.closed = true;
+    }
+
+    /// Whether the other side's connection broke, so that this side's must too.
+    pub(super) fn is_abrupt(&self) -> bool {
+        match self.session.leaving() {
+            Some(EndReason::BackendLost) => self.is_opaque(),
+            Some(EndReason::TooSlow | EndReason::Cut) => true,
+            Some(_) | None => false,
+        }
+    }
+
+    fn part_shared(&mut self, reason: Reason) {
+        let bindings: Vec<Binding> = self.session.bindings.drain().collect();
+        bindings.into_iter().for_each(|binding| self.part(binding, reason));
+    }
+
+    fn part_all(&mut self, reason: Reason) {
+        self.part_shared(reason);
+        let abrupt = matches!(self.session.leaving(), Some(EndReason::PlayerReset | EndReason::TlsFailed));
+        for upstream in self.upstreams.drain(..) {
+            upstream.part(abrupt);
+        }
+    }
+
+    /// Whether the player's socket may be read: not while a link that the session uses is full and still moves.
+    pub(super) fn wants_input(&mut self, now: Instant) -> bool {
+        if !self.session.is_playing() && !self.session.is_handshaking() {
+            return false;
+        }
+        let full = self.upstreams.iter().any(Upstream::is_full) || self.waits_for_link(now);
+        match (full, self.session.is_paused()) {
+            (true, false) => self.session.pause(LONGEST_PAUSE, now),
+            (false, true) => self.session.resume(),
+            (true, true) | (false, false) => {}
+        }
+        !full
+    }
+
+    fn waits_for_link(&self, now: Instant) -> bool {
+        let link = |binding: &Binding| self.hub.link(binding.backend);
+        let mut full = self.session.bindings.iter().filter_map(link).filter(|link| link.is_full(now));
+        full.next().inspect(|link| link.wait(&self.seat)).is_some()
+    }
+}
+
+impl Drop for Conduct {
+    /// Whatever ended the task: the seat is free, the backends know, and the access log has its line.
+    fn drop(&mut self) {
+        let end = self.session.leaving().unwrap_or(EndReason::Bug);
+        self.part_all(end.reason());
+        self.hub.leave_seat(self.seat.id);
+        if let Some(counter) = self.hub.meter.ended(end) {
+            counter.add(1);
+        }
+        let ended = Ended {
+            session: self.seat.id,
+            listener: self.door.listener.name(),
+            tls: self.door.is_tls(),
+            frames_out: self.seat.outbox.try_borrow().map_or(0, |outbox| outbox.frames()),
+            end,
+        };
+        self.tally.log(&ended, &self.hub.world.load(), hub::now());
+    }
+}

@@ -1,0 +1,224 @@
+//! The player's socket: plain bytes in and out, whether TLS is between or not.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::net::hub::{Buffers, ENCRYPT_CHUNK};
+use crate::net::seat::{Outbox, Pool};
+use crate::net::tls::{TlsError, TlsSession};
+
+/// A connected player.
+#[derive(Debug)]
+pub(super) struct Transport {
+    stream: TcpStream,
+    tls: Option<Box<TlsSession>>,
+    /// Bytes in their last form that the socket did not take yet.
+    pending: Vec<u8>,
+    sent: usize,
+    end: WriteEnd,
+    read_ended: bool,
+}
+
+/// How far the writing side is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WriteEnd {
+    Open,
+    /// TLS has said goodbye; what waits goes out first.
+    Closing,
+    Closed,
+}
+
+/// What came.
+#[derive(Debug)]
+pub(super) enum Received<'a> {
+    /// Plain bytes; none when TLS alone moved on.
+    Bytes(&'a [u8]),
+    /// The player will send nothing more.
+    End,
+}
+
+/// The connection cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// By the socket.
+    Reset,
+    /// By TLS; an alert may wait in `pending`.
+    Tls,
+}
+
+/// What became of what waited.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sent {
+    /// The socket took something.
+    pub(super) took: bool,
+    /// Nothing waits any more.
+    pub(super) done: bool,
+}
+
+impl Transport {
+    pub(super) fn new(stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> Result<Self, Broken> {
+        let tls = tls.map(TlsSession::new).transpose().map_err(|_| Broken::Tls)?.map(Box::new);
+        Ok(Self { stream, tls, pending: Vec::new(), sent: 0, end: WriteEnd::Open, read_ended: false })
+    }
+
+    /// Whether plain bytes can be sent.
+    pub(super) fn is_open(&self) -> bool {
+        self.tls.as_ref().is_none_or(|tls| tls.is_open())
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    pub(super) fn tls_version(&self) -> &'static str {
+        self.tls.as_ref().map_or("", |tls| tls.version())
+    }
+
+    /// Whether the player has said or shown that it will send nothing more.
+    pub(super) fn read_ended(&self) -> bool {
+        self.read_ended
+    }
+
+    /// One read of the socket into the worker's buffers.
+    pub(super) fn poll_receive<'b>(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &'b mut Buffers,
+    ) -> Poll<Result<Received<'b>, Broken>> {
+        if self.tls.as_ref().is_some_and(|tls| tls.peer_closed()) {
+            self.read_ended = true;
+            return Poll::Ready(Ok(Received::End));
+        }
+        let Buffers { scratch, plain, .. } = buffers;
+        let mut read = ReadBuf::new(scratch);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)).map_err(|_| Broken::Reset)?;
+        let length = read.filled().len();
+        if length == 0 {
+            self.read_ended = true;
+            return Poll::Ready(Ok(Received::End));
+        }
+        let input = scratch.get_mut(..length).unwrap_or_default();
+        let Some(tls) = &mut self.tls else { return Poll::Ready(Ok(Received::Bytes(input))) };
+        plain.clear();
+        match tls.receive(input, plain, &mut self.pending) {
+            Ok(()) => Poll::Ready(Ok(Received::Bytes(plain))),
+            Err(TlsError::Peer | TlsError::Exhausted) => Poll::Ready(Err(Broken::Tls)),
+        }
+    }
+
+    /// Throws away what comes; ready when nothing will come any more.
+    pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>, buffers: &mut Buffers) -> Poll<()> {
+        while !self.read_ended {
+            let mut read = ReadBuf::new(&mut buffers.scratch);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)) {
+                Ok(()) if !read.filled().is_empty() => {}
+                Ok(()) | Err(_) => self.read_ended = true,
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Writes what waits, as far as the socket takes it; otherwise the task is woken when it takes more.
+    pub(super) fn send(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &mut Buffers,
+        outbox: &mut Outbox,
+        pool: &Pool,
+    ) -> Result<Sent, Broken> {
+        let mut sent = Sent::default();
+        loop {
+            if !self.send_pending(cx, &mut sent, pool)? {
+                return Ok(sent);
+            }
+            if outbox.waiting() == 0 || !self.is_open() || self.end != WriteEnd::Open {
+                sent.done = outbox.waiting() == 0 || self.end != WriteEnd::Open;
+                return Ok(sent);
+            }
+            match self.send_some(cx, buffers, outbox, pool) {
+                Poll::Ready(Ok(())) => sent.took = true,
+                Poll::Ready(Err(broken)) => return Err(broken),
+                Poll::Pending => return Ok(sent),
+            }
+        }
+    }
+
+    /// Whether everything of `pending` is out.
+    fn send_pending(&mut self, cx: &mut Context<'_>, sent: &mut Sent, pool: &Pool) -> Result<bool, Broken> {
+        while let Some(rest) = self.pending.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match Pin::new(&mut self.stream).poll_write(cx, rest) {
+                Poll::Ready(Ok(count)) => self.sent += count,
+                Poll::Ready(Err(_)) => return Err(Broken::Reset),
+                Poll::Pending => return Ok(false),
+            }
+            sent.took = true;
+        }
+        self.sent = 0;
+        pool.give(std::mem::take(&mut self.pending));
+        Ok(true)
+    }
+
+    /// One write from the outbox.
+    fn send_some(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &mut Buffers,
+        outbox: &mut Outbox,
+        pool: &Pool,
+    ) -> Poll<Result<(), Broken>> {
+        let Some(tls) = &mut self.tls else {
+            let count = ready!(Pin::new(&mut self.stream).poll_write(cx, outbox.pending()));
+            outbox.took(count.map_err(|_| Broken::Reset)?, pool);
+            return Poll::Ready(Ok(()));
+        };
+        let waiting = outbox.pending();
+        let chunk = waiting.get(..ENCRYPT_CHUNK.min(waiting.len())).unwrap_or_default();
+        let length = tls.encrypt(chunk, &mut buffers.cipher).map_err(|_| Broken::Tls)?;
+        outbox.took(chunk.len(), pool);
+        let cipher = buffers.cipher.get(..length).unwrap_or_default();
+        let written = match Pin::new(&mut self.stream).poll_write(cx, cipher) {
+            Poll::Ready(count) => count.map_err(|_| Broken::Reset)?,
+            Poll::Pending => 0,
+        };
+        let rest = cipher.get(written..).unwrap_or_default();
+        if !rest.is_empty() {
+            self.pending = pool.take();
+            self.pending.extend_from_slice(rest);
+        }
+        if written == 0 { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Ends the writing side in order once everything is out; ready when that is done.
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>, pool: &Pool) -> Poll<Result<(), Broken>> {
+        if self.end == WriteEnd::Open {
+            if let Some(tls) = &mut self.tls {
+                tls.close(&mut self.pending);
+            }
+            self.end = WriteEnd::Closing;
+        }
+        if self.end == WriteEnd::Closing {
+            if !self.send_pending(cx, &mut Sent::default(), pool)? {
+                return Poll::Pending;
+            }
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx)).map_err(|_| Broken::Reset)?;
+            self.end = WriteEnd::Closed;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether the writing side is closed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.end == WriteEnd::Closed
+    }
+
+    /// Makes the coming drop an abrupt end for the player.
+    pub(super) fn abort(&self) {
+        drop(socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)));
+    }
+}

@@ -1,0 +1,228 @@
+//! One session's own connection to one backend.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::base::{BackendKey, ClusterKey};
+use crate::cluster::Backend;
+use crate::net::hub::Hub;
+use crate::net::seat::Outbox;
+use crate::net::stream::{BackendStream, Dial};
+use crate::net::world::World;
+use crate::policy::{Marks, RouteClass};
+use crate::wire::{FrameDecoder, FrameError, FrameLayout, Framing};
+
+/// A dedicated connection, from dialing to its end.
+pub(super) struct Upstream {
+    pub(super) cluster: ClusterKey,
+    pub(super) backend: Arc<Backend>,
+    /// Backends that could not be reached for the frames that wait.
+    pub(super) tried: Vec<BackendKey>,
+    layout: Arc<FrameLayout>,
+    phase: Phase,
+    /// Whole frames that wait for the backend.
+    out: Vec<u8>,
+    written: usize,
+    marks: Marks,
+    decoder: FrameDecoder,
+    finish: Finish,
+}
+
+enum Phase {
+    Dialing(Pin<Box<dyn Future<Output = io::Result<BackendStream>>>>),
+    Open(BackendStream),
+    Gone,
+}
+
+/// How far the writing side is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finish {
+    No,
+    Wanted,
+    Done,
+}
+
+/// What a turn of an upstream came to.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Nothing more can be done now.
+    Waits,
+    /// It could not be reached.
+    Unreachable(io::Error),
+    /// The backend closed in order; with whole frames only.
+    Ended,
+    /// The connection broke, or ended inside a frame.
+    Lost,
+    /// The backend sent what is no frame.
+    Malformed(FrameError),
+}
+
+impl Upstream {
+    pub(super) fn new(
+        cluster: ClusterKey,
+        backend: Arc<Backend>,
+        layout: Arc<FrameLayout>,
+        send_buffer: usize,
+    ) -> Self {
+        backend.session_came();
+        Self {
+            cluster,
+            backend,
+            tried: Vec::new(),
+            layout,
+            phase: Phase::Gone,
+            out: Vec::new(),
+            written: 0,
+            marks: Marks::new(send_buffer),
+            decoder: FrameDecoder::new(),
+            finish: Finish::No,
+        }
+    }
+
+    /// Starts to connect.
+    pub(super) fn dial(&mut self, dial: Dial, preface: Vec<u8>) {
+        self.phase = Phase::Dialing(Box::pin(dial.connect(preface)));
+    }
+
+    /// Goes on with another backend; what waits goes there, since nothing of it was written.
+    pub(super) fn turn_to(&mut self, backend: Arc<Backend>) {
+        self.tried.push(self.backend.key());
+        self.backend.session_went();
+        backend.session_came();
+        self.backend = backend;
+    }
+
+    pub(super) fn admits(&self, class: RouteClass, length: usize) -> bool {
+        self.marks.admits(class, self.waiting() + length)
+    }
+
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// What waits for the backend.
+    pub(super) fn unsent(&self) -> &[u8] {
+        self.out.get(self.written..).unwrap_or_default()
+    }
+
+    /// Whether the player should not be read.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting() > self.marks.high()
+    }
+
+    /// The player will send nothing more.
+    pub(super) fn finish(&mut self) {
+        if self.finish == Finish::No {
+            self.finish = Finish::Wanted;
+        }
+    }
+
+    /// Ends the connection; abruptly if the player's end was.
+    pub(super) fn part(self, abrupt: bool) {
+        if let (Phase::Open(stream), true) = (&self.phase, abrupt) {
+            stream.abort();
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        self.out.len() - self.written
+    }
+
+    /// Writes and reads what can be written and read.
+    pub(super) fn turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        hub: &Hub,
+        world: &World,
+        outbox: &mut Outbox,
+    ) -> Step {
+        if let Phase::Dialing(attempt) = &mut self.phase {
+            match attempt.as_mut().poll(cx) {
+                Poll::Pending => return Step::Waits,
+                Poll::Ready(Err(error)) => return Step::Unreachable(error),
+                Poll::Ready(Ok(stream)) => {
+                    self.backend.connected();
+                    self.tried.clear();
+                    self.phase = Phase::Open(stream);
+                }
+            }
+        }
+        match self.write(cx) {
+            Ok(()) => self.read(cx, hub, world, outbox),
+            Err(_) => Step::Lost,
+        }
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let Phase::Open(stream) = &mut self.phase else { return Ok(()) };
+        let mut stream = Pin::new(stream);
+        while let Some(rest) = self.out.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match stream.as_mut().poll_write(cx, rest) {
+                Poll::Ready(count) => self.written += count?,
+                Poll::Pending => return Ok(()),
+            }
+        }
+        if self.written > 0 {
+            self.out = Vec::new();
+            self.written = 0;
+        }
+        if stream.as_mut().poll_flush(cx)?.is_ready()
+            && self.finish == Finish::Wanted
+            && stream.as_mut().poll_shutdown(cx)?.is_ready()
+        {
+            self.finish = Finish::Done;
+        }
+        Ok(())
+    }
+
+    /// Reads while the player takes what comes; whole frames go into the outbox.
+    fn read(&mut self, cx: &mut Context<'_>, hub: &Hub, world: &World, outbox: &mut Outbox) -> Step {
+        let Phase::Open(stream) = &mut self.phase else { return Step::Waits };
+        let mut buffers = hub.buffers.borrow_mut();
+        while !outbox.is_high() {
+            let mut read = ReadBuf::new(&mut buffers.scratch);
+            match Pin::new(&mut *stream).poll_read(cx, &mut read) {
+                Poll::Pending => return Step::Waits,
+                Poll::Ready(Err(_)) => return Step::Lost,
+                Poll::Ready(Ok(())) if read.filled().is_empty() => {
+                    return if self.decoder.is_idle() { Step::Ended } else { Step::Lost };
+                }
+                Poll::Ready(Ok(())) => {}
+            }
+            let bytes = read.filled();
+            if self.layout.framing == Framing::Opaque {
+                outbox.append(bytes, &hub.pool);
+                continue;
+            }
+            let mut frames = self.decoder.frames(&self.layout, bytes);
+            while let Some(frame) = frames.next() {
+                match frame {
+                    Ok(frame) => {
+                        outbox.append(frame.bytes, &hub.pool);
+                        outbox.count_frames(1);
+                        hub.count_out(world, frame.id, frame.bytes.len());
+                    }
+                    Err(error) => return Step::Malformed(error),
+                }
+            }
+        }
+        Step::Waits
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.backend.session_went();
+    }
+}
+
+impl std::fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upstream").field("backend", &self.backend.address()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,234 @@
+//! What the links of a worker see of a session: a place to leave frames and orders, and a bell.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::base::{BackendKey, SessionId};
+use crate::session::EndReason;
+use crate::wire::FrameLayout;
+
+/// A session's mailbox on its worker.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) id: SessionId,
+    /// The player's frames; what backends send must be whole frames of it.
+    pub(super) layout: Arc<FrameLayout>,
+    pub(super) outbox: RefCell<Outbox>,
+    orders: RefCell<Vec<Order>>,
+    pub(super) bell: Bell,
+    /// When the player last sent a whole frame, for the order of a drain: milliseconds of the worker's life.
+    pub(super) last_frame: Cell<u64>,
+}
+
+/// What a session is told by others.
+#[derive(Clone, Debug)]
+pub(super) enum Order {
+    /// A backend wants the player gone, after what was sent before.
+    Kick(Box<Kick>),
+    /// A backend does not take the session.
+    Refused(BackendKey),
+    /// The link to this backend is gone and its cluster closes for that.
+    BackendLost(BackendKey),
+    /// The session ends for a reason of the gateway.
+    Leave(EndReason),
+}
+
+/// The words of a KICK.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kick {
+    pub(super) text: Option<String>,
+    pub(super) retry_after_ms: Option<u32>,
+    pub(super) redirect: Vec<String>,
+}
+
+/// Whole plain frames that wait for the player's socket.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    bytes: Vec<u8>,
+    taken: usize,
+    limit: usize,
+    frames: u64,
+}
+
+/// The outbox cannot take a frame: the player does not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Full;
+
+/// Wakes one task of the same thread.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    waker: RefCell<Option<Waker>>,
+}
+
+/// Buffers that go round among the sessions and links of a worker, so that idle ones own none.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    spare: RefCell<Vec<Vec<u8>>>,
+}
+
+/// How many spare buffers a worker keeps, and how large ones: at most 16 MiB a worker.
+const SPARE_BUFFERS: usize = 256;
+const SPARE_CAPACITY: usize = 64 * 1024;
+
+impl Seat {
+    pub(super) fn new(id: SessionId, layout: Arc<FrameLayout>, send_buffer: usize) -> Rc<Self> {
+        Rc::new(Self {
+            id,
+            layout,
+            outbox: RefCell::new(Outbox { limit: send_buffer, ..Outbox::default() }),
+            orders: RefCell::default(),
+            bell: Bell::default(),
+            last_frame: Cell::new(0),
+        })
+    }
+
+    /// Leaves an order and wakes the session.
+    pub(super) fn order(&self, order: Order) {
+        self.orders.borrow_mut().push(order);
+        self.bell.ring();
+    }
+
+    /// The orders that came since the last call.
+    pub(super) fn take_orders(&self) -> Vec<Order> {
+        std::mem::take(&mut *self.orders.borrow_mut())
+    }
+
+    /// Leaves a whole frame and wakes the session.
+    pub(super) fn deliver(&self, frame: &[u8], pool: &Pool) -> Result<(), Full> {
+        self.outbox.borrow_mut().put(frame, pool)?;
+        self.bell.ring();
+        Ok(())
+    }
+}
+
+impl Outbox {
+    /// Adds a whole frame unless that would pass the limit.
+    pub(super) fn put(&mut self, frame: &[u8], pool: &Pool) -> Result<(), Full> {
+        if self.waiting() + frame.len() > self.limit {
+            return Err(Full);
+        }
+        self.append(frame, pool);
+        self.frames += 1;
+        Ok(())
+    }
+
+    /// Adds bytes whatever waits already: for what is only read while little waits.
+    pub(super) fn append(&mut self, bytes: &[u8], pool: &Pool) {
+        if self.bytes.capacity() == 0 {
+            self.bytes = pool.take();
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Adds what `write` appends, whatever waits already; for the few frames the gateway itself writes.
+    pub(super) fn append_with(&mut self, pool: &Pool, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+        if self.bytes.capacity() == 0 {
+            self.bytes = pool.take();
+        }
+        let wrote = write(&mut self.bytes);
+        self.frames += u64::from(wrote);
+        wrote
+    }
+
+    /// Counts frames that [`Outbox::append`] brought.
+    pub(super) fn count_frames(&mut self, frames: u64) {
+        self.frames += frames;
+    }
+
+    /// Bytes that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.bytes.len() - self.taken
+    }
+
+    /// Whether enough waits that reading more for this player should stop: half of the limit.
+    pub(super) fn is_high(&self) -> bool {
+        self.waiting() > self.limit / 2
+    }
+
+    /// The bytes that wait, first come first.
+    pub(super) fn pending(&self) -> &[u8] {
+        self.bytes.get(self.taken..).unwrap_or_default()
+    }
+
+    /// The socket took this many; an emptied buffer goes back to the pool.
+    pub(super) fn took(&mut self, count: usize, pool: &Pool) {
+        self.taken += count;
+        if self.taken >= self.bytes.len() {
+            self.taken = 0;
+            pool.give(std::mem::take(&mut self.bytes));
+        } else if self.taken >= SPARE_CAPACITY {
+            self.bytes.drain(..self.taken);
+            self.taken = 0;
+        }
+    }
+
+    /// Frames put in over the session's life.
+    pub(super) fn frames(&self) -> u64 {
+        self.frames
+    }
+}
+
+impl Bell {
+    /// Keeps the task to wake.
+    pub(super) fn listen(&self, waker: &Waker) {
+        let mut kept = self.waker.borrow_mut();
+        match &mut *kept {
+            Some(old) => old.clone_from(waker),
+            None => *kept = Some(waker.clone()),
+        }
+    }
+
+    /// Wakes it; ringing twice before it runs costs nothing more than the first time.
+    pub(super) fn ring(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+impl Pool {
+    /// An empty buffer, with room if one is spare.
+    pub(super) fn take(&self) -> Vec<u8> {
+        self.spare.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back, or frees it when enough are spare or it has grown large.
+    pub(super) fn give(&self, mut buffer: Vec<u8>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_BUFFERS && (1..=SPARE_CAPACITY).contains(&buffer.capacity()) {
+            buffer.clear();
+            spare.push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outbox_ends_at_its_limit_and_empties_in_order() {
+        let pool = Pool::default();
+        let mut outbox = Outbox { limit: 10, ..Outbox::default() };
+        assert_eq!(outbox.put(b"abcdef", &pool), Ok(()));
+        assert_eq!(outbox.put(b"12345", &pool), Err(Full));
+        assert_eq!(outbox.put(b"1234", &pool), Ok(()));
+        outbox.took(3, &pool);
+        assert_eq!(outbox.pending(), b"def1234");
+        outbox.took(7, &pool);
+        assert_eq!(outbox.bytes.capacity(), 0, "an empty outbox owns no buffer");
+        assert_eq!(outbox.frames(), 2);
+    }
+
+    #[test]
+    fn a_pool_gives_back_what_it_was_given_and_keeps_nothing_large() {
+        let pool = Pool::default();
+        pool.give(Vec::with_capacity(1000));
+        assert!(pool.take().capacity() >= 1000);
+        assert_eq!(pool.take().capacity(), 0);
+        pool.give(Vec::with_capacity(SPARE_CAPACITY + 1));
+        assert_eq!(pool.take().capacity(), 0);
+    }
+}

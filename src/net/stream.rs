@@ -1,0 +1,94 @@
+//! A connection to a backend, plain or TLS, made within one deadline.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use super::tls::BackendConnector;
+
+/// A connected backend.
+#[derive(Debug)]
+pub(super) enum BackendStream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Everything a connection attempt needs, owned, so that it can run on its own.
+#[derive(Clone, Debug)]
+pub(super) struct Dial {
+    pub(super) address: String,
+    pub(super) timeout: Duration,
+    pub(super) tls: Option<BackendConnector>,
+}
+
+impl Dial {
+    /// Connects, writes `preface` (a PROXY header, or nothing), and shakes hands if the cluster says TLS.
+    pub(super) async fn connect(self, preface: Vec<u8>) -> io::Result<BackendStream> {
+        let Self { address, timeout, tls } = self;
+        let attempt = async move {
+            let mut stream = TcpStream::connect(&address).await?;
+            stream.set_nodelay(true)?;
+            if !preface.is_empty() {
+                stream.write_all(&preface).await?;
+            }
+            match tls {
+                None => Ok(BackendStream::Plain(stream)),
+                Some(connector) => {
+                    let stream = connector.connect(&address, stream).await?;
+                    Ok(BackendStream::Tls(Box::new(stream)))
+                }
+            }
+        };
+        tokio::time::timeout(timeout, attempt).await.unwrap_or_else(|_| {
+            Err(io::Error::new(io::ErrorKind::TimedOut, "not connected within connect_timeout"))
+        })
+    }
+}
+
+impl BackendStream {
+    /// Makes the coming drop an abrupt end for the peer.
+    pub(super) fn abort(&self) {
+        let tcp = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        drop(socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO)));
+    }
+}
+
+impl AsyncRead for BackendStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for BackendStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

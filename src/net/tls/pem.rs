@@ -1,0 +1,123 @@
+//! Certificates and keys from PEM files; what is wrong with one is told at the line that names it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use crate::config::{CertificatePair, Located, Problem};
+
+/// Everything that is wrong with the certificates of one listener or cluster, ready for a report.
+pub type TlsFault = Vec<Problem>;
+
+/// A certificate chain with its key, and the names it is for.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub(super) key: Arc<CertifiedKey>,
+    /// DNS names in lower case; `*.` in front stands for one label.
+    pub(super) names: Vec<String>,
+}
+
+/// Reads a pair and checks that it parses, is valid at `now` and belongs together.
+pub(super) fn identity(
+    pair: &CertificatePair,
+    provider: &CryptoProvider,
+    now: SystemTime,
+) -> Result<Identity, TlsFault> {
+    let chain = certificates(pair.certificate());
+    let key = private_key(pair.key());
+    let (chain, key) = match (chain, key) {
+        (Ok(chain), Ok(key)) => (chain, key),
+        (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
+    };
+    let names = chain.first().map_or_else(|| Ok(Vec::new()), |leaf| inspect(leaf, pair.certificate(), now));
+    let key = CertifiedKey::from_der(chain, key, provider).map_err(|error| mismatch(pair, &error));
+    match (names, key) {
+        (Ok(names), Ok(key)) => Ok(Identity { key: Arc::new(key), names }),
+        (names, key) => Err(names.err().into_iter().chain(key.err()).collect()),
+    }
+}
+
+/// The certificates of a PEM file, at least one.
+pub(super) fn certificates(path: &Located<PathBuf>) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    let pem = read(path)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match found {
+        Ok(chain) if !chain.is_empty() => Ok(chain),
+        Ok(_) => Err(no_certificate(path, "it has no BEGIN CERTIFICATE block")),
+        Err(error) => Err(no_certificate(path, &error.to_string())),
+    }
+}
+
+fn private_key(path: &Located<PathBuf>) -> Result<PrivateKeyDer<'static>, Problem> {
+    let pem = read(path)?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
+        Problem::at(path.site(), format!("no private key in {}", path.get().display()))
+            .because(format!("TLS cannot start without one: {error}"))
+            .write("a PEM file with an unencrypted PKCS#8, SEC1 or PKCS#1 key")
+    })
+}
+
+fn read(path: &Located<PathBuf>) -> Result<Vec<u8>, Problem> {
+    fs::read(path.get()).map_err(|error| {
+        Problem::at(path.site(), format!("cannot read {}", absolute(path.get()).display()))
+            .because(format!("TLS cannot start: {error}"))
+            .write("the path of a PEM file, relative to this file, that the gateway's user may read")
+    })
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn no_certificate(path: &Located<PathBuf>, why: &str) -> Problem {
+    Problem::at(path.site(), format!("no certificate in {}", path.get().display()))
+        .because(format!("TLS cannot start: {why}"))
+        .write("a PEM file with the certificate first and its intermediates behind it")
+}
+
+fn mismatch(pair: &CertificatePair, error: &rustls::Error) -> Problem {
+    Problem::at(pair.key().site(), "the key does not fit the certificate")
+        .because(format!("every handshake would fail: {error}"))
+        .see(pair.certificate().site(), "this certificate")
+        .write("the key that this certificate was made for")
+}
+
+/// Checks the time of a certificate and takes its names.
+fn inspect(
+    leaf: &CertificateDer<'_>,
+    path: &Located<PathBuf>,
+    now: SystemTime,
+) -> Result<Vec<String>, Problem> {
+    let (_, certificate) =
+        X509Certificate::from_der(leaf).map_err(|error| no_certificate(path, &error.to_string()))?;
+    let seconds =
+        now.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+    let validity = certificate.validity();
+    if seconds > validity.not_after.timestamp() {
+        return Err(Problem::at(path.site(), format!("the certificate expired at {}", validity.not_after))
+            .because("players' clients would refuse it")
+            .write("a renewed certificate"));
+    }
+    if seconds < validity.not_before.timestamp() {
+        return Err(Problem::at(
+            path.site(),
+            format!("the certificate is not valid before {}", validity.not_before),
+        )
+        .because("players' clients would refuse it")
+        .write("a certificate that is valid now, or set the machine's clock"));
+    }
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let names = names.into_iter().flat_map(|extension| extension.value.general_names.iter());
+    Ok(names
+        .filter_map(
+            |name| if let GeneralName::DNSName(dns) = name { Some(dns.to_ascii_lowercase()) } else { None },
+        )
+        .collect())
+}

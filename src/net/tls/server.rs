@@ -1,0 +1,110 @@
+//! TLS of a listener: which certificate a player gets, and tickets that live as long as the process.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use super::TlsFault;
+use super::pem::{Identity, identity};
+use crate::config::CertificatePair;
+
+/// The keys of TLS session tickets. Made once per process and handed to every configuration after it, so that
+/// a reload forgets no ticket. Keys rotate every six hours and are good for twelve (rustls' ticketer).
+#[derive(Clone)]
+pub struct Tickets(Arc<dyn ProducesTickets>);
+
+/// The TLS side of one listener.
+#[derive(Clone, Debug)]
+pub(in crate::net) struct ServerTls(Arc<ServerConfig>);
+
+impl Tickets {
+    /// Fresh keys.
+    ///
+    /// # Errors
+    /// When the operating system gives no randomness.
+    pub fn new() -> Result<Self, rustls::Error> {
+        aws_lc_rs::Ticketer::new().map(Self)
+    }
+}
+
+impl fmt::Debug for Tickets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tickets")
+    }
+}
+
+impl ServerTls {
+    /// TLS 1.2 and 1.3 with these certificates, the default one first.
+    pub(in crate::net) fn new(
+        pairs: &[CertificatePair],
+        tickets: &Tickets,
+        now: SystemTime,
+    ) -> Result<Self, TlsFault> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut identities = Vec::new();
+        let mut faults = TlsFault::new();
+        for pair in pairs {
+            match identity(pair, &provider, now) {
+                Ok(identity) => identities.push(identity),
+                Err(fault) => faults.extend(fault),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(rustls::ALL_VERSIONS)
+            .expect("the default provider speaks both versions")
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(ByName::new(identities)));
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.ticketer = Arc::clone(&tickets.0);
+        Ok(Self(Arc::new(config)))
+    }
+
+    /// What a new session is made with.
+    pub(in crate::net) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// Certificates by server name: exact, then wildcard, then the default one.
+#[derive(Debug)]
+struct ByName {
+    default: Option<Arc<CertifiedKey>>,
+    names: HashMap<String, Arc<CertifiedKey>>,
+}
+
+impl ByName {
+    fn new(identities: Vec<Identity>) -> Self {
+        let default = identities.first().map(|identity| Arc::clone(&identity.key));
+        let mut names = HashMap::new();
+        for identity in identities {
+            for name in identity.names {
+                names.entry(name).or_insert_with(|| Arc::clone(&identity.key));
+            }
+        }
+        Self { default, names }
+    }
+
+    fn find(&self, server_name: &str) -> Option<Arc<CertifiedKey>> {
+        let name = server_name.to_ascii_lowercase();
+        let wildcard = || name.split_once('.').and_then(|(_, parent)| self.names.get(&format!("*.{parent}")));
+        self.names.get(&name).or_else(wildcard).or(self.default.as_ref()).cloned()
+    }
+}
+
+impl ResolvesServerCert for ByName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        match hello.server_name() {
+            Some(name) => self.find(name),
+            None => self.default.clone(),
+        }
+    }
+}

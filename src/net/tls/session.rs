@@ -1,0 +1,203 @@
+//! The player's TLS session over rustls' unbuffered connection: it keeps no buffer but the beginning of a record
+//! that is not whole yet.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::{ConnectionState, EncodeTlsData, EncryptError, UnbufferedStatus};
+use rustls::{ProtocolVersion, ServerConfig};
+
+/// One player's TLS.
+pub(in crate::net) struct TlsSession {
+    connection: UnbufferedServerConnection,
+    /// An unfinished record.
+    held: Vec<u8>,
+    open: bool,
+    peer_closed: bool,
+}
+
+/// The peer, or the gateway, cannot go on.
+#[derive(Debug)]
+pub(in crate::net) enum TlsError {
+    /// What the peer sent is wrong; an alert is in the output.
+    Peer,
+    /// The keys have been used as often as they may be, or a record does not fit where it must.
+    Exhausted,
+}
+
+/// What rustls adds to a record at most, with room for records of every version: header 5, content type 1,
+/// tag 16, and for TLS 1.2 a nonce of 8; and one more record for a key update.
+const RECORD_OVERHEAD: usize = 64;
+const RECORD_PLAIN: usize = 16 * 1024;
+
+/// How large the output of [`TlsSession::encrypt`] must be for so many plain bytes.
+pub(in crate::net) const fn encrypted_size(plain: usize) -> usize {
+    plain + (plain / RECORD_PLAIN + 2) * RECORD_OVERHEAD
+}
+
+impl TlsSession {
+    pub(in crate::net) fn new(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
+        let connection = UnbufferedServerConnection::new(config).map_err(|_| TlsError::Peer)?;
+        Ok(Self { connection, held: Vec::new(), open: false, peer_closed: false })
+    }
+
+    /// Whether the handshake is through.
+    pub(in crate::net) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Whether the peer said that it will send nothing more.
+    pub(in crate::net) fn peer_closed(&self) -> bool {
+        self.peer_closed
+    }
+
+    /// The version agreed on, for the access log.
+    pub(in crate::net) fn version(&self) -> &'static str {
+        match self.connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "1.3",
+            Some(ProtocolVersion::TLSv1_2) => "1.2",
+            Some(_) | None => "",
+        }
+    }
+
+    /// Takes what came from the socket; appends decrypted bytes to `plain`, and to `out` what rustls has to send.
+    pub(in crate::net) fn receive(
+        &mut self,
+        input: &mut [u8],
+        plain: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), TlsError> {
+        if self.held.is_empty() {
+            let used = self.process(input, plain, out)?;
+            self.held.extend_from_slice(input.get(used..).unwrap_or_default());
+            return Ok(());
+        }
+        let mut held = std::mem::take(&mut self.held);
+        held.extend_from_slice(input);
+        let used = self.process(&mut held, plain, out)?;
+        if used < held.len() {
+            held.drain(..used);
+            self.held = held;
+        }
+        Ok(())
+    }
+
+    /// Runs rustls over whole records of `input`; how many bytes it used.
+    fn process(
+        &mut self,
+        input: &mut [u8],
+        plain: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, TlsError> {
+        let mut used = 0;
+        loop {
+            let rest = input.get_mut(used..).unwrap_or_default();
+            let UnbufferedStatus { mut discard, state } = self.connection.process_tls_records(rest);
+            let more = match state {
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                    while let Some(record) = traffic.next_record() {
+                        let record = record.map_err(|_| TlsError::Peer)?;
+                        discard += record.discard;
+                        plain.extend_from_slice(record.payload);
+                    }
+                    true
+                }
+                Ok(ConnectionState::EncodeTlsData(data)) => {
+                    append_encoded(data, out)?;
+                    true
+                }
+                Ok(ConnectionState::TransmitTlsData(data)) => {
+                    data.done();
+                    true
+                }
+                Ok(ConnectionState::WriteTraffic(_)) => {
+                    self.open = true;
+                    false
+                }
+                Ok(ConnectionState::PeerClosed) => {
+                    self.peer_closed = true;
+                    true
+                }
+                // Early data is never offered; `Closed` and whatever a later rustls adds end the reading.
+                Ok(_) => false,
+                Err(_) => {
+                    self.append_alert(out);
+                    return Err(TlsError::Peer);
+                }
+            };
+            used += discard;
+            if !more {
+                return Ok(used);
+            }
+        }
+    }
+
+    /// After an error rustls has an alert to send; best effort.
+    fn append_alert(&mut self, out: &mut Vec<u8>) {
+        if let UnbufferedStatus { state: Ok(ConnectionState::EncodeTlsData(data)), .. } =
+            self.connection.process_tls_records(&mut [])
+        {
+            drop(append_encoded(data, out));
+        }
+    }
+
+    /// Encrypts `plain` into the front of `out`, which has [`encrypted_size`] of it; how many bytes came out.
+    pub(in crate::net) fn encrypt(&mut self, plain: &[u8], out: &mut [u8]) -> Result<usize, TlsError> {
+        let mut written = 0;
+        loop {
+            let room = out.get_mut(written..).unwrap_or_default();
+            let state = self.connection.process_tls_records(&mut []).state.map_err(|_| TlsError::Peer)?;
+            match state {
+                ConnectionState::WriteTraffic(mut traffic) => {
+                    return Ok(written + traffic.encrypt(plain, room).map_err(|error| exhausted(&error))?);
+                }
+                ConnectionState::EncodeTlsData(mut data) => {
+                    written += data.encode(room).map_err(|_| TlsError::Exhausted)?;
+                }
+                ConnectionState::TransmitTlsData(data) => data.done(),
+                ConnectionState::PeerClosed => self.peer_closed = true,
+                ConnectionState::ReadTraffic(_)
+                | ConnectionState::ReadEarlyData(_)
+                | ConnectionState::BlockedHandshake
+                | ConnectionState::Closed
+                | _ => return Err(TlsError::Exhausted),
+            }
+        }
+    }
+
+    /// Appends the words that end the session in order.
+    pub(in crate::net) fn close(&mut self, out: &mut Vec<u8>) {
+        let mut alert = [0; RECORD_OVERHEAD];
+        if let UnbufferedStatus { state: Ok(ConnectionState::WriteTraffic(mut traffic)), .. } =
+            self.connection.process_tls_records(&mut [])
+            && let Ok(length) = traffic.queue_close_notify(&mut alert)
+        {
+            out.extend_from_slice(alert.get(..length).unwrap_or_default());
+        }
+    }
+}
+
+fn append_encoded(
+    mut data: EncodeTlsData<'_, ServerConnectionData>,
+    out: &mut Vec<u8>,
+) -> Result<(), TlsError> {
+    let start = out.len();
+    let needed = match data.encode(&mut []) {
+        Err(rustls::unbuffered::EncodeError::InsufficientSize(size)) => size.required_size,
+        Ok(_) | Err(_) => return Ok(()),
+    };
+    out.resize(start + needed, 0);
+    let room = out.get_mut(start..).unwrap_or_default();
+    data.encode(room).map(drop).map_err(|_| TlsError::Exhausted)
+}
+
+fn exhausted(_: &EncryptError) -> TlsError {
+    TlsError::Exhausted
+}
+
+impl fmt::Debug for TlsSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsSession").field("open", &self.open).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,202 @@
+//! A worker: one thread with its own event loop, its sessions and its links.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, oneshot};
+
+use super::accept::Admission;
+use super::hub::{self, Hub};
+use super::link::{self, SharedLink};
+use super::player::{self, Arrival};
+use super::seat::{Order, Seat};
+use super::world::{Door, World};
+use crate::base::SessionId;
+use crate::policy::leave_at;
+use crate::session::EndReason;
+use crate::telemetry::{self, Meters};
+
+/// What a worker is started with.
+#[derive(Debug)]
+pub struct WorkerSetup {
+    /// Its number, from 0.
+    pub index: usize,
+    /// Where the world in force is published.
+    pub world: Arc<ArcSwap<World>>,
+    /// Where it counts.
+    pub meters: Arc<Meters>,
+    /// When the process started.
+    pub started: Instant,
+}
+
+/// The control thread's end of a worker.
+#[derive(Debug)]
+pub struct WorkerHandle {
+    commands: mpsc::Sender<Command>,
+    sessions: Arc<AtomicUsize>,
+    thread: JoinHandle<()>,
+}
+
+/// What the control thread tells a worker.
+#[derive(Debug)]
+pub enum Command {
+    /// Serve this connection.
+    Arrive(Box<Arriving>),
+    /// Tell the sessions to leave, evenly over this time, idle ones first.
+    Drain(Duration),
+    /// End every session now and then the worker.
+    Stop,
+}
+
+/// An accepted connection on its way to its worker.
+#[derive(Debug)]
+pub struct Arriving {
+    pub(super) stream: TcpStream,
+    pub(super) address: SocketAddr,
+    pub(super) door: Arc<Door>,
+    pub(super) session: SessionId,
+    pub(super) admission: Admission,
+}
+
+/// Connections that may be on their way to one worker.
+const COMMANDS: usize = 1024;
+/// How many task polls go by before the event loop looks at the sockets again. Higher gathers more frames per
+/// write of a link, lower answers faster; 128 lets a turn of a busy worker finish.
+const POLLS_PER_TURN: u32 = 128;
+
+impl WorkerHandle {
+    /// Starts a worker thread. The receiver hears when every shared link has been tried once.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread or no event queue.
+    pub fn start(setup: WorkerSetup) -> io::Result<(Self, oneshot::Receiver<()>)> {
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let (ready, is_ready) = oneshot::channel();
+        let runtime_check = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+        drop(runtime_check);
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{}", setup.index))
+            .spawn(move || run(setup, inbox, ready))?;
+        Ok((Self { commands, sessions: Arc::default(), thread }, is_ready))
+    }
+
+    /// Sessions it has or is about to have.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.sessions.load(Ordering::Acquire)
+    }
+
+    pub(super) fn count(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.sessions)
+    }
+
+    pub(super) async fn send(&self, arriving: Arriving) {
+        self.command(Command::Arrive(Box::new(arriving))).await;
+    }
+
+    /// Tells it something; waits while its inbox is full. A worker that has ended hears nothing.
+    pub async fn command(&self, command: Command) {
+        drop(self.commands.send(command).await);
+    }
+
+    /// Whether its thread has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+fn run(setup: WorkerSetup, inbox: mpsc::Receiver<Command>, ready: oneshot::Sender<()>) {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .event_interval(POLLS_PER_TURN)
+        .build_local(LocalOptions::default())
+        .expect("a runtime was built with the same settings a moment ago");
+    runtime.block_on(work(setup, inbox, ready));
+}
+
+async fn work(setup: WorkerSetup, mut inbox: mpsc::Receiver<Command>, ready: oneshot::Sender<()>) {
+    let Some(meter) = setup.meters.worker(setup.index).cloned() else { return };
+    let hub = Hub::new(setup.index, setup.world, meter, setup.started);
+    start_links(&hub);
+    poll_fn(|cx| hub.poll_links_tried(cx)).await;
+    if ready.send(()).is_err() {
+        return; // the gateway gave up starting
+    }
+    while let Some(command) = inbox.recv().await {
+        match command {
+            Command::Arrive(arriving) => arrive(&hub, *arriving),
+            Command::Drain(spread) => drop(tokio::task::spawn_local(drain(Rc::clone(&hub), spread))),
+            Command::Stop => break,
+        }
+    }
+    stop(&hub).await;
+}
+
+fn start_links(hub: &Rc<Hub>) {
+    let world = hub.world.load();
+    for cluster in world.clusters.iter().filter(|cluster| cluster.is_shared()) {
+        for (backend, _) in cluster.entry.members() {
+            let link = SharedLink::new(Arc::clone(cluster), Arc::clone(backend), hub::now());
+            hub.add_link(&link);
+            tokio::task::spawn_local(link::keep(Rc::clone(hub), link));
+        }
+    }
+}
+
+fn arrive(hub: &Rc<Hub>, arriving: Arriving) {
+    let Arriving { stream, address, door, session, admission } = arriving;
+    let local = stream.local_addr();
+    let (Ok(stream), Ok(local)) = (tokio::net::TcpStream::from_std(stream), local) else { return };
+    let listener = door.listener();
+    let seat = Seat::new(session, Arc::clone(listener.layout()), listener.limits().send_buffer());
+    hub.take_seat(&seat);
+    let arrival = Arrival { stream, address, local, door, admission };
+    drop(tokio::task::spawn_local(player::serve(Rc::clone(hub), seat, arrival)));
+}
+
+/// Tells every session of now to leave, each at its own moment.
+async fn drain(hub: Rc<Hub>, spread: Duration) {
+    let began = hub::now();
+    let mut seats = hub.all_seats();
+    seats.sort_by_key(|seat| seat.last_frame.get());
+    let count = seats.len();
+    for (place, seat) in seats.into_iter().enumerate() {
+        tokio::time::sleep_until((began + leave_at(place, count, spread)).into()).await;
+        seat.order(Order::Leave(EndReason::Draining));
+    }
+}
+
+/// Cuts who is still there and says goodbye to the backends.
+async fn stop(hub: &Rc<Hub>) {
+    for seat in hub.all_seats() {
+        seat.order(Order::Leave(EndReason::Cut));
+    }
+    tokio::task::yield_now().await;
+    for link in hub.all_links() {
+        link.say_goodbye();
+    }
+    let flushed = poll_fn(|cx| {
+        let links = hub.all_links();
+        links.iter().for_each(|link| link.watch(cx.waker()));
+        if links.iter().all(|link| link.is_flushed()) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    });
+    if tokio::time::timeout(LAST_WRITES, flushed).await.is_err() {
+        telemetry::backend_error("", "", "did not take the gateway's last words in time", "");
+    }
+}
+
+/// How long backends may take to read what the gateway says last.
+const LAST_WRITES: Duration = Duration::from_secs(1);

@@ -1,0 +1,127 @@
+//! Which backends know a session.
+
+use crate::base::{BackendKey, ClusterKey};
+
+/// One backend that was told of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The cluster whose frames go there.
+    pub cluster: ClusterKey,
+    /// The backend.
+    pub backend: BackendKey,
+    /// The life of the link on which it was told; a link that was lost and came back has another.
+    pub epoch: u32,
+}
+
+/// All backends of a session: a handful at most, so a list.
+#[derive(Clone, Debug, Default)]
+pub struct Bindings {
+    bound: Vec<Binding>,
+    refused: Vec<BackendKey>,
+}
+
+/// What a frame to a backend needs before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// The backend knows the session.
+    Known,
+    /// The backend is to be told first; it did not know the session at all.
+    Open,
+    /// The backend is to be told again: it knew the session on a link that was lost since.
+    OpenAgain,
+}
+
+impl Bindings {
+    /// The backend that a sticky session keeps for a cluster: the last one it was bound to there.
+    #[must_use]
+    pub fn pinned(&self, cluster: ClusterKey) -> Option<BackendKey> {
+        self.bound.iter().rev().find(|binding| binding.cluster == cluster).map(|binding| binding.backend)
+    }
+
+    /// Notes that a frame goes to a backend and says what must go before it.
+    pub fn bind(&mut self, binding: Binding) -> Opening {
+        let same = |known: &&mut Binding| known.backend == binding.backend;
+        match self.bound.iter_mut().find(same) {
+            Some(known) if known.epoch == binding.epoch => Opening::Known,
+            Some(known) => {
+                known.epoch = binding.epoch;
+                Opening::OpenAgain
+            }
+            None => {
+                self.bound.push(binding);
+                Opening::Open
+            }
+        }
+    }
+
+    /// Forgets a backend; what was known of it.
+    pub fn unbind(&mut self, backend: BackendKey) -> Option<Binding> {
+        let place = self.bound.iter().position(|binding| binding.backend == backend)?;
+        Some(self.bound.remove(place))
+    }
+
+    /// The backend said no: it is forgotten and not asked again for this session.
+    pub fn refuse(&mut self, backend: BackendKey) -> Option<Binding> {
+        let binding = self.unbind(backend);
+        if binding.is_some() {
+            self.refused.push(backend);
+        }
+        binding
+    }
+
+    /// Whether the backend said no to this session.
+    #[must_use]
+    pub fn has_refused(&self, backend: BackendKey) -> bool {
+        self.refused.contains(&backend)
+    }
+
+    /// Every backend that knows the session.
+    pub fn iter(&self) -> impl Iterator<Item = &Binding> {
+        self.bound.iter()
+    }
+
+    /// Forgets everything; hands out who has to be told that the session is over.
+    pub fn drain(&mut self) -> impl Iterator<Item = Binding> {
+        self.bound.drain(..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binding(cluster: u16, backend: u32, epoch: u32) -> Binding {
+        Binding { cluster: ClusterKey(cluster), backend: BackendKey(backend), epoch }
+    }
+
+    #[test]
+    fn a_backend_is_told_once_per_life_of_its_link() {
+        let mut bindings = Bindings::default();
+        assert_eq!(bindings.bind(binding(1, 10, 1)), Opening::Open);
+        assert_eq!(bindings.bind(binding(1, 10, 1)), Opening::Known);
+        assert_eq!(bindings.bind(binding(1, 10, 2)), Opening::OpenAgain);
+        assert_eq!(bindings.bind(binding(1, 10, 2)), Opening::Known);
+        assert_eq!(bindings.iter().count(), 1);
+    }
+
+    #[test]
+    fn a_pin_does_not_outlive_its_backend_and_clusters_do_not_mix() {
+        let mut bindings = Bindings::default();
+        bindings.bind(binding(1, 10, 1));
+        bindings.bind(binding(2, 20, 1));
+        assert_eq!(bindings.pinned(ClusterKey(1)), Some(BackendKey(10)));
+        assert_eq!(bindings.unbind(BackendKey(10)), Some(binding(1, 10, 1)));
+        assert_eq!(bindings.pinned(ClusterKey(1)), None);
+        assert_eq!(bindings.pinned(ClusterKey(2)), Some(BackendKey(20)));
+    }
+
+    #[test]
+    fn who_said_no_is_not_asked_again() {
+        let mut bindings = Bindings::default();
+        bindings.bind(binding(1, 10, 1));
+        assert!(bindings.refuse(BackendKey(10)).is_some());
+        assert!(bindings.has_refused(BackendKey(10)));
+        assert!(bindings.refuse(BackendKey(11)).is_none(), "it was never asked");
+        assert!(!bindings.has_refused(BackendKey(11)));
+    }
+}

@@ -1,0 +1,13 @@
+//! One player's rules as a state machine: what may happen to a frame in which state, which backends the session
+//! is bound to, and when it has waited long enough. Moves no bytes, reads no clock and picks no backend; the task
+//! around it does.
+
+mod bindings;
+mod end;
+mod machine;
+mod timers;
+
+pub use bindings::{Binding, Bindings, Opening};
+pub use end::EndReason;
+pub use machine::{Expired, Rules, Session, Verdict};
+pub use timers::{Timer, Timers};

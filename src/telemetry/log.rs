@@ -1,0 +1,162 @@
+//! Every line the process logs: what happened, with the same field names everywhere. No frame bodies, ever.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+
+use crate::base::SessionId;
+use crate::session::EndReason;
+
+/// How lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What the access log says of a session.
+#[derive(Clone, Debug)]
+pub struct SessionRecord<'a> {
+    /// The session.
+    pub session: SessionId,
+    /// The player's address.
+    pub address: SocketAddr,
+    /// `tcp` or `tls`.
+    pub transport: &'static str,
+    /// The TLS version, empty on plain connections.
+    pub tls: &'static str,
+    /// The listener's name.
+    pub listener: &'a str,
+    /// From accept to end.
+    pub duration: Duration,
+    /// Whole frames from the player.
+    pub frames_in: u64,
+    /// Whole frames to the player, notices included.
+    pub frames_out: u64,
+    /// Plain bytes from the player.
+    pub bytes_in: u64,
+    /// Plain bytes to the player.
+    pub bytes_out: u64,
+    /// Names of the routes it used.
+    pub routes: &'a [&'a str],
+    /// Why it ended.
+    pub end: EndReason,
+}
+
+/// Starts logging to standard error at `level`; a second call does nothing.
+pub fn init(format: LogFormat, level: &str) {
+    let filter = EnvFilter::new(level);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    drop(started);
+}
+
+/// The access log: the end of a session.
+pub fn session_ended(record: &SessionRecord<'_>) {
+    info!(
+        session = %record.session,
+        address = %record.address,
+        transport = record.transport,
+        tls = record.tls,
+        listener = record.listener,
+        duration_ms = u64::try_from(record.duration.as_millis()).unwrap_or(u64::MAX),
+        frames_in = record.frames_in,
+        frames_out = record.frames_out,
+        bytes_in = record.bytes_in,
+        bytes_out = record.bytes_out,
+        routes = record.routes.join(","),
+        end_reason = record.end.as_str(),
+        "session"
+    );
+}
+
+/// The process serves.
+pub fn up(workers: usize, listeners: &[(String, SocketAddr)]) {
+    for (listener, address) in listeners {
+        info!(listener, %address, "listening");
+    }
+    info!(workers, version = env!("CARGO_PKG_VERSION"), "up");
+}
+
+/// A shared link works.
+pub fn link_up(cluster: &str, backend: &str, worker: usize, name: &str) {
+    info!(cluster, backend, worker, name, "link up");
+}
+
+/// A shared link is gone.
+pub fn link_lost(cluster: &str, backend: &str, worker: usize, why: &str) {
+    warn!(
+        cluster,
+        backend, worker, why, "link lost; its sessions are bound elsewhere or closed, as on_loss says"
+    );
+}
+
+/// A shared link could not be made.
+pub fn link_retry(cluster: &str, backend: &str, worker: usize, why: &str, wait: Duration) {
+    let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    warn!(cluster, backend, worker, why, wait_ms, "no link; trying again");
+}
+
+/// A connection to a backend of a dedicated cluster could not be made.
+pub fn unreachable_backend(cluster: &str, backend: &str, why: &str) {
+    warn!(cluster, backend, why, "cannot connect; another backend is picked");
+}
+
+/// A backend wrote what it must not, or said that the gateway did.
+pub fn backend_error(cluster: &str, backend: &str, what: &str, text: &str) {
+    warn!(cluster, backend, text, "{what}");
+}
+
+/// The accept loop waits because the machine gives no more sockets.
+pub fn accept_paused(listener: &str, why: &str) {
+    error!(listener, why, "accepting pauses; raise LimitNOFILE or lower limits.connections");
+}
+
+/// A task ended by a panic; only its own session or link is touched.
+pub fn task_failed(what: &str, session: Option<SessionId>) {
+    let session = session.map(|session| session.to_string()).unwrap_or_default();
+    error!(what, session, "a task failed; this is a bug of the gateway");
+}
+
+/// The order to stop has come.
+pub fn drain_began(sessions: usize, lame_duck: Duration, spread: Duration, deadline: Duration) {
+    info!(
+        sessions,
+        lame_duck_s = lame_duck.as_secs_f64(),
+        spread_s = spread.as_secs_f64(),
+        deadline_s = deadline.as_secs_f64(),
+        "stopping: accepting goes on for lame_duck, then sessions are told and closed over spread"
+    );
+}
+
+/// Every session has left, or the deadline has.
+pub fn drain_over(cut: usize) {
+    if cut == 0 {
+        info!(cut, "every session has left");
+    } else {
+        warn!(cut, "the deadline has passed; the sessions still here are cut");
+    }
+}
+
+/// SIGHUP came, and this version does not reload.
+pub fn reload_not_supported() {
+    warn!("SIGHUP is not supported yet; the configuration in force stays");
+}
+
+/// systemd could not be told.
+pub fn notify_failed(why: &str) {
+    warn!(why, "systemd was not told of the state");
+}
+
+/// The process ends.
+pub fn stopped() {
+    info!("stopped");
+}

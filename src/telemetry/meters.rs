@@ -1,0 +1,216 @@
+//! Counters by route, listener and worker. A meter is found by name and outlives every reload.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::session::EndReason;
+use crate::wire::NoticeCode;
+
+/// A number that one thread raises and every thread may read.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+/// Why a frame of a route was not forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No backend of its cluster serves.
+    Unavailable,
+    /// The link's buffer is above the mark of its class.
+    Overloaded,
+}
+
+/// What one worker counted of one route.
+#[derive(Debug, Default)]
+#[repr(align(128))] // two cache lines: no worker's counting slows another's
+pub struct RouteCounts {
+    /// Frames from players to the cluster.
+    pub frames_in: Counter,
+    /// Their bytes.
+    pub bytes_in: Counter,
+    /// Frames with this route's IDs from backends to players.
+    pub frames_out: Counter,
+    /// Their bytes.
+    pub bytes_out: Counter,
+    unavailable: Counter,
+    overloaded: Counter,
+}
+
+/// A route's counts, one set per worker.
+#[derive(Debug)]
+pub struct RouteMeter {
+    workers: Vec<RouteCounts>,
+}
+
+/// What one worker counted beyond routes.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct WorkerMeter {
+    /// Sessions that began.
+    pub sessions: Counter,
+    /// Frames with an ID that no route has.
+    pub unknown_ids: Counter,
+    /// Heartbeats answered.
+    pub heartbeats: Counter,
+    /// Envelopes that named a session that is gone or too slow.
+    pub undelivered: Counter,
+    /// Envelopes of types that this version reads and does not act on.
+    pub ignored_envelopes: Counter,
+    /// Payloads of backends that are not one whole frame of the player's layout.
+    pub bad_backend_frames: Counter,
+    notices: [Counter; NoticeCode::ALL.len()],
+    ended: [Counter; EndReason::ALL.len()],
+}
+
+/// What the accept loop counted at one listener.
+#[derive(Debug, Default)]
+pub struct ListenerMeter {
+    /// Connections handed to a worker.
+    pub accepted: Counter,
+    /// Connections closed at once because `limits.connections` was reached.
+    pub refused_connections: Counter,
+}
+
+/// Every meter of the process.
+#[derive(Debug)]
+pub struct Meters {
+    workers: Vec<Arc<WorkerMeter>>,
+    routes: Mutex<HashMap<String, Arc<RouteMeter>>>,
+    listeners: Mutex<HashMap<String, Arc<ListenerMeter>>>,
+}
+
+impl Counter {
+    /// Raises it; only its one writing thread may.
+    pub fn add(&self, count: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+    }
+
+    /// The number now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Refusal {
+    /// Every refusal, for tables.
+    pub const ALL: [Self; 2] = [Self::Unavailable, Self::Overloaded];
+
+    /// What the player is told.
+    #[must_use]
+    pub const fn notice(self) -> NoticeCode {
+        match self {
+            Self::Unavailable => NoticeCode::Unavailable,
+            Self::Overloaded => NoticeCode::Overloaded,
+        }
+    }
+}
+
+impl RouteCounts {
+    /// The counter of one kind of refusal.
+    #[must_use]
+    pub const fn refused(&self, refusal: Refusal) -> &Counter {
+        match refusal {
+            Refusal::Unavailable => &self.unavailable,
+            Refusal::Overloaded => &self.overloaded,
+        }
+    }
+}
+
+impl RouteMeter {
+    /// The counts that a worker writes.
+    #[must_use]
+    pub fn of(&self, worker: usize) -> Option<&RouteCounts> {
+        self.workers.get(worker)
+    }
+
+    /// One number over all workers.
+    pub fn total(&self, which: impl Fn(&RouteCounts) -> &Counter) -> u64 {
+        self.workers.iter().map(|counts| which(counts).get()).sum()
+    }
+}
+
+impl WorkerMeter {
+    /// The counter of one notice.
+    #[must_use]
+    pub fn notice(&self, code: NoticeCode) -> Option<&Counter> {
+        self.notices.get(code as usize)
+    }
+
+    /// The counter of one way to end.
+    #[must_use]
+    pub fn ended(&self, end: EndReason) -> Option<&Counter> {
+        self.ended.get(end as usize)
+    }
+}
+
+impl Meters {
+    /// Meters for so many workers.
+    #[must_use]
+    pub fn new(workers: usize) -> Self {
+        Self {
+            workers: (0..workers).map(|_| Arc::default()).collect(),
+            routes: Mutex::default(),
+            listeners: Mutex::default(),
+        }
+    }
+
+    /// The meter of a worker.
+    #[must_use]
+    pub fn worker(&self, worker: usize) -> Option<&Arc<WorkerMeter>> {
+        self.workers.get(worker)
+    }
+
+    /// One number over all workers.
+    pub fn total(&self, which: impl Fn(&WorkerMeter) -> Option<&Counter>) -> u64 {
+        self.workers.iter().filter_map(|meter| which(meter)).map(Counter::get).sum()
+    }
+
+    /// The meter of a route; the same one at every call with its name.
+    #[must_use]
+    pub fn route(&self, name: &str) -> Arc<RouteMeter> {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || {
+            let workers = self.workers.iter().map(|_| RouteCounts::default()).collect();
+            Arc::new(RouteMeter { workers })
+        };
+        Arc::clone(routes.entry(name.to_owned()).or_insert_with(new))
+    }
+
+    /// The meter of a listener; the same one at every call with its name.
+    #[must_use]
+    pub fn listener(&self, name: &str) -> Arc<ListenerMeter> {
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(listeners.entry(name.to_owned()).or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_meter_is_kept_by_name_and_adds_up_over_workers() {
+        let meters = Meters::new(2);
+        for worker in 0..2 {
+            meters.route("battle").of(worker).expect("there are two").frames_in.add(5);
+        }
+        assert_eq!(meters.route("battle").total(|counts| &counts.frames_in), 10);
+        assert_eq!(meters.route("pay").total(|counts| &counts.frames_in), 0);
+    }
+
+    #[test]
+    fn every_notice_and_every_end_has_its_own_counter() {
+        let meter = WorkerMeter::default();
+        for code in NoticeCode::ALL {
+            meter.notice(code).expect("in range").add(1);
+        }
+        for end in EndReason::ALL {
+            meter.ended(end).expect("in range").add(1);
+        }
+        assert!(
+            NoticeCode::ALL.iter().all(|code| meter.notice(*code).is_some_and(|counter| counter.get() == 1))
+        );
+        assert!(EndReason::ALL.iter().all(|end| meter.ended(*end).is_some_and(|counter| counter.get() == 1)));
+    }
+}
