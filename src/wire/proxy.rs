@@ -10,8 +10,8 @@ const STREAM_OVER_IPV6: u8 = 0x21;
 const IPV4_LENGTH: u16 = 12;
 const IPV6_LENGTH: u16 = 36;
 
-/// Appends a version 1 header, at most 107 bytes of text. IPv4 addresses in IPv6 clothes count as IPv4; a pair of two
-/// families has no form in this version and is sent as `UNKNOWN`.
+/// Appends a version 1 header, at most 107 bytes of text. IPv4 addresses in IPv6 clothes count as IPv4; a pair
+/// of two families has no form in this version and is sent as `UNKNOWN`.
 pub fn append_proxy_v1(source: SocketAddr, destination: SocketAddr, out: &mut Vec<u8>) {
     let (from, to) = (source.ip().to_canonical(), destination.ip().to_canonical());
     let family = match (from, to) {

@@ -9,6 +9,7 @@ mod kind;
 mod limits;
 mod list;
 mod message;
+mod parts;
 mod read;
 mod tlv;
 mod write;
@@ -22,7 +23,6 @@ pub use limits::{
     MAX_SESSIONS, MAX_TEXT, VERSION,
 };
 pub use list::{Redirects, Sessions};
-pub use message::{
-    BackendState, Envelope, Exception, Hello, HelloAck, Kick, LoadReport, Message, Open, Scope, Transport,
-};
+pub use message::{Envelope, Message};
+pub use parts::{BackendState, Exception, Hello, HelloAck, Kick, LoadReport, Open, Scope, Transport};
 pub use tlv::Tlv;

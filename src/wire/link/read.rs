@@ -7,9 +7,8 @@ use super::header::{HEADER_LENGTH, Header, LINK, measure};
 use super::kind::{Kind, Subject};
 use super::limits::{DEFAULT_MAX_ENVELOPE, MAX_LOAD, MAX_PING};
 use super::list::{Redirects, Sessions};
-use super::message::{
-    BackendState, Envelope, Exception, Hello, HelloAck, Kick, LoadReport, Message, Open, Scope, Transport,
-};
+use super::message::{Envelope, Message};
+use super::parts::{BackendState, Exception, Hello, HelloAck, Kick, LoadReport, Open, Scope, Transport};
 use super::tlv::{Fields, Tlv};
 use crate::base::GatewayId;
 

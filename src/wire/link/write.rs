@@ -6,7 +6,8 @@ use super::error::EnvelopeError;
 use super::header::{COUNTED, HEADER_LENGTH, Header};
 use super::kind::Kind;
 use super::limits::cut_text;
-use super::message::{Envelope, Exception, Hello, HelloAck, Kick, LoadReport, Message, Open, Scope};
+use super::message::{Envelope, Message};
+use super::parts::{Exception, Hello, HelloAck, Kick, LoadReport, Open, Scope};
 use super::tlv::Tlv;
 
 impl Envelope<'_> {
