@@ -192,7 +192,7 @@ async fn start_workers(
         ready.push(is_ready);
     }
     for is_ready in ready {
-        is_ready.await.map_err(|_| io::Error::other("a worker ended while it started"))?;
+        is_ready.await.map_err(|_| io::Error::other("a worker ended while it started"))??;
     }
     Ok(workers.into())
 }

@@ -45,6 +45,9 @@ pub struct WorkerHandle {
     thread: JoinHandle<()>,
 }
 
+/// Hears when a worker has started.
+pub type Ready = oneshot::Receiver<io::Result<()>>;
+
 /// What the control thread tells a worker.
 #[derive(Debug)]
 pub enum Command {
@@ -76,12 +79,10 @@ impl WorkerHandle {
     /// Starts a worker thread. The receiver hears when every shared link has been tried once.
     ///
     /// # Errors
-    /// When the operating system gives no thread or no event queue.
-    pub fn start(setup: WorkerSetup) -> io::Result<(Self, oneshot::Receiver<()>)> {
+    /// When the operating system gives no thread; the receiver hears when it gives no event queue.
+    pub fn start(setup: WorkerSetup) -> io::Result<(Self, Ready)> {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (ready, is_ready) = oneshot::channel();
-        let runtime_check = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-        drop(runtime_check);
         let thread = std::thread::Builder::new()
             .name(format!("worker-{}", setup.index))
             .spawn(move || run(setup, inbox, ready))?;
@@ -114,21 +115,24 @@ impl WorkerHandle {
     }
 }
 
-fn run(setup: WorkerSetup, inbox: mpsc::Receiver<Command>, ready: oneshot::Sender<()>) {
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .event_interval(POLLS_PER_TURN)
-        .build_local(LocalOptions::default())
-        .expect("a runtime was built with the same settings a moment ago");
-    runtime.block_on(work(setup, inbox, ready));
+fn run(setup: WorkerSetup, inbox: mpsc::Receiver<Command>, ready: oneshot::Sender<io::Result<()>>) {
+    let mut builder = Builder::new_current_thread();
+    match builder.enable_all().event_interval(POLLS_PER_TURN).build_local(LocalOptions::default()) {
+        Ok(runtime) => runtime.block_on(work(setup, inbox, ready)),
+        Err(error) => drop(ready.send(Err(error))),
+    }
 }
 
-async fn work(setup: WorkerSetup, mut inbox: mpsc::Receiver<Command>, ready: oneshot::Sender<()>) {
+async fn work(
+    setup: WorkerSetup,
+    mut inbox: mpsc::Receiver<Command>,
+    ready: oneshot::Sender<io::Result<()>>,
+) {
     let Some(meter) = setup.meters.worker(setup.index).cloned() else { return };
     let hub = Hub::new(setup.index, setup.world, meter, setup.started);
     start_links(&hub);
     poll_fn(|cx| hub.poll_links_tried(cx)).await;
-    if ready.send(()).is_err() {
+    if ready.send(Ok(())).is_err() {
         return; // the gateway gave up starting
     }
     while let Some(command) = inbox.recv().await {

@@ -1,0 +1,252 @@
+//! A game server at the far end of shared links.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use realmgate::base::SessionId;
+use realmgate::wire::link::{
+    DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeDecoder, HelloAck, LINK, LoadReport, Message,
+    append_frame_envelope,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::within;
+
+/// What reached a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    Hello { worker: u16, cluster: String },
+    Open { session: SessionId, address: SocketAddr, listener: String, transport: u8 },
+    Frame { session: SessionId, bytes: Vec<u8> },
+    Close { session: SessionId, reason: u16 },
+    Undelivered { session: SessionId, reason: u16 },
+    Error { text: String },
+    GoAway,
+    Lost,
+}
+
+/// What a backend does by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Sends every frame back.
+    Echo,
+    /// Takes frames and says nothing.
+    Silent,
+    /// Refuses every session.
+    Refuse,
+    /// Reads nothing after HELLO_ACK.
+    Stuck,
+}
+
+/// A listening backend; dropped, it is gone with all its links.
+pub(crate) struct Backend {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+}
+
+struct Shared {
+    manner: Manner,
+    events: Mutex<Vec<Event>>,
+    changed: Notify,
+    links: Mutex<Vec<mpsc::Sender<Vec<u8>>>>,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Backend {
+    /// Sends every frame back.
+    pub(crate) async fn echo() -> Self {
+        Self::with(Manner::Echo).await
+    }
+
+    pub(crate) async fn with(manner: Manner) -> Self {
+        Self::start("127.0.0.1:0".parse().expect("an address"), manner, None).await
+    }
+
+    pub(crate) async fn tls(acceptor: TlsAcceptor) -> Self {
+        Self::start("127.0.0.1:0".parse().expect("an address"), Manner::Echo, Some(acceptor)).await
+    }
+
+    /// Listens at an address where a backend was before.
+    pub(crate) async fn at(address: SocketAddr) -> Self {
+        Self::start(address, Manner::Echo, None).await
+    }
+
+    async fn start(address: SocketAddr, manner: Manner, tls: Option<TlsAcceptor>) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let shared = Arc::new(Shared {
+            manner,
+            events: Mutex::default(),
+            changed: Notify::new(),
+            links: Mutex::default(),
+            tls,
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(listen(listener, Arc::clone(&shared)));
+        Self { address, shared, tasks }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// All that reached it so far.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.shared.events.lock().expect("no panic").clone()
+    }
+
+    /// The frames that reached it so far, whole.
+    pub(crate) fn frames(&self) -> Vec<Vec<u8>> {
+        self.events()
+            .into_iter()
+            .filter_map(|event| if let Event::Frame { bytes, .. } = event { Some(bytes) } else { None })
+            .collect()
+    }
+
+    /// Waits until something has reached it.
+    pub(crate) async fn wait<T>(&self, what: &str, mut found: impl FnMut(&[Event]) -> Option<T>) -> T {
+        within(what, async {
+            loop {
+                let changed = self.shared.changed.notified();
+                if let Some(value) = found(&self.shared.events.lock().expect("no panic")) {
+                    return value;
+                }
+                changed.await;
+            }
+        })
+        .await
+    }
+
+    /// The session of the first OPEN.
+    pub(crate) async fn session(&self) -> SessionId {
+        self.wait("an OPEN", |events| {
+            events
+                .iter()
+                .find_map(|event| if let Event::Open { session, .. } = event { Some(*session) } else { None })
+        })
+        .await
+    }
+
+    /// Says something on every link.
+    pub(crate) async fn say(&self, session: SessionId, message: Message<'_>) {
+        let mut bytes = Vec::new();
+        Envelope { session, message }.encode(DEFAULT_MAX_ENVELOPE, &mut bytes).expect("a valid envelope");
+        self.say_raw(&bytes).await;
+    }
+
+    pub(crate) async fn say_raw(&self, bytes: &[u8]) {
+        let links = self.shared.links.lock().expect("no panic").clone();
+        for link in links {
+            drop(link.send(bytes.to_vec()).await);
+        }
+    }
+
+    /// Ends as a killed process does; the address it had.
+    pub(crate) async fn kill(mut self) -> SocketAddr {
+        self.tasks.shutdown().await;
+        self.address
+    }
+}
+
+async fn listen(listener: TcpListener, shared: Arc<Shared>) {
+    let mut links = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let shared = Arc::clone(&shared);
+        links.spawn(async move {
+            match shared.tls.clone() {
+                None => link(stream, &shared).await,
+                Some(acceptor) => {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        link(stream, &shared).await;
+                    }
+                }
+            }
+        });
+    }
+}
+
+async fn link(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) {
+    let (mut read, mut write) = tokio::io::split(stream);
+    let (say, mut said) = mpsc::channel::<Vec<u8>>(1024);
+    let mut decoder = EnvelopeDecoder::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        tokio::select! {
+            length = read.read(&mut buffer) => {
+                let Ok(length @ 1..) = length else { break };
+                let mut out = Vec::new();
+                let mut envelopes = decoder.envelopes(DEFAULT_MAX_ENVELOPE, &buffer[..length]);
+                while let Some(envelope) = envelopes.next() {
+                    let envelope = envelope.expect("an envelope").decode().expect("a valid envelope");
+                    shared.take(&envelope, &say, &mut out);
+                }
+                drop(envelopes);
+                if write.write_all(&out).await.is_err() || write.flush().await.is_err() {
+                    break;
+                }
+                if shared.manner == Manner::Stuck {
+                    std::future::pending::<()>().await;
+                }
+            }
+            Some(bytes) = said.recv() => {
+                if write.write_all(&bytes).await.is_err() || write.flush().await.is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    shared.note(Event::Lost);
+}
+
+impl Shared {
+    fn note(&self, event: Event) {
+        self.events.lock().expect("no panic").push(event);
+        self.changed.notify_waiters();
+    }
+
+    fn take(&self, envelope: &Envelope<'_>, say: &mpsc::Sender<Vec<u8>>, out: &mut Vec<u8>) {
+        let session = envelope.session;
+        let mut answer = |session, message| {
+            Envelope { session, message }.encode(DEFAULT_MAX_ENVELOPE, out).expect("a valid envelope");
+        };
+        match envelope.message {
+            Message::Hello(hello) => {
+                answer(LINK, Message::HelloAck(HelloAck::new(77)));
+                self.links.lock().expect("no panic").push(say.clone());
+                self.note(Event::Hello { worker: hello.worker, cluster: hello.cluster.to_owned() });
+            }
+            Message::Ping { payload } => {
+                answer(LINK, Message::Pong { payload, report: LoadReport::default() })
+            }
+            Message::Open(open) => {
+                if self.manner == Manner::Refuse {
+                    answer(session, Message::Refuse { reason: 5, text: Some("full") });
+                }
+                self.note(Event::Open {
+                    session,
+                    address: open.client_address,
+                    listener: open.listener.to_owned(),
+                    transport: open.transport as u8,
+                });
+            }
+            Message::Frame { payload } => {
+                if self.manner == Manner::Echo {
+                    append_frame_envelope(session, payload, out).expect("a frame");
+                }
+                self.note(Event::Frame { session, bytes: payload.to_vec() });
+            }
+            Message::Close { reason, .. } => self.note(Event::Close { session, reason }),
+            Message::Undelivered { reason } => self.note(Event::Undelivered { session, reason }),
+            Message::Error { text, .. } => {
+                self.note(Event::Error { text: text.unwrap_or_default().to_owned() })
+            }
+            Message::GoAway { .. } => self.note(Event::GoAway),
+            ref other => panic!("the gateway sent {other:?}"),
+        }
+    }
+}

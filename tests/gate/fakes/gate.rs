@@ -1,0 +1,217 @@
+//! A gate with a configuration written as an operator would.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use realmgate::app;
+use realmgate::config::{self, Source};
+use realmgate::telemetry::Meters;
+use rustls::RootCertStore;
+
+use super::{Player, within};
+
+/// A running gate.
+pub(crate) struct Gate {
+    inner: app::Gate,
+    client: Option<Arc<rustls::ClientConfig>>,
+}
+
+/// What a gate is started with.
+pub(crate) struct GateBuilder {
+    workers: usize,
+    listener: String,
+    limits: String,
+    tables: String,
+}
+
+/// A certificate authority in a folder of its own, which goes with it.
+pub(crate) struct Certificates {
+    pub(crate) folder: PathBuf,
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+const FRAME: &str = r#"
+[frame.game]
+max_length = "64KiB"
+length = { offset = 0, width = 4, order = "big" }
+id = { offset = 4, width = 2, order = "big" }
+heartbeat = { id = 1, reply = 2 }
+notice = { id = 9000, body = "json" }
+"#;
+
+impl Gate {
+    /// One plain listener; clusters and routes are added to it.
+    pub(crate) fn builder() -> GateBuilder {
+        GateBuilder { workers: 1, listener: String::new(), limits: String::new(), tables: FRAME.to_owned() }
+    }
+
+    /// A player of the plain listener.
+    pub(crate) async fn player(&self) -> Player {
+        Player::connect(self.address()).await
+    }
+
+    /// A player that speaks TLS to the host `game.test`.
+    pub(crate) async fn tls_player(&self) -> Player {
+        let config = Arc::clone(self.client.as_ref().expect("a gate with certificates"));
+        let player =
+            within("a TLS handshake", Player::connect_tls(self.address(), "game.test", config)).await;
+        player.expect("a TLS handshake")
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.inner.address("players").expect("the listener of every test")
+    }
+
+    pub(crate) fn meters(&self) -> &Arc<Meters> {
+        self.inner.meters()
+    }
+
+    pub(crate) fn inner(&self) -> &app::Gate {
+        &self.inner
+    }
+
+    pub(crate) fn into_inner(self) -> app::Gate {
+        self.inner
+    }
+
+    /// Waits until it has so many sessions.
+    pub(crate) async fn has_sessions(&self, count: usize) {
+        within("the number of sessions", async {
+            while self.inner.sessions() != count {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+
+    pub(crate) async fn stop(self) {
+        within("the gate to stop", self.inner.stop()).await;
+    }
+}
+
+impl GateBuilder {
+    pub(crate) fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// A line of `[listener.players]`.
+    pub(crate) fn listener(mut self, line: &str) -> Self {
+        self.listener += &format!("{line}\n");
+        self
+    }
+
+    /// A line of `[listener.players.limits]`.
+    pub(crate) fn limit(mut self, line: &str) -> Self {
+        self.limits += &format!("{line}\n");
+        self
+    }
+
+    /// Any other table.
+    pub(crate) fn table(mut self, text: &str) -> Self {
+        self.tables += &format!("\n{text}\n");
+        self
+    }
+
+    /// A cluster over shared links with a route of the same name.
+    pub(crate) fn shared(self, name: &str, ids: &str, backends: &[SocketAddr], more: &str) -> Self {
+        self.cluster(name, "shared", ids, backends, more)
+    }
+
+    /// A cluster with a connection per session and a route of the same name.
+    pub(crate) fn dedicated(self, name: &str, ids: &str, backends: &[SocketAddr], more: &str) -> Self {
+        self.cluster(name, "dedicated", ids, backends, more)
+    }
+
+    fn cluster(self, name: &str, link: &str, ids: &str, backends: &[SocketAddr], more: &str) -> Self {
+        let backends: Vec<String> =
+            backends.iter().map(|address| format!("{{ address = \"{address}\" }}")).collect();
+        let backends = backends.join(", ");
+        self.table(&format!(
+            "[cluster.{name}]\nlink = \"{link}\"\n{more}\nbackends = [{backends}]\n[route.{name}]\nids = [{ids}]\ncluster = \"{name}\""
+        ))
+    }
+
+    /// The file that the gate is started with.
+    pub(crate) fn text(&self) -> String {
+        let frame = if self.listener.contains("frame") { "" } else { "frame = \"game\"" };
+        format!(
+            "[gateway]\nid = 1\nzone = \"test\"\nworkers = {}\n[drain]\nlame_duck = \"0s\"\nspread = \"0s\"\ndeadline = \"5s\"\n\
+             [listener.players]\nlisten = \"127.0.0.1:0\"\n{frame}\n{}[listener.players.limits]\n{}{}",
+            self.workers, self.listener, self.limits, self.tables
+        )
+    }
+
+    pub(crate) async fn start(self) -> Gate {
+        self.start_with(None).await
+    }
+
+    /// Starts it with TLS at the listener and players that trust it.
+    pub(crate) async fn start_tls(self, certificates: &Certificates) -> Gate {
+        certificates.write("game", &["game.test"]);
+        let pair = certificates.pair("game");
+        let gate = self.listener(&format!("tls = {pair}")).start_with(Some(certificates.client()));
+        gate.await
+    }
+
+    pub(crate) async fn start_with(self, client: Option<Arc<rustls::ClientConfig>>) -> Gate {
+        let text = self.text();
+        let plan = match config::parse(vec![Source { path: "test.toml".into(), text }]) {
+            Ok(plan) => plan,
+            Err(report) => panic!("{}", report.render(false)),
+        };
+        let inner = within("the gate to start", app::Gate::start(plan)).await;
+        Gate { inner: inner.unwrap_or_else(|error| panic!("{error}")), client }
+    }
+}
+
+impl Certificates {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("randomness");
+        let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate");
+        let folder = std::env::temp_dir().join(format!(
+            "realmgate-test-{}-{:p}",
+            std::process::id(),
+            &raw const issuer
+        ));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("ca.pem"), issuer.pem()).expect("a file");
+        Self { folder, issuer }
+    }
+
+    /// Writes NAME.pem and NAME.key for these host names.
+    pub(crate) fn write(&self, name: &str, hosts: &[&str]) {
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let key = KeyPair::generate().expect("randomness");
+        let params = CertificateParams::new(hosts).expect("host names");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        std::fs::write(self.folder.join(format!("{name}.pem")), certificate.pem()).expect("a file");
+        std::fs::write(self.folder.join(format!("{name}.key")), key.serialize_pem()).expect("a file");
+    }
+
+    /// The TOML that names a pair.
+    pub(crate) fn pair(&self, name: &str) -> String {
+        let folder = self.folder.display();
+        format!("{{ certificate = \"{folder}/{name}.pem\", key = \"{folder}/{name}.key\" }}")
+    }
+
+    pub(crate) fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).expect("an authority");
+        roots
+    }
+
+    pub(crate) fn client(&self) -> Arc<rustls::ClientConfig> {
+        Arc::new(rustls::ClientConfig::builder().with_root_certificates(self.roots()).with_no_client_auth())
+    }
+}
+
+impl Drop for Certificates {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}

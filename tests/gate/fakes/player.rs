@@ -1,0 +1,116 @@
+//! A player's client.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::{frame, within};
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+/// A connected player.
+pub(crate) struct Player {
+    stream: Box<dyn Stream>,
+    pub(crate) address: SocketAddr,
+}
+
+/// What a player reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) id: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Player {
+    pub(crate) async fn connect(gate: SocketAddr) -> Self {
+        let stream = TcpStream::connect(gate).await.expect("the gate listens");
+        stream.set_nodelay(true).expect("a socket");
+        let address = stream.local_addr().expect("connected");
+        Self { stream: Box::new(stream), address }
+    }
+
+    /// Connects with TLS; `name` is what the certificate must be for.
+    pub(crate) async fn connect_tls(
+        gate: SocketAddr,
+        name: &str,
+        config: Arc<rustls::ClientConfig>,
+    ) -> io::Result<Self> {
+        let stream = TcpStream::connect(gate).await?;
+        stream.set_nodelay(true)?;
+        let address = stream.local_addr()?;
+        let name = ServerName::try_from(name.to_owned()).expect("a server name");
+        let stream = TlsConnector::from(config).connect(name, stream).await?;
+        Ok(Self { stream: Box::new(stream), address })
+    }
+
+    pub(crate) async fn send(&mut self, id: u16, body: &[u8]) {
+        self.send_raw(&frame(id, body)).await;
+    }
+
+    pub(crate) async fn send_raw(&mut self, bytes: &[u8]) {
+        self.try_send_raw(bytes).await.expect("the gate takes bytes");
+    }
+
+    pub(crate) async fn try_send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        within("the gate to take bytes", async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        })
+        .await
+    }
+
+    /// The next frame.
+    pub(crate) async fn recv(&mut self) -> Frame {
+        self.try_recv().await.expect("a whole frame")
+    }
+
+    /// The next frame, or what the connection ended with.
+    pub(crate) async fn try_recv(&mut self) -> io::Result<Frame> {
+        within("a frame for the player", async {
+            let length = self.stream.read_u32().await?;
+            let id = self.stream.read_u16().await?;
+            let mut body = vec![0; (length as usize).checked_sub(2).expect("a length that counts the ID")];
+            self.stream.read_exact(&mut body).await?;
+            Ok(Frame { id, body })
+        })
+        .await
+    }
+
+    /// The next frame, which is a notice: its JSON.
+    pub(crate) async fn notice(&mut self) -> String {
+        let frame = self.recv().await;
+        assert_eq!(frame.id, 9000, "a notice, not {frame:?}");
+        String::from_utf8(frame.body).expect("JSON")
+    }
+
+    /// One frame there and its echo back.
+    pub(crate) async fn echo(&mut self, id: u16, body: &[u8]) {
+        self.send(id, body).await;
+        assert_eq!(self.recv().await, Frame { id, body: body.to_vec() });
+    }
+
+    /// Waits until the gate has closed in order; nothing may come before that.
+    pub(crate) async fn closed(&mut self) {
+        let mut rest = Vec::new();
+        let read = within("the gate to close", self.stream.read_to_end(&mut rest)).await;
+        assert_eq!(read.expect("an end in order"), 0, "{rest:?} came before the end");
+    }
+
+    /// Everything until the end, in order or not.
+    pub(crate) async fn read_to_end(&mut self) -> (Vec<u8>, io::Result<usize>) {
+        let mut rest = Vec::new();
+        let read = within("the end", self.stream.read_to_end(&mut rest)).await;
+        (rest, read)
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) async fn finish(&mut self) {
+        self.stream.shutdown().await.expect("a half-close");
+    }
+}
