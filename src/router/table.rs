@@ -1,7 +1,8 @@
 //! The route table: flat for the low IDs, sorted ranges above, one catch-all.
 
 use crate::base::ProtocolId;
-use crate::config::{Plan, Route};
+use crate::config::{Cluster, LinkKind, Plan, Route};
+use crate::wire::Framing;
 
 /// A route's place in the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +24,8 @@ pub struct Router {
     /// Ranges that reach above the flat table: first ID, last ID, route; sorted, disjoint.
     high: Vec<(u64, u64, RouteIndex)>,
     catch_all: Option<RouteIndex>,
+    /// The catch-all whose cluster reads no frames: it is for opaque sessions, and no frame's ID leads there.
+    opaque: Option<RouteIndex>,
 }
 
 /// IDs below this are looked up by place: every 16-bit ID, in at most 128 KiB.
@@ -32,7 +35,13 @@ impl Router {
     /// The table of a plan, whose ranges do not overlap.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        Self::from_routes(plan.routes().iter().map(|route: &Route| (route.ids(), route.catch_all())))
+        let mut router =
+            Self::from_routes(plan.routes().iter().map(|route: &Route| (route.ids(), route.catch_all())));
+        let rest = router.catch_all.and_then(|route| plan.routes().get(route.get()));
+        if rest.and_then(|route| plan.clusters().get(route.cluster())).is_some_and(is_opaque) {
+            router.opaque = router.catch_all.take();
+        }
+        router
     }
 
     fn from_routes<'a>(routes: impl Iterator<Item = (&'a [(u64, u64)], bool)>) -> Self {
@@ -70,10 +79,10 @@ impl Router {
         named.or(self.catch_all)
     }
 
-    /// The route with `ids = ["*"]`.
+    /// Where the sessions of opaque listeners go.
     #[must_use]
-    pub fn catch_all(&self) -> Option<RouteIndex> {
-        self.catch_all
+    pub fn opaque(&self) -> Option<RouteIndex> {
+        self.opaque
     }
 
     fn low(&self, id: u64) -> Option<RouteIndex> {
@@ -84,6 +93,13 @@ impl Router {
         let after = self.high.partition_point(|&(first, _, _)| first <= id);
         let &(_, last, route) = self.high.get(after.checked_sub(1)?)?;
         (id <= last).then_some(route)
+    }
+}
+
+fn is_opaque(cluster: &Cluster) -> bool {
+    match cluster.link() {
+        LinkKind::Shared => false,
+        LinkKind::Dedicated { layout, .. } => layout.framing == Framing::Opaque,
     }
 }
 

@@ -1,1 +1,197 @@
-//! dedicated
+//! The rules of dedicated connections at the gate.
+
+use crate::fakes::{Backend, Dedicated, Gate, Player, frame};
+
+#[tokio::test]
+async fn a_session_has_one_connection_per_backend_and_its_bytes_are_untouched() {
+    let chat = Dedicated::start().await;
+    let gate = Gate::builder().dedicated("chat", "3000", &[chat.address()], "").start().await;
+    let mut player = gate.player().await;
+    let sent = [frame(3000, b"one"), frame(3000, &[9; 50_000]), frame(3000, b"")].concat();
+    player.send_raw(&sent).await;
+    let mut connection = chat.accept().await;
+    assert_eq!(connection.read_exact(sent.len()).await, sent);
+    drop(player);
+    assert_eq!(connection.end().await.expect("an end in order"), 0);
+}
+
+#[tokio::test]
+async fn answers_of_several_clusters_never_interleave_inside_a_frame() {
+    let (chat, mail) = (Dedicated::start().await, Dedicated::start().await);
+    let battle = Backend::echo().await;
+    let gate = Gate::builder()
+        .dedicated("chat", "3000", &[chat.address()], "")
+        .dedicated("mail", "4000", &[mail.address()], "")
+        .shared("battle", "1000", &[battle.address()], "")
+        .start()
+        .await;
+    let mut player = gate.player().await;
+    player.send(3000, b"hello").await;
+    player.send(4000, b"post").await;
+    let (mut chat, mut mail) = (chat.accept().await, mail.accept().await);
+    let (half, letter) = (frame(3001, &[1; 1000]), frame(4001, &[2; 1000]));
+    chat.send_raw(&half[..500]).await;
+    mail.send_raw(&letter).await;
+    player.send(1000, b"between").await;
+    let mut between = [player.recv().await.id, player.recv().await.id];
+    between.sort_unstable();
+    assert_eq!(between, [1000, 4001], "whole frames pass while one is half here");
+    chat.send_raw(&half[500..]).await;
+    let frame = player.recv().await;
+    assert_eq!((frame.id, frame.body), (3001, vec![1; 1000]));
+}
+
+#[tokio::test]
+async fn a_proxy_header_tells_the_backend_the_players_address() {
+    for (version, text) in [("v1", true), ("v2", false)] {
+        let chat = Dedicated::start().await;
+        let more = format!("proxy_protocol = \"{version}\"");
+        let gate = Gate::builder().dedicated("chat", "3000", &[chat.address()], &more).start().await;
+        let mut player = gate.player().await;
+        player.send(3000, b"hello").await;
+        let mut connection = chat.accept().await;
+        let (from, to) = (player.address.port(), gate.address().port());
+        if text {
+            let header = format!("PROXY TCP4 127.0.0.1 127.0.0.1 {from} {to}\r\n");
+            assert_eq!(connection.read_exact(header.len()).await, header.as_bytes());
+        } else {
+            let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\x7f\0\0\x01".to_vec();
+            header.extend(from.to_be_bytes());
+            header.extend(to.to_be_bytes());
+            assert_eq!(connection.read_exact(header.len()).await, header);
+        }
+        assert_eq!(connection.recv().await.body, b"hello");
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_a_backend_that_cannot_be_reached_goes_to_the_next_one() {
+    let gone = Dedicated::start().await.address();
+    let chat = Dedicated::start().await;
+    let backends = [gone, chat.address()];
+    let gate = Gate::builder().dedicated("chat", "3000", &backends, "balance = \"backup\"").start().await;
+    let mut player = gate.player().await;
+    player.send(3000, b"one").await;
+    player.send(3000, b"two").await;
+    let mut connection = chat.accept().await;
+    assert_eq!(connection.recv().await.body, b"one");
+    assert_eq!(connection.recv().await.body, b"two");
+}
+
+#[tokio::test]
+async fn a_lost_backend_is_picked_anew_or_ends_the_session_as_on_loss_says() {
+    let chat = Dedicated::start().await;
+    let gate = Gate::builder().dedicated("chat", "3000", &[chat.address()], "").start().await;
+    let mut player = gate.player().await;
+    player.send(3000, b"one").await;
+    chat.accept().await.lose_after(b"one").await;
+    player.send(1, b"").await;
+    assert_eq!(player.recv().await.id, 2, "the session goes on");
+    // A frame that meets the dying connection may be lost with it; one after it is not.
+    let mut second = loop {
+        player.send(3000, b"two").await;
+        tokio::select! {
+            connection = chat.accept() => break connection,
+            () = tokio::task::yield_now() => {}
+        }
+    };
+    assert_eq!(second.recv().await.body, b"two");
+
+    let gate =
+        Gate::builder().dedicated("chat", "3000", &[chat.address()], "on_loss = \"close\"").start().await;
+    let mut player = gate.player().await;
+    player.send(3000, b"one").await;
+    chat.accept().await.lose_after(b"one").await;
+    assert_eq!(player.notice().await, r#"{"code":"unavailable"}"#);
+    player.closed().await;
+}
+
+#[tokio::test]
+async fn a_backend_that_sends_no_frame_is_dropped_before_it_harms_the_player() {
+    let chat = Dedicated::start().await;
+    let battle = Backend::echo().await;
+    let gate = Gate::builder()
+        .dedicated("chat", "3000", &[chat.address()], "")
+        .shared("battle", "1000", &[battle.address()], "")
+        .start()
+        .await;
+    let mut player = gate.player().await;
+    player.send(3000, b"hello").await;
+    let mut connection = chat.accept().await;
+    assert_eq!(connection.recv().await.body, b"hello");
+    connection.send_raw(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    assert!(matches!(connection.end().await, Ok(0) | Err(_)), "the gateway closed it");
+    player.echo(1000, b"unharmed").await;
+}
+
+#[tokio::test]
+async fn a_half_close_reaches_the_backend_and_its_last_answer_the_player() {
+    let chat = Dedicated::start().await;
+    let gate = Gate::builder().dedicated("chat", "3000", &[chat.address()], "").start().await;
+    let mut player = gate.player().await;
+    player.send(3000, b"bye").await;
+    player.finish().await;
+    let mut connection = chat.accept().await;
+    assert_eq!(connection.recv().await.body, b"bye");
+    assert_eq!(connection.end().await.expect("a half-close"), 0);
+    connection.send_raw(&frame(3001, b"good bye")).await;
+    assert_eq!(player.recv().await.body, b"good bye");
+    drop(connection);
+    player.closed().await;
+    gate.has_sessions(0).await;
+}
+
+const OPAQUE: &str = r#"[frame.raw]
+length = { kind = "opaque" }"#;
+
+async fn opaque(server: &Dedicated) -> (Gate, Player) {
+    let gate = Gate::builder()
+        .table(OPAQUE)
+        .listener("frame = \"raw\"")
+        .dedicated("any", "\"*\"", &[server.address()], "frame = \"raw\"")
+        .start()
+        .await;
+    let player = gate.player().await;
+    (gate, player)
+}
+
+#[tokio::test]
+async fn an_opaque_session_is_passed_on_whole_and_the_server_may_speak_first() {
+    let server = Dedicated::start().await;
+    let (gate, mut player) = opaque(&server).await;
+    let mut connection = server.accept().await;
+    connection.send_raw(&frame(7, b"welcome")).await;
+    assert_eq!(player.recv().await.body, b"welcome");
+    player.send_raw(b"\xff\xff\xff\xff anything").await;
+    assert_eq!(connection.read_exact(13).await, b"\xff\xff\xff\xff anything");
+    player.finish().await;
+    assert_eq!(connection.end().await.expect("a half-close"), 0);
+    connection.send_raw(&frame(8, b"the rest")).await;
+    assert_eq!(player.recv().await.body, b"the rest");
+    drop(connection);
+    player.closed().await;
+    gate.has_sessions(0).await;
+}
+
+#[tokio::test]
+async fn an_opaque_end_of_the_server_is_passed_on_as_it_was() {
+    let server = Dedicated::start().await;
+    let (_gate, mut player) = opaque(&server).await;
+    let mut connection = server.accept().await;
+    connection.send_raw(b"bye").await;
+    tokio::io::AsyncWriteExt::shutdown(&mut connection.stream).await.expect("a half-close");
+    let (rest, end) = player.read_to_end().await;
+    assert_eq!((rest.as_slice(), end.is_ok()), (&b"bye"[..], true));
+    player.send_raw(b"one more").await;
+    assert_eq!(connection.read_exact(8).await, b"one more");
+    drop(player);
+    assert_eq!(connection.end().await.expect("an end in order"), 0);
+
+    let (_gate, mut player) = opaque(&server).await;
+    let mut connection = server.accept().await;
+    player.send_raw(b"last").await;
+    assert_eq!(connection.read_exact(4).await, b"last");
+    connection.reset();
+    let (_, end) = player.read_to_end().await;
+    assert!(end.is_err(), "an abrupt end stays abrupt");
+}

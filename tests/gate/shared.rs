@@ -1,1 +1,190 @@
-//! shared
+//! The rules of the shared link at the gate.
+
+use realmgate::base::SessionId;
+use realmgate::wire::NoticeCode;
+use realmgate::wire::link::{BackendState, Kick, LINK, Message, Redirects, append_frame_envelope};
+
+use crate::fakes::{Backend, Event, Gate, Manner, frame};
+
+#[tokio::test]
+async fn a_frame_for_a_session_that_is_gone_comes_back_as_undelivered() {
+    let battle = Backend::echo().await;
+    let _gate = Gate::builder().shared("battle", "1000", &[battle.address()], "").start().await;
+    battle.wait("HELLO", |events| events.first().cloned()).await;
+    let nobody = SessionId::from_raw(12_345);
+    let mut envelope = Vec::new();
+    append_frame_envelope(nobody, &frame(1001, b"late"), &mut envelope).expect("a frame");
+    battle.say_raw(&envelope).await;
+    battle.say(nobody, Message::Kick(kick(0x8002, None))).await;
+    let undelivered = Event::Undelivered { session: nobody, reason: 1 };
+    let both =
+        |events: &[Event]| (events.iter().filter(|event| **event == undelivered).count() == 2).then_some(());
+    battle.wait("two UNDELIVERED", both).await;
+}
+
+#[tokio::test]
+async fn what_is_not_one_whole_frame_never_reaches_a_player() {
+    let battle = Backend::with(Manner::Silent).await;
+    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "").start().await;
+    let mut player = gate.player().await;
+    player.send(1000, b"in").await;
+    let session = battle.session().await;
+    let whole = frame(1001, b"right");
+    let two = [whole.clone(), whole.clone()].concat();
+    for payload in [&b""[..], b"abc", &whole[..whole.len() - 1], &two, &frame(1001, &[0; 70_000])] {
+        let mut envelope = Vec::new();
+        append_frame_envelope(session, payload, &mut envelope).expect("an envelope");
+        battle.say_raw(&envelope).await;
+        let undelivered = Event::Undelivered { session, reason: 0x8004 };
+        battle.wait("UNDELIVERED", |events| events.contains(&undelivered).then_some(())).await;
+    }
+    battle.say(session, Message::Frame { payload: &whole }).await;
+    assert_eq!(player.recv().await.body, b"right");
+    assert_eq!(gate.meters().total(|meter| Some(&meter.bad_backend_frames)), 5);
+}
+
+#[tokio::test]
+async fn a_kick_follows_what_was_sent_before_and_says_why() {
+    let (battle, pay) = (Backend::with(Manner::Silent).await, Backend::echo().await);
+    let gate = Gate::builder()
+        .shared("battle", "1000", &[battle.address()], "")
+        .shared("pay", "2000", &[pay.address()], "")
+        .start()
+        .await;
+    let mut player = gate.player().await;
+    player.echo(2000, b"in").await;
+    player.send(1000, b"cheat").await;
+    let session = battle.session().await;
+    battle.say(session, Message::Frame { payload: &frame(1001, b"last words") }).await;
+    battle.say(session, Message::Kick(kick(0x8002, Some("no cheating")))).await;
+    assert_eq!(player.recv().await.body, b"last words");
+    let notice = player.notice().await;
+    assert_eq!(
+        notice,
+        r#"{"code":"kicked","message":"no cheating","retry_after_ms":500,"redirect":["gw2.test:7000"]}"#
+    );
+    player.closed().await;
+    for backend in [&battle, &pay] {
+        let closed = Event::Close { session, reason: 0x8002 };
+        backend.wait("CLOSE", |events| events.contains(&closed).then_some(())).await;
+    }
+}
+
+#[tokio::test]
+async fn a_refused_session_goes_to_another_backend_and_is_not_offered_again() {
+    let (full, free) = (Backend::with(Manner::Refuse).await, Backend::echo().await);
+    let gate = Gate::builder()
+        .shared("battle", "1000", &[full.address(), free.address()], "balance = \"backup\"")
+        .start()
+        .await;
+    let mut player = gate.player().await;
+    player.send(1000, b"first").await;
+    assert_eq!(player.notice().await, r#"{"code":"unavailable","route":"battle","retry_after_ms":0}"#);
+    for turn in 0..10_u8 {
+        player.echo(1000, &[turn]).await;
+    }
+    let opened = full.events().iter().filter(|event| matches!(event, Event::Open { .. })).count();
+    assert_eq!(opened, 1, "the backend that refused was asked once");
+}
+
+#[tokio::test]
+async fn a_backend_that_refuses_or_drains_gets_no_new_sessions_and_keeps_those_it_has() {
+    let (first, second) = (Backend::echo().await, Backend::echo().await);
+    let gate = Gate::builder()
+        .shared("battle", "1000", &[first.address(), second.address()], "balance = \"backup\"")
+        .start()
+        .await;
+    let mut old = gate.player().await;
+    old.echo(1000, b"old").await;
+    first.say(LINK, Message::State { state: BackendState::Draining, text: None }).await;
+    first.say(LINK, Message::Ping { payload: b"in order" }).await;
+    let pong = Event::Pong { payload: b"in order".to_vec() };
+    first.wait("PONG", |events| events.contains(&pong).then_some(())).await;
+    old.echo(1000, b"still here").await;
+    let mut new = gate.player().await;
+    new.echo(1000, b"new").await;
+    assert_eq!(first.frames().len(), 2);
+    assert_eq!(second.frames(), [frame(1000, b"new")]);
+}
+
+#[tokio::test]
+async fn a_backend_that_breaks_the_protocol_is_told_and_dropped_and_may_come_back() {
+    let battle = Backend::echo().await;
+    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "").start().await;
+    let mut player = gate.player().await;
+    player.echo(1000, b"in").await;
+    battle.say_raw(&[0, 0, 0, 12, 0xEE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).await; // an unknown type with the high bit
+    battle
+        .wait("ERROR", |events| events.iter().any(|event| matches!(event, Event::Error { .. })).then_some(()))
+        .await;
+    let hellos = |events: &[Event]| {
+        (events.iter().filter(|event| matches!(event, Event::Hello { .. })).count() == 2).then_some(())
+    };
+    battle.wait("the link to come back", hellos).await;
+    player_gets_through(&gate).await;
+    let opens = battle.events().iter().filter(|event| matches!(event, Event::Open { .. })).count();
+    assert!(opens >= 2, "a new link opens its sessions anew");
+    player.echo(1000, b"opened again").await;
+}
+
+#[tokio::test]
+async fn unknown_types_without_the_high_bit_and_types_not_acted_on_yet_are_skipped() {
+    let battle = Backend::echo().await;
+    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "").start().await;
+    let mut player = gate.player().await;
+    player.echo(1000, b"in").await;
+    battle.say_raw(&[0, 0, 0, 12, 0x6E, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).await;
+    battle.say(battle.session().await, Message::Join { room: "hall" }).await;
+    player.echo(1000, b"on").await;
+    assert_eq!(gate.meters().total(|meter| Some(&meter.ignored_envelopes)), 2);
+    let links = battle.events().iter().filter(|event| matches!(event, Event::Hello { .. })).count();
+    assert_eq!(links, 1, "the link was kept");
+}
+
+#[tokio::test]
+async fn a_stopping_gate_says_goaway() {
+    let battle = Backend::echo().await;
+    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "").start().await;
+    let mut player = gate.player().await;
+    player.echo(1000, b"in").await;
+    gate.stop().await;
+    battle.wait("GOAWAY", |events| events.contains(&Event::GoAway).then_some(())).await;
+    let (rest, _) = player.read_to_end().await;
+    assert_eq!(rest, b"");
+}
+
+#[tokio::test]
+async fn frames_over_a_stuck_link_are_shed_by_class_and_other_clusters_go_on() {
+    let (stuck, chat) = (Backend::with(Manner::Stuck).await, Backend::echo().await);
+    let gate = Gate::builder()
+        .shared("battle", "1000", &[stuck.address()], "send_buffer = \"256KiB\"")
+        .shared("chat", "3000", &[chat.address()], "")
+        .start()
+        .await;
+    let mut player = gate.player().await;
+    let mut bystander = gate.player().await;
+    // More than socket buffers and the link's own buffer hold together.
+    for _ in 0..400 {
+        player.send(1000, &[1; 60_000]).await;
+        bystander.echo(3000, b"hello").await;
+    }
+    let notice = player.notice().await;
+    assert_eq!(notice, r#"{"code":"overloaded","route":"battle","id":1000}"#);
+    let counter = gate.meters().total(|meter| meter.notice(NoticeCode::Overloaded));
+    assert!(counter > 0, "the refusal was counted");
+    bystander.echo(3000, b"hello").await;
+}
+
+async fn player_gets_through(gate: &Gate) {
+    loop {
+        let mut player = gate.player().await;
+        player.send(1000, b"again").await;
+        if player.recv().await.id == 1000 {
+            return;
+        }
+    }
+}
+
+fn kick(reason: u16, text: Option<&'static str>) -> Kick<'static> {
+    Kick { reason, text, retry_after_ms: Some(500), redirect: Redirects::new(&["gw2.test:7000"]) }
+}

@@ -40,7 +40,7 @@ impl Conduct {
 
     /// Gives an opaque session the one backend it will ever have.
     pub(super) fn connect_opaque(&mut self, world: &World, now: Instant) {
-        let lane = world.router.catch_all().and_then(|route| {
+        let lane = world.router.opaque().and_then(|route| {
             self.tally.uses(route);
             world.lane(route)
         });
@@ -178,7 +178,7 @@ impl Conduct {
                 self.dial(&mut upstream, cluster);
                 self.upstreams.push(upstream);
             }
-            None if self.is_opaque() => self.leave(EndReason::BackendLost, now),
+            None if self.is_opaque() => self.broken(EndReason::BackendLost, now),
             None => self.refuse_waiting(world, upstream.unsent()),
         }
     }

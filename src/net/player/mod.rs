@@ -131,20 +131,18 @@ impl Player {
     }
 
     fn read_once(&mut self, cx: &mut Context<'_>, world: &World, now: Instant) -> Poll<()> {
-        let Self { transport, decoder, conduct, .. } = self;
-        let hub = Rc::clone(&conduct.hub);
+        let hub = Rc::clone(&self.conduct.hub);
         let mut buffers = hub.buffers.borrow_mut();
-        match std::task::ready!(transport.poll_receive(cx, &mut buffers)) {
+        match std::task::ready!(self.transport.poll_receive(cx, &mut buffers)) {
             Ok(Received::Bytes(bytes)) => {
-                conduct.tally.bytes_in += bytes.len() as u64;
-                take_bytes(conduct, decoder, world, bytes, now);
+                self.greet(world, now); // the last words of a handshake may have frames behind them
+                self.conduct.tally.bytes_in += bytes.len() as u64;
+                take_bytes(&mut self.conduct, &mut self.decoder, world, bytes, now);
             }
-            Ok(Received::End) => conduct.player_ended(now),
-            Err(Broken::Reset) => conduct.broken(EndReason::PlayerReset, now),
-            Err(Broken::Tls) => conduct.leave(EndReason::TlsFailed, now),
+            Ok(Received::End) => self.conduct.player_ended(now),
+            Err(Broken::Reset) => self.conduct.broken(EndReason::PlayerReset, now),
+            Err(Broken::Tls) => self.conduct.leave(EndReason::TlsFailed, now),
         }
-        drop(buffers);
-        self.greet(world, now);
         Poll::Ready(())
     }
 

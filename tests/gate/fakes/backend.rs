@@ -26,6 +26,7 @@ pub(crate) enum Event {
     Undelivered { session: SessionId, reason: u16 },
     Error { text: String },
     GoAway,
+    Pong { payload: Vec<u8> },
     Lost,
 }
 
@@ -246,6 +247,7 @@ impl Shared {
                 self.note(Event::Error { text: text.unwrap_or_default().to_owned() })
             }
             Message::GoAway { .. } => self.note(Event::GoAway),
+            Message::Pong { payload, .. } => self.note(Event::Pong { payload: payload.to_vec() }),
             ref other => panic!("the gateway sent {other:?}"),
         }
     }

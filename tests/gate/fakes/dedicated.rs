@@ -77,6 +77,12 @@ impl Connection {
         within("the gateway to end", self.stream.read_to_end(&mut rest)).await
     }
 
+    /// Breaks the connection once this frame has come.
+    pub(crate) async fn lose_after(mut self, body: &[u8]) {
+        assert_eq!(self.recv().await.body, body);
+        self.reset();
+    }
+
     /// Breaks the connection as a crash does.
     pub(crate) fn reset(self) {
         socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).expect("a socket");
