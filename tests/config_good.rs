@@ -2,8 +2,37 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use realmgate::config::load;
+use realmgate::base::ProtocolId;
+use realmgate::config::{LinkKind, Plan, Problem, ProxyHeader, Source, UnknownId, load, parse};
+use realmgate::policy::{Balance, OnLoss, RouteClass};
+use realmgate::wire::{ByteOrder, Framing, Heartbeat, IdField, Width};
+
+const SMALLEST: &str = r#"
+[frame.game]
+length = { width = 4 }
+id     = { offset = 4, width = 2 }
+
+[listener.players]
+listen = "[::1]:7000"
+
+[cluster.battle]
+backends = [{ address = "10.0.1.1:7100" }]
+
+[route.battle]
+ids     = ["*"]
+cluster = "battle"
+"#;
+
+fn plan(text: &str) -> Plan {
+    let source = Source { path: PathBuf::from("test.toml"), text: text.to_owned() };
+    parse(vec![source]).unwrap_or_else(|report| panic!("{report}"))
+}
+
+fn file(path: &str) -> Plan {
+    load(Path::new(path)).unwrap_or_else(|report| panic!("{report}"))
+}
 
 /// Every shipped file, so that none goes stale.
 fn shipped(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -21,10 +50,128 @@ fn shipped(folder: &Path, found: &mut Vec<PathBuf>) {
 fn every_shipped_file_loads() {
     let mut files = Vec::new();
     shipped(Path::new("conf"), &mut files);
-    assert!(!files.is_empty());
-    for file in files {
-        if let Err(report) = load(&file) {
-            panic!("{report}");
-        }
+    assert!(files.len() >= 4);
+    for path in files {
+        file(&path.to_string_lossy());
     }
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let plan = plan(SMALLEST);
+    assert_eq!((plan.gateway().id().get(), plan.gateway().zone(), plan.gateway().workers()), (0, "", 0));
+    let drain = plan.drain();
+    let seconds = [drain.lame_duck(), drain.spread(), drain.deadline()].map(|time| time.as_secs());
+    assert_eq!(seconds, [5, 30, 120]);
+
+    let listener = &plan.listeners()[0];
+    assert_eq!((listener.name(), listener.frame(), listener.tls().len()), ("players", "game", 0));
+    assert_eq!(listener.layout().max_length, 64 << 10);
+    assert_eq!((listener.layout().heartbeat, listener.layout().notice), (None, None));
+    let limits = listener.limits();
+    assert_eq!((limits.connections(), limits.send_buffer()), (20_000, 256 << 10));
+    let times =
+        [limits.handshake_timeout(), limits.frame_timeout(), limits.idle_timeout(), limits.write_timeout()];
+    assert_eq!(times.map(|time| time.as_secs()), [5, 10, 90, 15]);
+
+    let cluster = &plan.clusters()[0];
+    assert!(matches!(cluster.link(), LinkKind::Shared));
+    assert_eq!((cluster.balance(), cluster.on_loss()), (Balance::RoundRobin, OnLoss::Repick));
+    assert!(cluster.sticky() && cluster.tls().is_none());
+    assert_eq!((cluster.connect_timeout(), cluster.send_buffer()), (Duration::from_secs(1), 4 << 20));
+    assert_eq!(cluster.backends()[0].weight(), 100);
+
+    let route = &plan.routes()[0];
+    assert_eq!((route.class(), route.catch_all(), route.ids().len()), (RouteClass::Normal, true, 0));
+}
+
+#[test]
+fn players_of_a_frame_without_notices_cannot_be_told() {
+    assert_eq!(plan(SMALLEST).listeners()[0].unknown_id(), UnknownId::Drop);
+    let told = SMALLEST.replace("[listener", "notice = { id = 9 }\n[listener");
+    assert_eq!(plan(&told).listeners()[0].unknown_id(), UnknownId::Notice);
+}
+
+#[test]
+fn the_complete_file_gives_what_it_says() {
+    let plan = file("conf/realmgate.toml");
+    assert_eq!((plan.gateway().id().get(), plan.gateway().zone()), (1, "sh-a"));
+    let game = plan.frames().iter().find(|frame| frame.name() == "game").expect("it is there").layout();
+    let framing = Framing::Fixed { offset: 0, width: Width::Four, order: ByteOrder::Big, adjust: 0 };
+    assert_eq!(game.framing, framing);
+    let id = IdField::Fixed { offset: 4, width: Width::Two, order: ByteOrder::Big, mask: 0xFFFF, shift: 0 };
+    assert_eq!(game.id, Some(id));
+    assert_eq!(game.heartbeat, Some(Heartbeat { id: ProtocolId(1), reply: ProtocolId(2) }));
+    assert_eq!(game.notice, Some(ProtocolId(9000)));
+
+    let names: Vec<_> = plan.clusters().iter().map(|cluster| cluster.name()).collect();
+    assert_eq!(names, ["battle", "chat", "pay"]);
+    for route in plan.routes() {
+        assert_eq!(plan.clusters()[route.cluster()].name(), route.name());
+    }
+    assert_eq!(plan.routes()[0].ids(), [(1000, 1000), (1001, 1999)]);
+    assert_eq!(
+        (plan.clusters()[2].balance(), plan.clusters()[2].on_loss()),
+        (Balance::Backup, OnLoss::Close)
+    );
+    let weights: Vec<_> = plan.clusters()[1].backends().iter().map(|backend| backend.weight()).collect();
+    assert_eq!(weights, [100, 50]);
+    let LinkKind::Dedicated { frame, proxy, .. } = plan.clusters()[1].link() else {
+        panic!("chat is dedicated")
+    };
+    assert_eq!((frame.as_str(), *proxy), ("game", ProxyHeader::Off));
+}
+
+#[test]
+fn every_kind_of_layout_can_be_said() {
+    let plan = file("conf/examples/layouts.toml");
+    let framing = |name: &str| {
+        let frame = plan.frames().iter().find(|frame| frame.name() == name).expect("it is there");
+        (frame.layout().framing, frame.layout().id)
+    };
+    assert_eq!(framing("varint"), (Framing::Varint { offset: 0, max_width: 3 }, Some(IdField::Varint)));
+    let high = IdField::Fixed { offset: 0, width: Width::One, order: ByteOrder::Big, mask: 0xF0, shift: 4 };
+    assert_eq!(framing("mqtt"), (Framing::Varint { offset: 1, max_width: 4 }, Some(high)));
+    assert_eq!(framing("message").0, Framing::Message);
+    let whole = Framing::Fixed { offset: 2, width: Width::Two, order: ByteOrder::Little, adjust: -4 };
+    assert_eq!(framing("counted_whole").0, whole);
+}
+
+#[test]
+fn a_listener_may_have_several_certificates_and_the_first_is_the_default() {
+    let pairs =
+        "tls = [{ certificate = 'a.pem', key = 'a.key' }, { certificate = 'b.pem', key = 'b.key' }]\n";
+    let plan = plan(&SMALLEST.replace("[cluster", &format!("{pairs}[cluster")));
+    let names: Vec<_> =
+        plan.listeners()[0].tls().iter().map(|pair| pair.certificate().get().clone()).collect();
+    assert_eq!(names, [PathBuf::from("a.pem"), PathBuf::from("b.pem")]);
+}
+
+#[test]
+fn a_dedicated_cluster_has_the_frame_of_all_listeners() {
+    let two = SMALLEST
+        .replace(
+            "[listener.players]",
+            "[frame.other]\nlength = { kind = 'opaque' }\n[listener.players]\nframe = 'game'",
+        )
+        .replace("[cluster.battle]", "[cluster.battle]\nlink = 'dedicated'");
+    let plan = plan(&two);
+    assert!(matches!(plan.clusters()[0].link(), LinkKind::Dedicated { frame, .. } if frame == "game"));
+}
+
+#[test]
+fn two_listeners_may_ask_for_any_port() {
+    let more = "[listener.a]\nlisten = '127.0.0.1:0'\n[listener.b]\nlisten = '127.0.0.1:0'\n";
+    assert_eq!(plan(&format!("{SMALLEST}{more}")).listeners().len(), 3);
+}
+
+#[test]
+fn the_edge_reports_in_the_same_form() {
+    let plan = plan(SMALLEST);
+    let address = plan.clusters()[0].backends()[0].address();
+    let problem = Problem::at(address.site(), "this host has no address")
+        .because("no player of it would have been served")
+        .write("write a name that resolves");
+    let report = plan.report(vec![problem]).with_outcome("nothing was changed");
+    insta::assert_snapshot!(report.render(false), @r"");
 }

@@ -36,7 +36,7 @@ impl Sources {
     pub(super) fn read(path: &Path) -> Result<Self, (Self, Vec<Problem>)> {
         let (files, problems) = match paths_of(path) {
             Ok(paths) => read_all(paths),
-            Err(problem) => (Vec::new(), vec![problem]),
+            Err(problem) => (Vec::new(), vec![*problem]),
         };
         let sources = Self::new(path.to_path_buf(), files);
         if problems.is_empty() { Ok(sources) } else { Err((sources, problems)) }
@@ -85,7 +85,7 @@ fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     (line, column)
 }
 
-fn paths_of(path: &Path) -> Result<Vec<PathBuf>, Problem> {
+fn paths_of(path: &Path) -> Result<Vec<PathBuf>, Box<Problem>> {
     if !path.is_dir() {
         return Ok(vec![path.to_path_buf()]);
     }
@@ -96,9 +96,7 @@ fn paths_of(path: &Path) -> Result<Vec<PathBuf>, Problem> {
     paths.sort();
     if paths.is_empty() {
         let title = format!("{} has no file whose name ends in .toml", path.display());
-        return Err(Problem::without_site(title)
-            .because(NOTHING)
-            .write("name a folder with *.toml files, or one file"));
+        return Err(unusable(title, "name a folder with *.toml files, or one file"));
     }
     Ok(paths)
 }
@@ -114,34 +112,41 @@ fn read_all(paths: Vec<PathBuf>) -> (Vec<Source>, Vec<Problem>) {
     for path in paths {
         match read_one(&path) {
             Ok(text) => sources.push(Source { path, text }),
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
         }
     }
     (sources, problems)
 }
 
-fn read_one(path: &Path) -> Result<String, Problem> {
+fn read_one(path: &Path) -> Result<String, Box<Problem>> {
     let size = fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
     if size > MAX_FILE {
         let title = format!("{} is longer than 4MiB", path.display());
-        return Err(Problem::without_site(title).because(NOTHING).write("name the configuration file"));
+        return Err(unusable(title, "name the configuration file"));
     }
     let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let title = format!("{} is not UTF-8 text: the first bad byte is at {at}", path.display());
-        Problem::without_site(title).because(NOTHING).write("save the file as UTF-8")
+        unusable(title, "save the file as UTF-8")
     })
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Problem {
-    let title = format!("cannot read {}: {error}", path.display());
-    Problem::without_site(title).because(NOTHING).write(match error.kind() == io::ErrorKind::NotFound {
+fn unreadable(path: &Path, error: &io::Error) -> Box<Problem> {
+    let write = match error.kind() == io::ErrorKind::NotFound {
         true => "name a file or a folder that exists",
         false => "let the user of the gateway read it",
-    })
+    };
+    unusable(format!("cannot read {}: {error}", path.display()), write)
 }
 
-const NOTHING: &str = "a configuration that cannot be read never means defaults";
+fn unusable(title: String, write: &str) -> Box<Problem> {
+    Box::new(
+        Problem::without_site(title)
+            .because("a configuration that cannot be read never means defaults")
+            .write(write),
+    )
+}
+
 const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;

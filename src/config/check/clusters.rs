@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::listeners::which_frame;
 use super::{Context, required};
 use crate::config::plan::{Backend, BackendTls, CertificatePair, Cluster, LinkKind, ProxyHeader};
-use crate::config::problem::Problem;
+use crate::config::problem::{Problem, short};
 use crate::config::raw::{self, Field, Link, Named};
 use crate::config::site::{Located, Site};
 use crate::policy::{Balance, OnLoss};
@@ -162,7 +162,7 @@ fn backend(context: &Context<'_>, raw: &raw::Backend) -> Option<Backend> {
     })?;
     if let Some(wrong) = wrong_address(address.get()) {
         context.add(
-            Problem::at(address.site(), format!("\"{}\" {wrong}", raw::short(address.get())))
+            Problem::at(address.site(), format!("\"{}\" {wrong}", short(address.get())))
                 .because("the gateway could not have connected to it")
                 .write("write host:port, such as \"10.0.1.1:7100\", \"battle1.example:7100\" or \"[2001:db8::1]:7100\""),
         );
@@ -194,13 +194,10 @@ fn repeated(context: &Context<'_>, list: &[Located<raw::Backend>]) {
     for address in list.iter().filter_map(|backend| backend.get().address.given()) {
         match seen.get(&address.get().to_ascii_lowercase()) {
             Some(first) => context.add(
-                Problem::at(
-                    address.site(),
-                    format!("{} is in this cluster twice", raw::short(address.get())),
-                )
-                .see(first, "the first one")
-                .because("it would have got twice its share")
-                .write("keep one of them and give it a larger `weight`"),
+                Problem::at(address.site(), format!("{} is in this cluster twice", short(address.get())))
+                    .see(first, "the first one")
+                    .because("it would have got twice its share")
+                    .write("keep one of them and give it a larger `weight`"),
             ),
             None => {
                 seen.insert(address.get().to_ascii_lowercase(), address.site());

@@ -5,7 +5,7 @@ use super::layouts::highest_id;
 use super::required;
 use crate::base::{ProtocolId, format_size};
 use crate::config::mistakes::Mistakes;
-use crate::config::problem::Problem;
+use crate::config::problem::{Problem, short};
 use crate::config::raw::{Field, Frame, Length, LengthKind, Named};
 use crate::config::site::{Located, Site};
 use crate::wire::{ByteOrder, FrameLayout, Framing, Heartbeat, IdField};
@@ -15,27 +15,21 @@ const DEFAULT_MAX_WIDTH: u8 = 3;
 
 /// The layout; `None` after a mistake.
 pub(super) fn check(frame: &Named<Frame>, mistakes: &Mistakes) -> Option<FrameLayout> {
-    let (site, body) = (frame.name.site(), &frame.body);
-    let length = required(&body.length, site, mistakes, |site| {
-        Problem::at(site, format!("[frame.{}] has no `length`", frame.name.get()))
+    let body = &frame.body;
+    let length = required(&body.length, frame.name.site(), mistakes, |site| {
+        Problem::at(site, format!("[frame.{}] has no `length`", short(frame.name.get())))
             .because("nobody would have known where a frame ends")
             .write("write length = { offset = 0, width = 4 }, or { kind = \"opaque\" } to read no frames")
-    })?;
+    });
     let max_length = body.max_length.or(DEFAULT_MAX_LENGTH);
-    let framing = framing(length.get(), max_length, mistakes)?;
-    if framing == Framing::Opaque {
+    let framing = length.and_then(|length| framing(length.get(), max_length, mistakes));
+    if framing == Some(Framing::Opaque) {
         nothing_to_read(body, mistakes);
-        return Some(FrameLayout { framing, id: None, max_length, heartbeat: None, notice: None });
+        return Some(FrameLayout { framing: framing?, id: None, max_length, heartbeat: None, notice: None });
     }
-    let id = identifier::check(frame, &framing, max_length, mistakes)?;
-    let layout = FrameLayout {
-        framing,
-        id: Some(id),
-        max_length,
-        heartbeat: heartbeat(&body.heartbeat, &id, mistakes)?,
-        notice: notice(body, &id, mistakes)?,
-    };
-    Some(layout)
+    let id = identifier::check(frame, framing.as_ref(), max_length, mistakes)?;
+    let (heartbeat, notice) = (heartbeat(&body.heartbeat, &id, mistakes), notice(body, &id, mistakes));
+    Some(FrameLayout { framing: framing?, id: Some(id), max_length, heartbeat: heartbeat?, notice: notice? })
 }
 
 fn framing(length: &Length, max_length: u32, mistakes: &Mistakes) -> Option<Framing> {
@@ -116,14 +110,14 @@ fn unfit_keys(length: &Length, kind: LengthKind, mistakes: &Mistakes) {
     };
     for (key, site, fits) in keys {
         if let (Some(site), false) = (site, fits) {
-            mistakes.add(unfit("length", key, word, site));
+            mistakes.add(unfit(key, word, site));
         }
     }
 }
 
 /// A key that its kind of field does not have.
-pub(super) fn unfit(field: &str, key: &str, kind: &str, site: &Site) -> Problem {
-    Problem::at(site, format!("`{key}` does not go with a {field} of the kind \"{kind}\""))
+pub(super) fn unfit(key: &str, kind: &str, site: &Site) -> Problem {
+    Problem::at(site, format!("`{key}` does not go with kind = \"{kind}\""))
         .because("it would have had no effect")
         .write(format!("remove `{key}`, or choose another `kind`"))
 }

@@ -8,10 +8,11 @@ use crate::config::raw::{Field, Frame, Id, IdKind, Named};
 use crate::config::site::{Located, Site};
 use crate::wire::{ByteOrder, Framing, IdField, Width};
 
-/// The ID of a layout with frames; `None` after a mistake.
+/// The ID of a layout with frames; `None` after a mistake. Without a framing, for which the file is already to
+/// blame, the ID is still checked by itself.
 pub(super) fn check(
     frame: &Named<Frame>,
-    framing: &Framing,
+    framing: Option<&Framing>,
     max_length: u32,
     mistakes: &Mistakes,
 ) -> Option<IdField> {
@@ -41,19 +42,19 @@ fn unfit_keys(id: &Id, mistakes: &Mistakes) {
     ];
     for (key, site) in keys {
         if let Some(site) = site {
-            mistakes.add(unfit("id", key, "varint", site));
+            mistakes.add(unfit(key, "varint", site));
         }
     }
 }
 
-fn fixed(id: &Id, framing: &Framing, max_length: u32, mistakes: &Mistakes) -> Option<IdField> {
+fn fixed(id: &Id, framing: Option<&Framing>, max_length: u32, mistakes: &Mistakes) -> Option<IdField> {
     let offset = required(&id.offset, &id.site, mistakes, |site| {
         missing(site, "offset", "counted from the first byte of the frame")
     });
     let width = required(&id.width, &id.site, mistakes, |site| missing(site, "width", "1, 2, 3, 4 or 8"));
     let (offset, width) = (offset?, *width?.get());
     let end = i128::from(*offset.get()) + count(width.bytes());
-    let problem = misplaced(offset, end, framing).or_else(|| {
+    let problem = framing.and_then(|framing| misplaced(offset, end, framing)).or_else(|| {
         (end > i128::from(max_length)).then(|| outside(offset.site(), "the ID field", end, max_length))
     });
     let placed = problem.is_none();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Context, required};
 use crate::base::format_size;
 use crate::config::plan::{CertificatePair, Listener, ListenerLimits, UnknownId};
-use crate::config::problem::Problem;
+use crate::config::problem::{Problem, short};
 use crate::config::raw::{self, Field, Named};
 use crate::config::site::{Located, Site};
 use crate::wire::{FrameLayout, Framing};
@@ -17,7 +17,7 @@ const DEFAULT_SEND_BUFFER: u32 = 256 << 10;
 /// Every listener; `None` for one with a mistake.
 pub(super) fn check(context: &Context<'_>) -> Vec<Option<Listener>> {
     let listeners: Vec<_> = context.raw.listeners.iter().map(|raw| one(context, raw)).collect();
-    if listeners.is_empty() {
+    if !context.raw.any_listener {
         context.add(
             Problem::without_site("there is no [listener.NAME]")
                 .because("no player could have come in")
@@ -56,7 +56,7 @@ fn address(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<Located<
     })?;
     let address = text.get().parse().ok();
     if address.is_none() {
-        let title = format!("\"{}\" is no address to listen on", raw::short(text.get()));
+        let title = format!("\"{}\" is no address to listen on", short(text.get()));
         context.add(
             Problem::at(text.site(), title)
                 .because("the gateway could not have listened there")
@@ -170,23 +170,24 @@ fn limits(raw: &raw::Limits) -> Option<ListenerLimits> {
 
 /// Two listeners that want the same port of the same address, one of them perhaps of all addresses.
 fn repeated(context: &Context<'_>) {
-    let addresses: Vec<(SocketAddr, &Site)> = context
-        .raw
-        .listeners
-        .iter()
-        .filter_map(|raw| raw.body.listen.given())
-        .filter_map(|text| Some((text.get().parse().ok()?, text.site())))
-        .collect();
-    for (index, (address, site)) in addresses.iter().enumerate() {
-        let first = addresses.iter().take(index).find(|(other, _)| collide(address, other));
-        if let Some((other, first)) = first {
-            context.add(
-                Problem::at(site, format!("{address} is already taken by {other}"))
-                    .see(first, "the first one")
-                    .because("the second listener could not have been opened")
-                    .write("write another port"),
-            );
-        }
+    let address = |raw: &'_ Named<raw::Listener>| raw.body.listen.value()?.parse::<SocketAddr>().ok();
+    let mut opened: Vec<_> =
+        context.raw.listeners.iter().filter_map(|raw| Some((raw, address(raw)?))).collect();
+    opened
+        .sort_by_key(|(raw, _)| raw.body.listen.given().map(|text| (text.site.source, text.site.span.start)));
+    for (index, (raw, address)) in opened.iter().enumerate() {
+        let first = opened.iter().take(index).find(|(_, other)| collide(address, other));
+        let Some(((first, other), text)) = first.zip(raw.body.listen.given()) else { continue };
+        let problem = Problem::at(
+            text.site(),
+            format!("{address} is taken: [listener.{}] has {other}", first.name.get()),
+        )
+        .because("the second listener could not have been opened")
+        .write("write another port");
+        context.add(match first.body.listen.given() {
+            Some(given) => problem.see(given.site(), "the first one"),
+            None => problem,
+        });
     }
 }
 

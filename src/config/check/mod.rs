@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::mistakes::Mistakes;
 use super::nearest::nearest;
 use super::plan::{Drain, Gateway, Plan};
-use super::problem::Problem;
+use super::problem::{Problem, short};
 use super::raw::{self, Field, Raw};
 use super::site::{Located, Site};
 use super::source::Sources;
@@ -110,7 +110,7 @@ fn required<'f, T>(
 
 /// A name that no table has.
 fn no_such(kind: &str, name: &Located<String>, known: &[&str]) -> Problem {
-    let title = format!("there is no [{kind}.{}]", raw::short(name.get()));
+    let title = format!("there is no [{kind}.{}]", short(name.get()));
     let write = match (nearest(name.get(), known.iter().copied()), known.is_empty()) {
         (Some(near), _) => format!("write \"{near}\""),
         (None, true) => format!("add a table [{kind}.NAME]"),

@@ -18,7 +18,7 @@ pub(super) struct Claim<'a> {
 /// Every route; `None` for one with a mistake.
 pub(super) fn check(context: &Context<'_>) -> Vec<Option<Route>> {
     let routes = &context.raw.routes;
-    if routes.is_empty() {
+    if !context.raw.any_route {
         context.add(
             Problem::without_site("there is no [route.NAME]")
                 .because("every frame would have been unknown")

@@ -4,7 +4,7 @@ use super::field::{Field, Named};
 use super::values::Wrong;
 use crate::config::mistakes::Mistakes;
 use crate::config::nearest::nearest;
-use crate::config::problem::Problem;
+use crate::config::problem::{Problem, short};
 use crate::config::site::{Located, Site};
 use crate::config::tree::{Entry, Node, Table, Value};
 
@@ -95,13 +95,11 @@ impl<'a> Fields<'a> {
         read: impl Fn(&mut Fields<'_>) -> T,
     ) -> Field<Vec<Located<T>>> {
         let Some(entry) = self.find(key) else { return Field::Absent };
-        let items = match &entry.node.value {
-            Value::List(items) => items.as_slice(),
-            Value::Table(_) if or_one => std::slice::from_ref(&entry.node),
-            _ => {
-                self.mistakes.add(Wrong::kind("a list of tables", like).problem(key, &entry.node));
-                return Field::Bad;
-            }
+        let single = or_one && entry.node.value.table().is_some();
+        let one_item = single.then_some(std::slice::from_ref(&entry.node));
+        let Some(items) = one_item.or(entry.node.value.list()) else {
+            self.mistakes.add(Wrong::kind("a list of tables", like).problem(key, &entry.node));
+            return Field::Bad;
         };
         let one = |item: &Node| {
             let value = self.inside(key, item, item.site.clone(), like, &read)?;
@@ -151,7 +149,7 @@ impl<'a> Fields<'a> {
             self.mistakes.add(
                 Problem::at(
                     &entry.key,
-                    format!("expected a table [{key}.NAME], found the key `{name}` with {found}"),
+                    format!("expected a table [{key}.NAME], found `{}` with {found}", short(name)),
                 )
                 .because(format!("[{key}] holds one table for each name and no keys of its own"))
                 .write(format!("write [{key}.NAME] with a name of your choice above the keys")),
@@ -184,9 +182,11 @@ impl<'a> Fields<'a> {
     }
 
     fn unknown(&self, name: &str, site: &Site) -> Problem {
-        let place = if self.path.is_empty() { "the file".to_owned() } else { format!("[{}]", self.path) };
-        let problem = Problem::at(site, format!("`{name}` is no key of {place}"))
-            .because("it would have had no effect");
+        let title = match self.path.is_empty() {
+            true => format!("`{}` is no table of the configuration", short(name)),
+            false => format!("`{}` is no key of [{}]", short(name), self.path),
+        };
+        let problem = Problem::at(site, title).because("it would have had no effect");
         match (nearest(name, self.known.iter().copied()), self.home_of(name)) {
             (Some(near), _) => problem.write(format!("write `{near}`")),
             (None, Some(home)) => problem.write(format!("move it to [{home}]")),

@@ -1,6 +1,7 @@
 //! The file as it is written: every key of the contract that this version knows, typed and with its place, and
 //! nothing filled in. Unknown keys are mistakes here; whether the values go together is asked in `check`.
 
+mod amounts;
 mod cluster;
 mod field;
 mod fields;
@@ -16,7 +17,7 @@ pub(super) use frame::{Frame, Heartbeat, Id, IdKind, Length, LengthKind};
 pub(super) use listener::{CertificatePair, Limits, Listener};
 pub(super) use route::{Ids, Route};
 pub(super) use top::{Drain, Gateway};
-pub(super) use values::{Word, short};
+pub(super) use values::Word;
 
 use super::mistakes::Mistakes;
 use super::site::Site;
@@ -31,6 +32,9 @@ pub(super) struct Raw {
     pub(super) listeners: Vec<Named<Listener>>,
     pub(super) clusters: Vec<Named<Cluster>>,
     pub(super) routes: Vec<Named<Route>>,
+    /// Whether anything stands below `listener` and `route`, readable or not.
+    pub(super) any_listener: bool,
+    pub(super) any_route: bool,
 }
 
 /// Tables of the contract that this version does not have.
@@ -47,8 +51,15 @@ pub(super) fn read(root: &Table, mistakes: &Mistakes) -> Raw {
         listeners: fields.named("listener", Listener::read),
         clusters: fields.named("cluster", Cluster::read),
         routes: fields.named("route", Route::read),
+        any_listener: is_written(root, "listener"),
+        any_route: is_written(root, "route"),
     };
     fields.later(&LATER);
     fields.done();
     raw
+}
+
+fn is_written(root: &Table, name: &str) -> bool {
+    let entry = root.entries.get(name);
+    entry.is_some_and(|entry| entry.node.value.table().is_none_or(|table| !table.entries.is_empty()))
 }

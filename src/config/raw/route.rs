@@ -2,7 +2,8 @@
 
 use super::field::Field;
 use super::fields::Fields;
-use super::values::{Wrong, number_of, short, text_of};
+use super::values::{Wrong, number_of, text_of};
+use crate::config::problem::short;
 use crate::config::site::Located;
 use crate::config::tree::{Node, Value};
 use crate::policy::RouteClass;

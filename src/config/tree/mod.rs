@@ -53,8 +53,29 @@ pub(super) struct Tree {
 }
 
 impl Value {
+    pub(in crate::config) fn text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    pub(in crate::config) fn flag(&self) -> Option<bool> {
+        if let Self::Bool(yes) = self { Some(*yes) } else { None }
+    }
+
+    /// The inner `None` is a number beyond even 128 bits.
+    pub(in crate::config) fn integer(&self) -> Option<Option<i128>> {
+        if let Self::Integer(number) = self { Some(*number) } else { None }
+    }
+
+    pub(in crate::config) fn table(&self) -> Option<&Table> {
+        if let Self::Table(table) = self { Some(table) } else { None }
+    }
+
+    pub(in crate::config) fn list(&self) -> Option<&[Node]> {
+        if let Self::List(items) = self { Some(items) } else { None }
+    }
+
     /// The type's name for people.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(in crate::config) fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "text",
             Self::Integer(_) => "an integer",
@@ -72,7 +93,7 @@ pub(super) fn read(sources: &Sources, mistakes: &Mistakes) -> Tree {
     let mut tree = Tree { root: Table::default(), broken: Vec::new() };
     for (index, source) in sources.files().iter().enumerate() {
         let parsed = parse::parse(index, &source.text, mistakes);
-        merge::merge(&mut tree.root, parsed.root, mistakes);
+        merge::merge(&mut tree.root, &parsed.root, mistakes);
         tree.broken.extend(parsed.broken);
     }
     tree
