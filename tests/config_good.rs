@@ -173,5 +173,17 @@ fn the_edge_reports_in_the_same_form() {
         .because("no player of it would have been served")
         .write("write a name that resolves");
     let report = plan.report(vec![problem]).with_outcome("nothing was changed");
-    insta::assert_snapshot!(report.render(false), @r"");
+    insta::assert_snapshot!(report.render(false), @r#"
+    error: this host has no address
+      --> test.toml:10:25
+       |
+    10 | backends = [{ address = "10.0.1.1:7100" }]
+       |                         ^^^^^^^^^^^^^^^
+       |
+       = note: no player of it would have been served
+       = help: write a name that resolves
+
+    1 mistake in test.toml; nothing was changed
+    "#);
+    assert_eq!(plan.place(address.site()), "test.toml:10:25");
 }

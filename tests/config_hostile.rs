@@ -22,7 +22,7 @@ impl Dice {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % u64::try_from(end.max(1)).unwrap()).unwrap()
+        usize::try_from(self.0 >> 1).expect("64 bits") % end.max(1)
     }
 }
 
@@ -45,7 +45,7 @@ fn texts_with_random_changes_never_panic() {
     ];
     let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
     for seed in seeds() {
-        for _ in 0..40 {
+        for _ in 0..12 {
             let mut text = seed.clone();
             for _ in 0..=dice.below(4) {
                 let at = text.floor_char_boundary(dice.below(text.len()));
@@ -59,7 +59,7 @@ fn texts_with_random_changes_never_panic() {
 
 #[test]
 fn deep_and_long_texts_never_panic() {
-    let deep = 20_000;
+    let deep = 3_000;
     survive("a.".repeat(deep) + "a = 1");
     survive(format!("[{}a]\nb = 1", "a.".repeat(deep)));
     survive("a = ".to_owned() + &"[".repeat(deep));

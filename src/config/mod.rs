@@ -13,6 +13,7 @@ mod site;
 mod source;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,14 +65,21 @@ fn build(sources: Sources) -> Result<Plan, Report> {
         mistakes.extend(found.into_vec());
         check::check(&raw, &sources, &mistakes)
     } else {
-        // What stands on a broken line was perhaps read wrong, and what seems to be missing may be on it.
-        let elsewhere =
-            |problem: &Problem| !tree.broken.iter().any(|site| sources.same_line(problem.site(), site));
-        mistakes.extend(found.into_vec().into_iter().filter(elsewhere).collect());
+        mistakes.extend(off_the_lines(&sources, &tree.broken, found.into_vec()));
         None
     };
     match (plan, mistakes.into_vec()) {
         (Some(plan), problems) if problems.is_empty() => Ok(plan),
         (_, problems) => Err(Report::new(sources, problems)),
     }
+}
+
+/// What stands on a broken line was perhaps read wrong, and what seems to be missing may be on it.
+fn off_the_lines(sources: &Sources, broken: &[Site], found: Vec<Problem>) -> Vec<Problem> {
+    let ends = sources.line_ends();
+    let lines: BTreeSet<_> = broken.iter().filter_map(|site| ends.line(site)).collect();
+    let on_one = |problem: &Problem| {
+        problem.site().and_then(|site| ends.line(site)).is_some_and(|line| lines.contains(&line))
+    };
+    found.into_iter().filter(|problem| !on_one(problem)).collect()
 }

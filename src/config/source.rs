@@ -60,10 +60,10 @@ impl Sources {
         bytes.fold(FNV_START, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME))
     }
 
-    pub(super) fn same_line(&self, one: Option<&Site>, other: &Site) -> bool {
-        let Some(one) = one.filter(|one| one.source == other.source) else { return false };
-        let line = |site: &Site| self.file(site).map(|file| line_and_column(&file.text, site.span.start).0);
-        line(one) == line(other)
+    /// Where the lines of every file end, for many questions about lines.
+    pub(super) fn line_ends(&self) -> LineEnds {
+        let ends = |file: &Source| file.text.match_indices('\n').map(|(at, _)| at).collect();
+        LineEnds(self.files.iter().map(ends).collect())
     }
 
     pub(super) fn place(&self, site: &Site) -> String {
@@ -74,6 +74,17 @@ impl Sources {
                 format!("{}:{line}:{column}", file.path.display())
             },
         )
+    }
+}
+
+/// The line ends of every file.
+pub(super) struct LineEnds(Vec<Vec<usize>>);
+
+impl LineEnds {
+    /// File and line of a site, both counted from 0.
+    pub(super) fn line(&self, site: &Site) -> Option<(usize, usize)> {
+        let line = self.0.get(site.source)?.partition_point(|end| *end < site.span.start);
+        Some((site.source, line))
     }
 }
 

@@ -27,8 +27,9 @@ pub(super) fn parse(source: usize, text: &str, mistakes: &Mistakes) -> Parsed {
     }
     let (root, errors) = DeTable::parse_recoverable(text);
     let mut broken = Vec::new();
-    for error in errors {
-        let problem = syntax::mistake(source, text, error.message(), error.span());
+    for (index, error) in errors.into_iter().enumerate() {
+        let search = index < SEARCHED;
+        let problem = syntax::mistake(source, text, error.message(), error.span(), search);
         if error.message() != syntax::DUPLICATE {
             broken.extend(problem.site.clone());
         }
@@ -37,6 +38,9 @@ pub(super) fn parse(source: usize, text: &str, mistakes: &Mistakes) -> Parsed {
     let reader = Reader { source, text };
     Parsed { root: reader.table(root.get_ref(), false), broken }
 }
+
+/// Each search reads the text above, so a file full of repeated keys must not have one for each.
+const SEARCHED: usize = 100;
 
 struct Reader<'t> {
     source: usize,

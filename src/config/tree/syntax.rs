@@ -79,24 +79,30 @@ impl State {
 /// A key of the same table that is written a second time, in the words of the parser.
 pub(super) const DUPLICATE: &str = "duplicate key";
 
-/// A parser's finding as a mistake.
-pub(super) fn mistake(source: usize, text: &str, message: &str, span: Option<Range<usize>>) -> Problem {
+/// A parser's finding as a mistake; `search`: also for the first place of a key that is written twice.
+pub(super) fn mistake(
+    source: usize,
+    text: &str,
+    message: &str,
+    span: Option<Range<usize>>,
+    search: bool,
+) -> Problem {
     let span = span.unwrap_or(text.len()..text.len());
     let site = Site { source, span: span.clone() };
     if message == DUPLICATE {
-        return twice(text, &site);
+        return twice(text, &site, search);
     }
     Problem::at(&site, format!("this is not TOML: {message}"))
         .because("nothing of the file would have been read")
         .write("write `key = value`, texts in double quotes, tables as [name]")
 }
 
-fn twice(text: &str, site: &Site) -> Problem {
+fn twice(text: &str, site: &Site, search: bool) -> Problem {
     let name = text.get(site.span.clone()).unwrap_or("this key");
     let problem = Problem::at(site, format!("`{name}` is written twice"))
         .because("one of the two would have been lost")
         .write("keep one of them");
-    match first_of(text, &site.span) {
+    match search.then(|| first_of(text, &site.span)).flatten() {
         Some(span) => problem.see(&Site { source: site.source, span }, "the first one"),
         None => problem,
     }
