@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use realmgate::config::{Report, load};
+use realmgate::config::{Report, Source, load, parse};
 
 fn broken_files() -> Vec<PathBuf> {
     let entries = fs::read_dir("tests/config/broken").expect("the folder is there");
@@ -80,4 +80,33 @@ fn colour_changes_nothing_but_colour() {
     let plain = report.render(false);
     assert!(!plain.contains('\u{1b}'));
     assert!(report.render(true).contains('\u{1b}'));
+}
+
+#[test]
+fn the_report_in_the_manual_is_a_real_one() {
+    let text = r#"[frame.game]
+length = { offset = 0, width = 4 }
+id     = { offset = 4, width = 2 }
+
+[listener.players]
+listen = "127.0.0.1:7000"
+
+[listener.players.limits]
+idle_timout = "90s"
+
+[cluster.battle]
+backends = [{ address = "10.0.1.1:7100" }]
+
+[route.battle]
+ids     = ["1000-1999"]
+cluster = "battle"
+
+[route.pay]
+ids     = ["1500-2500", 3000]
+cluster = "battle"
+"#;
+    let source = Source { path: PathBuf::from("conf/game.toml"), text: text.to_owned() };
+    let report = parse(vec![source]).map(|_| ()).expect_err("two mistakes").render(false);
+    let manual = fs::read_to_string("docs/config.md").expect("the manual");
+    assert!(manual.contains(&report), "{report}");
 }

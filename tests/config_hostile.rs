@@ -9,6 +9,7 @@ use realmgate::config::{Source, parse};
 fn survive(text: String) {
     let source = Source { path: PathBuf::from("hostile.toml"), text };
     if let Err(report) = parse(vec![source]) {
+        assert!(!report.problems().iter().any(|problem| problem.title().contains("no rule says why")));
         assert!(report.render(true).contains("nothing was started"));
         assert!(report.render(false).len() < 1 << 20);
     }

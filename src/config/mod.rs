@@ -70,8 +70,16 @@ fn build(sources: Sources) -> Result<Plan, Report> {
     };
     match (plan, mistakes.into_vec()) {
         (Some(plan), problems) if problems.is_empty() => Ok(plan),
+        (None, problems) if problems.is_empty() => Err(Report::new(sources, vec![unexplained()])),
         (_, problems) => Err(Report::new(sources, problems)),
     }
+}
+
+/// No rule leads here; should one ever, the operator must not read "0 mistakes".
+fn unexplained() -> Problem {
+    Problem::without_site("the configuration could not be checked, and no rule says why")
+        .because("this is a mistake of the gateway")
+        .write("report it with this configuration")
 }
 
 /// What stands on a broken line was perhaps read wrong, and what seems to be missing may be on it.

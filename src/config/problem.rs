@@ -10,6 +10,10 @@ pub struct Problem {
     pub(super) also: Vec<(Site, String)>,
     pub(super) because: Option<String>,
     pub(super) write: Option<String>,
+    /// The required key that the table at the site lacks.
+    pub(super) lacks: Option<&'static str>,
+    /// The table and the key that an unknown key was most likely meant to be.
+    pub(super) meant: Option<(Site, &'static str)>,
 }
 
 impl Problem {
@@ -22,7 +26,15 @@ impl Problem {
     /// A mistake that no text shows, such as a file that is not there.
     #[must_use]
     pub fn without_site(title: impl Into<String>) -> Self {
-        Self { site: None, title: printable(title.into()), also: Vec::new(), because: None, write: None }
+        Self {
+            site: None,
+            title: printable(title.into()),
+            also: Vec::new(),
+            because: None,
+            write: None,
+            lacks: None,
+            meant: None,
+        }
     }
 
     /// What would have happened.

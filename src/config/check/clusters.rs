@@ -111,7 +111,7 @@ fn default_frame(context: &Context<'_>, raw: &Named<raw::Cluster>) -> Option<Str
 }
 
 fn backend_tls(context: &Context<'_>, raw: &raw::BackendTls) -> Option<BackendTls> {
-    let ca = required(&raw.ca, &raw.site, context.mistakes, |site| {
+    let ca = required(&raw.ca, "ca", &raw.site, context.mistakes, |site| {
         Problem::at(site, "`tls` has no `ca`")
             .because("nobody would have known which backends to trust")
             .write("add ca = and the path of a PEM file with the authorities")
@@ -144,7 +144,7 @@ fn backends(context: &Context<'_>, raw: &Named<raw::Cluster>) -> Option<Vec<Back
             .because("its routes would have answered nobody")
             .write("add backends = [{ address = \"10.0.1.1:7100\" }]")
     };
-    let list = required(&raw.body.backends, raw.name.site(), context.mistakes, empty)?;
+    let list = required(&raw.body.backends, "backends", raw.name.site(), context.mistakes, empty)?;
     if list.get().is_empty() {
         context.add(empty(list.site()));
     }
@@ -155,7 +155,7 @@ fn backends(context: &Context<'_>, raw: &Named<raw::Cluster>) -> Option<Vec<Back
 }
 
 fn backend(context: &Context<'_>, raw: &raw::Backend) -> Option<Backend> {
-    let address = required(&raw.address, &raw.site, context.mistakes, |site| {
+    let address = required(&raw.address, "address", &raw.site, context.mistakes, |site| {
         Problem::at(site, "this backend has no `address`")
             .because("nobody would have known where it is")
             .write("add address = \"10.0.1.1:7100\"")

@@ -16,7 +16,7 @@ const DEFAULT_MAX_WIDTH: u8 = 3;
 /// The layout; `None` after a mistake.
 pub(super) fn check(frame: &Named<Frame>, mistakes: &Mistakes) -> Option<FrameLayout> {
     let body = &frame.body;
-    let length = required(&body.length, frame.name.site(), mistakes, |site| {
+    let length = required(&body.length, "length", frame.name.site(), mistakes, |site| {
         Problem::at(site, format!("[frame.{}] has no `length`", short(frame.name.get())))
             .because("nobody would have known where a frame ends")
             .write("write length = { offset = 0, width = 4 }, or { kind = \"opaque\" } to read no frames")
@@ -48,7 +48,7 @@ fn framing(length: &Length, max_length: u32, mistakes: &Mistakes) -> Option<Fram
 }
 
 fn fixed(length: &Length, max_length: u32, mistakes: &Mistakes) -> Option<Framing> {
-    let width = required(&length.width, &length.site, mistakes, |site| {
+    let width = required(&length.width, "width", &length.site, mistakes, |site| {
         Problem::at(site, "the length has no `width`")
             .because("nobody would have known how many bytes it takes")
             .write("write width = 1, 2, 3, 4 or 8")
@@ -185,11 +185,11 @@ fn frame_id(
     field: &Field<u64>,
     owner: &Site,
     table: &str,
-    key: &str,
+    key: &'static str,
     id: &IdField,
     mistakes: &Mistakes,
 ) -> Option<ProtocolId> {
-    let given = required(field, owner, mistakes, |site| {
+    let given = required(field, key, owner, mistakes, |site| {
         Problem::at(site, format!("the {table} has no `{key}`"))
             .because("the gateway could not have written the frame")
             .write(format!("add {key} = and a protocol ID"))

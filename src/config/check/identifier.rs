@@ -16,7 +16,7 @@ pub(super) fn check(
     max_length: u32,
     mistakes: &Mistakes,
 ) -> Option<IdField> {
-    let id = required(&frame.body.id, frame.name.site(), mistakes, |site| {
+    let id = required(&frame.body.id, "id", frame.name.site(), mistakes, |site| {
         Problem::at(site, format!("[frame.{}] has no `id`", frame.name.get()))
             .because("no frame could have been routed")
             .write("write id = { offset = 4, width = 2 } with the place of the protocol ID")
@@ -48,10 +48,11 @@ fn unfit_keys(id: &Id, mistakes: &Mistakes) {
 }
 
 fn fixed(id: &Id, framing: Option<&Framing>, max_length: u32, mistakes: &Mistakes) -> Option<IdField> {
-    let offset = required(&id.offset, &id.site, mistakes, |site| {
+    let offset = required(&id.offset, "offset", &id.site, mistakes, |site| {
         missing(site, "offset", "counted from the first byte of the frame")
     });
-    let width = required(&id.width, &id.site, mistakes, |site| missing(site, "width", "1, 2, 3, 4 or 8"));
+    let width =
+        required(&id.width, "width", &id.site, mistakes, |site| missing(site, "width", "1, 2, 3, 4 or 8"));
     let (offset, width) = (offset?, *width?.get());
     let end = i128::from(*offset.get()) + count(width.bytes());
     let problem = framing.and_then(|framing| misplaced(offset, end, framing)).or_else(|| {

@@ -49,7 +49,7 @@ fn one(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<Listener> {
 }
 
 fn address(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<Located<SocketAddr>> {
-    let text = required(&raw.body.listen, raw.name.site(), context.mistakes, |site| {
+    let text = required(&raw.body.listen, "listen", raw.name.site(), context.mistakes, |site| {
         Problem::at(site, format!("[listener.{}] has no `listen`", raw.name.get()))
             .because("no player could have come in")
             .write("add listen = \"0.0.0.0:7000\"")
@@ -119,9 +119,10 @@ fn certificate(context: &Context<'_>, raw: &raw::CertificatePair) -> Option<Cert
             .because("no handshake could have been done")
             .write(format!("add {key} = and the path of a PEM file"))
     };
-    let certificate =
-        required(&raw.certificate, &raw.site, context.mistakes, |site| missing(site, "certificate"));
-    let key = required(&raw.key, &raw.site, context.mistakes, |site| missing(site, "key"));
+    let certificate = required(&raw.certificate, "certificate", &raw.site, context.mistakes, |site| {
+        missing(site, "certificate")
+    });
+    let key = required(&raw.key, "key", &raw.site, context.mistakes, |site| missing(site, "key"));
     Some(CertificatePair { certificate: context.resolve(certificate?), key: context.resolve(key?) })
 }
 

@@ -98,12 +98,13 @@ fn drain(raw: &raw::Drain, mistakes: &Mistakes) -> Drain {
 /// A key that must be there; one that is there and wrong has been reported.
 fn required<'f, T>(
     field: &'f Field<T>,
+    key: &'static str,
     owner: &Site,
     mistakes: &Mistakes,
     missing: impl FnOnce(&Site) -> Problem,
 ) -> Option<&'f Located<T>> {
     if field.is_absent() {
-        mistakes.add(missing(owner));
+        mistakes.add(Problem { lacks: Some(key), ..missing(owner) });
     }
     field.given()
 }

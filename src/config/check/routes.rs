@@ -63,7 +63,7 @@ fn one(context: &Context<'_>, raw: &Named<raw::Route>) -> Option<Route> {
 }
 
 fn cluster(context: &Context<'_>, raw: &Named<raw::Route>) -> Option<usize> {
-    let name = required(&raw.body.cluster, raw.name.site(), context.mistakes, |site| {
+    let name = required(&raw.body.cluster, "cluster", raw.name.site(), context.mistakes, |site| {
         Problem::at(site, format!("[route.{}] has no `cluster`", raw.name.get()))
             .because("its frames would have gone nowhere")
             .write("add cluster = and the name of a [cluster.NAME]")
@@ -82,7 +82,7 @@ fn ids<'r>(context: &Context<'_>, raw: &'r Named<raw::Route>) -> Option<&'r [Loc
             .because("no frame would ever have taken it")
             .write("write ids = [1000, \"1001-1999\"], or [\"*\"] for all that no other route has")
     };
-    let items = required(&raw.body.ids, raw.name.site(), context.mistakes, empty)?;
+    let items = required(&raw.body.ids, "ids", raw.name.site(), context.mistakes, empty)?;
     if items.get().is_empty() {
         context.add(empty(items.site()));
     }

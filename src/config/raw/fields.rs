@@ -188,7 +188,10 @@ impl<'a> Fields<'a> {
         };
         let problem = Problem::at(site, title).because("it would have had no effect");
         match (nearest(name, self.known.iter().copied()), self.home_of(name)) {
-            (Some(near), _) => problem.write(format!("write `{near}`")),
+            (Some(near), _) => {
+                let meant = self.known.iter().find(|key| **key == near).map(|key| (self.site.clone(), *key));
+                Problem { meant, ..problem.write(format!("write `{near}`")) }
+            }
             (None, Some(home)) => problem.write(format!("move it to [{home}]")),
             (None, None) => problem.write(format!("remove it; the keys here are {}", self.known.join(", "))),
         }
