@@ -58,9 +58,13 @@ mod tests {
 
     #[test]
     fn durations_are_read_in_every_unit_and_written_back() {
-        for (text, micros) in
-            [("500us", 500), ("250ms", 250_000), ("30s", 30_000_000), ("10m", 600_000_000), ("1h", 3_600_000_000)]
-        {
+        for (text, micros) in [
+            ("500us", 500),
+            ("250ms", 250_000),
+            ("30s", 30_000_000),
+            ("10m", 600_000_000),
+            ("1h", 3_600_000_000),
+        ] {
             assert_eq!(parse_duration(text), Some(Duration::from_micros(micros)), "{text}");
             assert_eq!(format_duration(Duration::from_micros(micros)), text);
         }
@@ -69,14 +73,18 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_none() {
-        for text in ["", "30", "s", "-1s", "1.5s", "30 s", "1d", "99999999999999999999s", "18446744073709551615h"] {
+        for text in
+            ["", "30", "s", "-1s", "1.5s", "30 s", "1d", "99999999999999999999s", "18446744073709551615h"]
+        {
             assert_eq!(parse_duration(text), None, "{text}");
         }
     }
 
     #[test]
     fn sizes_are_read_in_every_unit_and_written_back() {
-        for (text, bytes) in [("0B", 0), ("512B", 512), ("64KiB", 65_536), ("4MiB", 4 << 20), ("1GiB", 1 << 30)] {
+        for (text, bytes) in
+            [("0B", 0), ("512B", 512), ("64KiB", 65_536), ("4MiB", 4 << 20), ("1GiB", 1 << 30)]
+        {
             assert_eq!(parse_size(text), Some(bytes), "{text}");
             assert_eq!(format_size(bytes), text);
         }

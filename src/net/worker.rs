@@ -46,7 +46,7 @@ pub struct WorkerHandle {
 }
 
 /// Hears when a worker has started.
-pub type Ready = oneshot::Receiver<io::Result<()>>;
+pub(crate) type Ready = oneshot::Receiver<io::Result<()>>;
 
 /// What the control thread tells a worker.
 #[derive(Debug)]

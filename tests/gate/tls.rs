@@ -1,1 +1,193 @@
-//! tls
+//! TLS at both sides of the gate.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, ServerConfig};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use crate::fakes::{Backend, Certificates, Gate, Player, within};
+
+#[tokio::test]
+async fn both_versions_of_tls_carry_frames_of_every_size() {
+    let battle = Backend::echo().await;
+    let certificates = Certificates::new();
+    let gate =
+        Gate::builder().shared("battle", "1000", &[battle.address()], "").start_tls(&certificates).await;
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let config = ClientConfig::builder_with_protocol_versions(&[version])
+            .with_root_certificates(certificates.roots())
+            .with_no_client_auth();
+        let player = Player::connect_tls(gate.address(), "game.test", Arc::new(config)).await;
+        let mut player = player.expect("a handshake");
+        for size in [0, 1, 100, 16_000, 16_384, 16_385, 40_000, 65_530] {
+            player.echo(1000, &vec![3; size]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_server_name_chooses_the_certificate() {
+    let battle = Backend::echo().await;
+    let certificates = Certificates::new();
+    certificates.write("first", &["first.test"]);
+    certificates.write("second", &["second.test", "*.wild.test"]);
+    let pairs = format!("tls = [{}, {}]", certificates.pair("first"), certificates.pair("second"));
+    let gate =
+        Gate::builder().listener(&pairs).shared("battle", "1000", &[battle.address()], "").start().await;
+    for name in ["first.test", "second.test", "SECOND.test", "a.wild.test"] {
+        let player = Player::connect_tls(gate.address(), name, certificates.client()).await;
+        player.unwrap_or_else(|error| panic!("{name}: {error}")).echo(1000, name.as_bytes()).await;
+    }
+    let stranger = Player::connect_tls(gate.address(), "third.test", certificates.client()).await;
+    let error = stranger.err().expect("the default certificate is not for that name");
+    assert!(error.to_string().contains("not valid for name"), "{error}");
+}
+
+#[tokio::test]
+async fn a_ticket_of_the_first_connection_resumes_the_second() {
+    let battle = Backend::echo().await;
+    let certificates = Certificates::new();
+    let gate = Gate::builder()
+        .workers(2)
+        .shared("battle", "1000", &[battle.address()], "")
+        .start_tls(&certificates)
+        .await;
+    let config = certificates.client();
+    let mut resumed = 0;
+    for _ in 0..4 {
+        let stream = TcpStream::connect(gate.address()).await.expect("the gate listens");
+        let name = "game.test".try_into().expect("a name");
+        let mut stream = tokio_rustls::TlsConnector::from(Arc::clone(&config))
+            .connect(name, stream)
+            .await
+            .expect("a handshake");
+        resumed += usize::from(stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed));
+        // The tickets come with the first bytes of the gateway.
+        tokio::io::AsyncWriteExt::write_all(&mut stream, &crate::fakes::frame(1, b""))
+            .await
+            .expect("written");
+        let mut answer = [0; 6];
+        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut answer).await.expect("an answer");
+    }
+    assert_eq!(resumed, 3, "every connection but the first, on either worker");
+}
+
+#[tokio::test]
+async fn what_is_no_tls_gets_an_alert_and_an_end() {
+    let battle = Backend::echo().await;
+    let certificates = Certificates::new();
+    let gate =
+        Gate::builder().shared("battle", "1000", &[battle.address()], "").start_tls(&certificates).await;
+    let mut plain = gate.player().await;
+    plain.send_raw(b"GET / HTTP/1.1\r\n\r\n").await;
+    let (alert, _) = plain.read_to_end().await;
+    assert_eq!(alert.first(), Some(&21), "a TLS alert, not {alert:?}");
+    gate.has_sessions(0).await;
+    gate.tls_player().await.echo(1000, b"others play on").await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_end_in_time_is_ended() {
+    let battle = Backend::echo().await;
+    let certificates = Certificates::new();
+    let gate = Gate::builder()
+        .limit("handshake_timeout = \"100ms\"")
+        .shared("battle", "1000", &[battle.address()], "")
+        .start_tls(&certificates)
+        .await;
+    let mut silent = gate.player().await;
+    silent.send_raw(&[22, 3, 1]).await;
+    let (_, _) = silent.read_to_end().await;
+    drop(silent);
+    gate.has_sessions(0).await;
+    let ended = gate.meters().total(|meter| meter.ended(realmgate::session::EndReason::HandshakeTimeout));
+    assert_eq!(ended, 1);
+}
+
+#[tokio::test]
+async fn links_speak_tls_to_backends_that_prove_their_name_and_show_their_own() {
+    let certificates = Certificates::new();
+    certificates.write("backend", &["127.0.0.1"]);
+    certificates.write("gateway", &["gateway.test"]);
+    let battle = Backend::tls(acceptor(&certificates, "backend")).await;
+    let folder = certificates.folder.display();
+    let tls = format!(
+        "tls = {{ ca = \"{folder}/ca.pem\", certificate = \"{folder}/gateway.pem\", key = \"{folder}/gateway.key\" }}"
+    );
+    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], &tls).start().await;
+    let mut player = gate.player().await;
+    player.echo(1000, b"over mTLS").await;
+    player.echo(1000, &[1; 60_000]).await;
+
+    let anonymous = format!("tls = {{ ca = \"{folder}/ca.pem\" }}");
+    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], &anonymous).start().await;
+    let mut player = gate.player().await;
+    player.send(1000, b"nobody").await;
+    assert!(player.notice().await.contains("unavailable"), "a gateway without a certificate is not let in");
+}
+
+#[tokio::test]
+async fn a_backend_with_a_wrong_name_is_not_trusted() {
+    let certificates = Certificates::new();
+    certificates.write("backend", &["elsewhere.test"]);
+    certificates.write("gateway", &["gateway.test"]);
+    let battle = Backend::tls(acceptor(&certificates, "backend")).await;
+    let folder = certificates.folder.display();
+    let tls = format!("tls = {{ ca = \"{folder}/ca.pem\" }}");
+    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], &tls).start().await;
+    let mut player = gate.player().await;
+    player.send(1000, b"secret").await;
+    assert!(player.notice().await.contains("unavailable"));
+    assert_eq!(battle.events(), [], "nothing reached it");
+}
+
+#[tokio::test]
+async fn a_dedicated_connection_speaks_tls_too() {
+    let certificates = Certificates::new();
+    certificates.write("backend", &["127.0.0.1"]);
+    certificates.write("gateway", &["gateway.test"]);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let acceptor = acceptor(&certificates, "backend");
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let (mut read, mut write) = tokio::io::split(acceptor.accept(stream).await.expect("a handshake"));
+        drop(tokio::io::copy(&mut read, &mut write).await);
+    });
+    let pair = certificates.pair("gateway");
+    let folder = certificates.folder.display();
+    let tls = format!("tls = {{ ca = \"{folder}/ca.pem\", {}", pair.trim_start_matches('{'));
+    let gate = Gate::builder().dedicated("chat", "3000", &[address], &tls).start().await;
+    let mut player = gate.player().await;
+    player.echo(3000, b"over TLS").await;
+    player.echo(3000, &[2; 60_000]).await;
+}
+
+#[tokio::test]
+async fn a_truncated_connection_ends_the_session() {
+    let battle = Backend::echo().await;
+    let certificates = Certificates::new();
+    let gate =
+        Gate::builder().shared("battle", "1000", &[battle.address()], "").start_tls(&certificates).await;
+    let mut player = gate.tls_player().await;
+    player.echo(1000, b"in").await;
+    player.finish().await;
+    let end = within("the end", player.try_recv()).await;
+    assert_eq!(end.expect_err("nothing more").kind(), ErrorKind::UnexpectedEof);
+    gate.has_sessions(0).await;
+}
+
+fn acceptor(certificates: &Certificates, name: &str) -> TlsAcceptor {
+    let verifier = WebPkiClientVerifier::builder(Arc::new(certificates.roots())).build().expect("roots");
+    let path = |ending| certificates.folder.join(format!("{name}.{ending}"));
+    let chain =
+        CertificateDer::pem_file_iter(path("pem")).expect("PEM").collect::<Result<_, _>>().expect("PEM");
+    let key = PrivateKeyDer::from_pem_file(path("key")).expect("PEM");
+    let config = ServerConfig::builder().with_client_cert_verifier(verifier).with_single_cert(chain, key);
+    TlsAcceptor::from(Arc::new(config.expect("a pair")))
+}
