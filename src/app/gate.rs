@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
+use super::descriptors;
 use crate::cluster::Registry;
 use crate::config::{Plan, Problem, Report};
 use crate::net::{Bound, Command, SessionIds, Tickets, WorkerHandle, WorkerSetup, World, bind};
@@ -64,6 +65,7 @@ impl Gate {
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
         let started = now();
         let wanted = workers_of(&plan);
+        descriptors::raise(&plan, wanted);
         let meters = Arc::new(Meters::new(wanted));
         let world = build(plan, &meters)?;
         let bound = bind_all(&world)?;

@@ -2,6 +2,7 @@
 //! `realmgate demo`.
 
 pub mod demo;
+mod descriptors;
 mod gate;
 mod run;
 

@@ -146,6 +146,11 @@ pub fn drain_over(cut: usize) {
     }
 }
 
+/// The machine does not let the gateway hold as many connections as its configuration allows.
+pub fn few_descriptors(limit: u64, needed: u64) {
+    warn!(limit, needed, "file descriptors may run out; raise LimitNOFILE or lower limits.connections");
+}
+
 /// SIGHUP came, and this version does not reload.
 pub fn reload_not_supported() {
     warn!("SIGHUP is not supported yet; the configuration in force stays");

@@ -5,8 +5,8 @@ mod log;
 mod meters;
 
 pub use log::{
-    LogFormat, SessionRecord, accept_paused, backend_error, drain_began, drain_over, init, link_lost,
-    link_retry, link_up, notify_failed, reload_not_supported, session_ended, stopped, task_failed,
+    LogFormat, SessionRecord, accept_paused, backend_error, drain_began, drain_over, few_descriptors, init,
+    link_lost, link_retry, link_up, notify_failed, reload_not_supported, session_ended, stopped, task_failed,
     unreachable_backend, up,
 };
 pub use meters::{Counter, ListenerMeter, Meters, Refusal, RouteCounts, RouteMeter, WorkerMeter};

@@ -1,0 +1,34 @@
+//! File descriptors: every connection takes one, and the usual soft limit of 1,024 is no limit for a gateway.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::{LinkKind, Plan};
+use crate::telemetry;
+
+/// What the process needs beside connections: logs, event queues, certificates while they are read.
+const OWN: u64 = 64;
+
+/// Raises the soft limit to the hard one and says so when even that is too low for the plan.
+pub(super) fn raise(plan: &Plan, workers: usize) {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
+    let limit = if raised { maximum } else { current };
+    let needed = needed(plan, workers);
+    if let Some(limit) = limit.filter(|limit| *limit < needed) {
+        telemetry::few_descriptors(limit, needed);
+    }
+}
+
+/// Descriptors in use when every listener is full.
+fn needed(plan: &Plan, workers: usize) -> u64 {
+    let players: u64 =
+        plan.listeners().iter().map(|listener| u64::from(listener.limits().connections())).sum();
+    let (mut links, mut dedicated) = (0, 0);
+    for cluster in plan.clusters() {
+        match cluster.link() {
+            LinkKind::Shared => links += cluster.backends().len() * workers,
+            LinkKind::Dedicated { .. } => dedicated += 1,
+        }
+    }
+    OWN + players * (1 + dedicated) + links as u64
+}

@@ -1,0 +1,126 @@
+//! What a claim costs: ten thousand connections that each announce a frame of 2 GiB.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+const CONNECTIONS: usize = 10_000;
+
+/// A gate in a process of its own, so that its memory can be told from the test's.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+    folder: std::path::PathBuf,
+}
+
+impl Process {
+    fn start() -> Self {
+        let folder = std::env::temp_dir().join(format!("realmgate-claims-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let file = folder.join("gate.toml");
+        let text = r#"
+            [gateway]
+            workers = 2
+            [frame.game]
+            length = { offset = 0, width = 4, order = "big" }
+            id = { offset = 4, width = 2, order = "big" }
+            notice = { id = 9000, body = "json" }
+            [listener.players]
+            listen = "127.0.0.1:0"
+            [cluster.battle]
+            backends = [{ address = "127.0.0.1:1" }]
+            [route.battle]
+            ids = [1000]
+            cluster = "battle"
+        "#;
+        fs::write(&file, text).expect("a file");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_realmgate"))
+            .args(["run", "--log-format", "json", "-c"])
+            .arg(&file)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the gate starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+        let listening =
+            lines.by_ref().find(|line| line.contains("\"listening\"")).expect("a line that says where");
+        let address = listening.split("\"address\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        let address = address.and_then(|address| address.parse().ok()).expect("an address");
+        // The log is read to its end, so that the gate never waits for this test.
+        std::thread::spawn(move || lines.count());
+        Self { child, address, folder }
+    }
+
+    /// The most memory it has held, and what it holds, in bytes.
+    fn memory(&self) -> (u64, u64) {
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a living process");
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).expect("a field of proc(5)");
+            line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok()).expect("a number")
+                * 1024
+        };
+        (field("VmHWM"), field("VmRSS"))
+    }
+
+    fn threads_are_served(&self) {
+        let mut stream = TcpStream::connect(self.address).expect("the gate listens");
+        stream.write_all(&frame(77)).expect("written");
+        let answer = read_frame(&mut stream);
+        assert!(answer.contains("unknown_id"), "{answer}");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        drop(fs::remove_dir_all(&self.folder));
+    }
+}
+
+fn frame(id: u16) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 0, 2];
+    bytes.extend(id.to_be_bytes());
+    bytes
+}
+
+fn read_frame(stream: &mut TcpStream) -> String {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).expect("a length");
+    let mut rest = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut rest).expect("a body");
+    String::from_utf8_lossy(&rest).into_owned()
+}
+
+#[test]
+fn a_claim_of_two_gib_costs_at_most_a_kibibyte_beyond_an_idle_connection() {
+    let limit = Rlimit { current: getrlimit(Resource::Nofile).maximum, ..getrlimit(Resource::Nofile) };
+    setrlimit(Resource::Nofile, limit).expect("the hard limit is allowed");
+    let gate = Process::start();
+    let mut players: Vec<TcpStream> = (0..CONNECTIONS)
+        .map(|_| {
+            let stream = TcpStream::connect(gate.address).expect("the gate listens");
+            stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
+            stream
+        })
+        .collect();
+    gate.threads_are_served();
+    let (idle_peak, idle) = gate.memory();
+    for player in &mut players {
+        player.write_all(&(1_u32 << 31).to_be_bytes()).expect("written");
+    }
+    for player in &mut players {
+        let notice = read_frame(player);
+        assert!(notice.contains(r#"{"code":"frame_too_long"}"#), "{notice}");
+        assert_eq!(player.read(&mut [0]).expect("an end in order"), 0);
+    }
+    let (claimed_peak, _) = gate.memory();
+    let each = claimed_peak.saturating_sub(idle_peak) / CONNECTIONS as u64;
+    println!("idle: {} bytes each; a claim of 2 GiB: {each} bytes more", idle / CONNECTIONS as u64);
+    assert!(each <= 1024, "{each} bytes each");
+    gate.threads_are_served();
+}

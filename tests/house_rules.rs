@@ -1,0 +1,205 @@
+//! The floor plan of the house, held: what each room may import from the crate and from outside, how long a file
+//! may be, and that every room has its door plate.
+#![expect(clippy::indexing_slicing, reason = "a test may panic and names what it means")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room, the rooms it may see, and the outside crates it may use. `docs/floor-plan.md` shows the same table.
+const ROOMS: &[(&str, &[&str], &[&str])] = &[
+    ("base", &[], &[]),
+    ("wire", &["base"], &[]),
+    ("policy", &["base"], &["rand"]),
+    ("config", &["base", "wire", "policy"], &["toml", "annotate_snippets"]),
+    ("router", &["base", "wire", "policy", "config"], &[]),
+    ("cluster", &["base", "policy", "config"], &[]),
+    ("session", &["base", "wire", "policy", "config", "router"], &[]),
+    (
+        "telemetry",
+        &["base", "wire", "policy", "config", "router", "cluster", "session"],
+        &["tracing", "tracing_subscriber"],
+    ),
+    (
+        "net",
+        &["base", "wire", "policy", "config", "router", "cluster", "session", "telemetry"],
+        &["arc_swap", "foldhash", "rand", "rustls", "socket2", "tokio", "tokio_rustls", "x509_parser"],
+    ),
+    (
+        "app",
+        &["base", "wire", "policy", "config", "router", "cluster", "session", "telemetry", "net"],
+        &["arc_swap", "rcgen", "rustix", "rustls", "sd_notify", "tokio", "tokio_rustls"],
+    ),
+];
+
+const MOST_LINES: usize = 500;
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder of the house").map(|entry| entry.expect("an entry")) {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The code of a file: no comments, and nothing from the first test module on.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).expect("a source file");
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// Every `NAME` in `prefix::NAME`, and every `NAME` in `prefix::{NAME, ...}`.
+fn named_after(text: &str, prefix: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (at, _) in text.match_indices(prefix) {
+        let before = text[..at].chars().next_back();
+        if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+            continue;
+        }
+        let rest = &text[at + prefix.len()..];
+        match rest.strip_prefix('{') {
+            None => drop(names.insert(identifier(rest))),
+            Some(group) => names.extend(members(group).iter().map(|member| identifier(member))),
+        }
+    }
+    names
+}
+
+/// The members of a use group up to its closing brace.
+fn members(group: &str) -> Vec<String> {
+    let mut depth = 0;
+    let mut members = vec![String::new()];
+    for c in group.chars() {
+        match c {
+            '}' if depth == 0 => break,
+            ',' if depth == 0 => members.push(String::new()),
+            _ => {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                members.last_mut().expect("one at least").push(c);
+            }
+        }
+    }
+    members
+}
+
+fn identifier(text: &str) -> String {
+    text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+fn dependencies() -> BTreeSet<String> {
+    let manifest =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).expect("the manifest");
+    let section = manifest.split("[dependencies]").nth(1).expect("dependencies");
+    let lines = section.lines().skip(1).take_while(|line| !line.starts_with('['));
+    lines.map(|line| identifier(&line.replace('-', "_"))).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn every_folder_is_a_room_and_every_room_a_folder() {
+    let folders: BTreeSet<String> = fs::read_dir(source())
+        .expect("the house")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_dir())
+        .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    let rooms: BTreeSet<String> = ROOMS.iter().map(|(room, _, _)| (*room).to_owned()).collect();
+    assert_eq!(folders, rooms, "a new room goes into the table of this test in the same change");
+}
+
+#[test]
+fn no_room_sees_more_than_the_floor_plan_lets_it() {
+    let mut breaches = Vec::new();
+    for (room, may_see, _) in ROOMS {
+        for file in rust_files(&source().join(room)) {
+            let seen = named_after(&code(&file), "crate::");
+            let others =
+                seen.iter().filter(|name| *name != room && ROOMS.iter().any(|(other, _, _)| other == name));
+            breaches.extend(
+                others
+                    .filter(|name| !may_see.contains(&name.as_str()))
+                    .map(|name| format!("{}: {name}", file.display())),
+            );
+        }
+    }
+    assert_eq!(breaches, Vec::<String>::new());
+}
+
+#[test]
+fn no_room_uses_a_crate_the_floor_plan_does_not_give_it() {
+    let crates = dependencies();
+    let mut breaches = Vec::new();
+    for (room, _, may_use) in ROOMS {
+        for file in rust_files(&source().join(room)) {
+            let text = code(&file);
+            let used = crates.iter().filter(|name| !named_after(&text, &format!("{name}::")).is_empty());
+            let foreign = used.filter(|name| !may_use.contains(&name.as_str()));
+            breaches.extend(foreign.map(|name| format!("{}: {name}", file.display())));
+        }
+    }
+    assert_eq!(breaches, Vec::<String>::new());
+}
+
+#[test]
+fn the_plan_gives_no_room_a_crate_that_it_does_not_use() {
+    for (room, _, may_use) in ROOMS {
+        let text: String = rust_files(&source().join(room)).iter().map(|file| code(file)).collect();
+        for name in *may_use {
+            assert!(!named_after(&text, &format!("{name}::")).is_empty(), "{room} does not use {name}");
+        }
+    }
+}
+
+#[test]
+fn files_are_short_enough_to_be_read_in_one_go() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["src", "tests", "benches", "fuzz/fuzz_targets"];
+    let files = folders.iter().map(|folder| root.join(folder)).filter(|path| path.exists());
+    for file in files.flat_map(|folder| rust_files(&folder)) {
+        let lines = fs::read_to_string(&file).expect("a source file").lines().count();
+        assert!(lines <= MOST_LINES, "{} has {lines} lines; {MOST_LINES} are the most", file.display());
+    }
+}
+
+#[test]
+fn every_module_begins_with_its_door_plate() {
+    for file in rust_files(&source()) {
+        let text = fs::read_to_string(&file).expect("a source file");
+        assert!(text.starts_with("//! "), "{} does not say what it is", file.display());
+    }
+}
+
+#[test]
+fn the_floor_plan_document_shows_every_room() {
+    let plan = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/floor-plan.md"))
+        .expect("the plan");
+    for (room, may_see, may_use) in ROOMS {
+        let list = |names: &[&str]| {
+            if names.is_empty() { "-".to_owned() } else { names.join(", ") }
+        };
+        let row = format!("| `{room}` |");
+        let line =
+            plan.lines().find(|line| line.contains(&row)).unwrap_or_else(|| panic!("no row for {room}"));
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        assert_eq!(cells[4], list(may_see), "what {room} may see");
+        assert_eq!(cells[5], list(may_use), "what {room} may use");
+    }
+}
+
+#[test]
+fn the_reader_of_imports_reads_every_form() {
+    let text = "use crate::base::X;\nuse crate::{wire, policy::{A, B}, net::Hub};\nlet y = crate::router::explain();";
+    let names: Vec<String> = named_after(text, "crate::").into_iter().collect();
+    assert_eq!(names, ["base", "net", "policy", "router", "wire"]);
+    assert_eq!(named_after("use superb::x;", "b::").len(), 0);
+}

@@ -1,0 +1,348 @@
+//! The rules of a session told a second time, in milliseconds and plain fields, and the driver that walks both
+//! tellings through one history of bytes and compares them after every step.
+
+use std::time::{Duration, Instant};
+
+use realmgate::base::{BackendKey, ClusterKey, ProtocolId};
+use realmgate::config::{self, Plan, Source};
+use realmgate::router::Router;
+use realmgate::session::{Binding, EndReason, Expired, Opening, Rules, Session, Verdict};
+use realmgate::wire::NoticeCode;
+
+const FILE: &str = r#"
+[frame.game]
+length = { offset = 0, width = 4, order = "big" }
+id = { offset = 4, width = 2, order = "big" }
+heartbeat = { id = 1, reply = 2 }
+notice = { id = 9000, body = "json" }
+[listener.players]
+listen = "127.0.0.1:0"
+[listener.players.limits]
+handshake_timeout = "5s"
+frame_timeout = "10s"
+idle_timeout = "90s"
+write_timeout = "15s"
+[cluster.battle]
+backends = [{ address = "127.0.0.1:1" }]
+[route.battle]
+ids = [1000]
+cluster = "battle"
+"#;
+
+const HANDSHAKE: u64 = 5_000;
+const FRAME: u64 = 10_000;
+const IDLE: u64 = 90_000;
+const WRITE: u64 = 15_000;
+const LINGER: u64 = 1_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Handshaking,
+    Playing,
+    HalfClosed,
+    Leaving(EndReason),
+}
+
+/// What must be true of the session.
+#[derive(Debug)]
+struct Shadow {
+    stage: Stage,
+    idle_for: u64,
+    handshake: Option<u64>,
+    frame: Option<u64>,
+    idle: Option<u64>,
+    write: Option<u64>,
+    pause: Option<u64>,
+    linger: Option<u64>,
+    bound: Vec<(u16, u32, u32)>,
+    refused: Vec<u32>,
+}
+
+/// Walks a history; every message names `label` and the step.
+pub(crate) fn run(history: &[u8], label: &str) {
+    walk(history, label, IDLE);
+}
+
+/// The same with a shadow that is wrong about the idle time.
+#[allow(dead_code, reason = "the fuzz target shares this file and needs only the right model")]
+pub(crate) fn run_with_a_wrong_rule(history: &[u8]) {
+    walk(history, "a wrong rule", IDLE - 1);
+}
+
+#[expect(clippy::disallowed_methods, reason = "an origin for a stepped clock")]
+fn walk(history: &[u8], label: &str, idle_for: u64) {
+    let text = FILE.to_owned();
+    let plan = config::parse(vec![Source { path: "simulation.toml".into(), text }]).expect("a good file");
+    let tls = history.first().is_some_and(|byte| byte % 2 == 1);
+    let start = Instant::now();
+    let limits = *plan.listeners().first().expect("one listener").limits();
+    let mut pair = Pair {
+        session: Session::new(limits, tls, start),
+        shadow: Shadow::new(tls, idle_for),
+        router: Router::new(&plan),
+        plan,
+        start,
+        now: 0,
+    };
+    for (step, bytes) in history.get(1..).unwrap_or_default().chunks_exact(2).enumerate() {
+        let [what, how] = bytes else { continue };
+        let context = format!("{label}, step {step} ({what}, {how})");
+        pair.step(*what, *how, &context);
+        pair.compare(&context);
+    }
+}
+
+struct Pair {
+    session: Session,
+    shadow: Shadow,
+    router: Router,
+    plan: Plan,
+    start: Instant,
+    now: u64,
+}
+
+impl Pair {
+    fn at(&self, millis: u64) -> Instant {
+        self.start + Duration::from_millis(millis)
+    }
+
+    fn step(&mut self, what: u8, how: u8, context: &str) {
+        let now = self.at(self.now);
+        let odd = how % 2 == 1;
+        match what % 12 {
+            0 | 1 => self.pass_time(u64::from(how) * if odd { 400 } else { 20 }, context),
+            2 => {
+                self.session.handshake_done(now);
+                self.shadow.handshake_done(self.now);
+            }
+            3 | 4 => self.frame(how, context),
+            5 => {
+                self.session.holds_part(odd, now);
+                self.shadow.holds_part(odd, self.now);
+            }
+            6 => {
+                self.session.waits(odd, how % 4 > 1, now);
+                self.shadow.waits(odd, how % 4 > 1, self.now);
+            }
+            7 if odd => {
+                self.session.pause(Duration::from_millis(250), now);
+                self.shadow.frame = None;
+                self.shadow.pause = Some(self.now + 250);
+            }
+            7 => {
+                self.session.resume();
+                self.shadow.pause = None;
+            }
+            8 if how < 40 => {
+                self.session.half_close();
+                self.shadow.half_close();
+            }
+            9 if how < 40 => self.leave(EndReason::ALL[usize::from(how) % EndReason::ALL.len()], context),
+            8 | 9 => {
+                self.session.touched(now);
+                self.shadow.touched(self.now);
+            }
+            _ => self.bindings(what, how, context),
+        }
+    }
+
+    fn frame(&mut self, how: u8, context: &str) {
+        let id = [1, 1000, 77][usize::from(how) % 3];
+        let listener = self.plan.listeners().first().expect("one listener");
+        let rules =
+            Rules { layout: listener.layout(), unknown_id: listener.unknown_id(), router: &self.router };
+        let verdict =
+            self.session.frame(ProtocolId(id), &rules, self.start + Duration::from_millis(self.now));
+        let said = match verdict {
+            Verdict::Answer(reply) => format!("answer {reply}"),
+            Verdict::Forward(route) => format!("forward {}", route.get()),
+            Verdict::Refuse(NoticeCode::UnknownId) => "unknown".to_owned(),
+            Verdict::Ignore => "ignore".to_owned(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(said, self.shadow.frame(id, self.now), "{context}");
+    }
+
+    fn leave(&mut self, end: EndReason, context: &str) {
+        let began = self.session.leave(end, self.at(self.now));
+        assert_eq!(began, self.shadow.leave(end, self.now), "{context}");
+    }
+
+    fn bindings(&mut self, what: u8, how: u8, context: &str) {
+        let (cluster, backend, epoch) = (u16::from(how % 2), u32::from(how % 5), u32::from(how / 128));
+        if what % 12 == 10 {
+            let binding = Binding { cluster: ClusterKey(cluster), backend: BackendKey(backend), epoch };
+            let opening = self.session.bindings.bind(binding);
+            assert_eq!(opening, self.shadow.bind(cluster, backend, epoch), "{context}");
+        } else if how > 200 {
+            let refused = self.session.bindings.refuse(BackendKey(backend)).is_some();
+            assert_eq!(refused, self.shadow.unbind(backend), "{context}");
+            if refused {
+                self.shadow.refused.push(backend);
+            }
+        } else {
+            let known = self.session.bindings.unbind(BackendKey(backend)).is_some();
+            assert_eq!(known, self.shadow.unbind(backend), "{context}");
+        }
+    }
+
+    /// Lets time pass; every deadline must be told once, in order.
+    fn pass_time(&mut self, millis: u64, context: &str) {
+        self.now += millis;
+        let now = self.at(self.now);
+        loop {
+            let expired = self.session.expired(now);
+            assert_eq!(expired, self.shadow.expired(self.now), "{context}");
+            match expired {
+                Some(Expired::Leave(end)) => self.leave(end, context),
+                Some(Expired::Resume | Expired::Close) => {}
+                None => return,
+            }
+        }
+    }
+
+    fn compare(&self, context: &str) {
+        let shadow = &self.shadow;
+        let leaving = if let Stage::Leaving(end) = shadow.stage { Some(end) } else { None };
+        assert_eq!(self.session.leaving(), leaving, "{context}");
+        assert_eq!(self.session.is_playing(), shadow.stage == Stage::Playing, "{context}");
+        assert_eq!(self.session.is_handshaking(), shadow.stage == Stage::Handshaking, "{context}");
+        assert_eq!(self.session.is_paused(), shadow.pause.is_some(), "{context}");
+        let next = shadow.deadlines().into_iter().filter_map(|(at, _)| at).min();
+        assert_eq!(self.session.next_deadline(), next.map(|at| self.at(at)), "{context}");
+        for cluster in 0..2 {
+            let pinned =
+                shadow.bound.iter().rev().find(|(of, _, _)| *of == cluster).map(|(_, backend, _)| *backend);
+            let found = self.session.bindings.pinned(ClusterKey(cluster)).map(|backend| backend.0);
+            assert_eq!(found, pinned, "{context}");
+        }
+        for backend in 0..5 {
+            let refused = self.session.bindings.has_refused(BackendKey(backend));
+            assert_eq!(refused, shadow.refused.contains(&backend), "{context}");
+        }
+        assert_eq!(self.session.bindings.iter().count(), shadow.bound.len(), "{context}");
+    }
+}
+
+impl Shadow {
+    fn new(tls: bool, idle_for: u64) -> Self {
+        Self {
+            stage: if tls { Stage::Handshaking } else { Stage::Playing },
+            idle_for,
+            handshake: tls.then_some(HANDSHAKE),
+            frame: None,
+            idle: (!tls).then_some(idle_for),
+            write: None,
+            pause: None,
+            linger: None,
+            bound: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    fn handshake_done(&mut self, now: u64) {
+        if self.stage == Stage::Handshaking {
+            self.stage = Stage::Playing;
+            self.handshake = None;
+            self.idle = Some(now + self.idle_for);
+        }
+    }
+
+    fn frame(&mut self, id: u64, now: u64) -> String {
+        if self.stage != Stage::Playing {
+            return "ignore".to_owned();
+        }
+        self.frame = None;
+        self.idle = Some(now + self.idle_for);
+        match id {
+            1 => "answer 2".to_owned(),
+            1000 => "forward 0".to_owned(),
+            _ => "unknown".to_owned(),
+        }
+    }
+
+    fn touched(&mut self, now: u64) {
+        if matches!(self.stage, Stage::Playing | Stage::HalfClosed) {
+            self.idle = Some(now + self.idle_for);
+        }
+    }
+
+    fn holds_part(&mut self, part: bool, now: u64) {
+        if !part {
+            self.frame = None;
+        } else if self.stage == Stage::Playing && self.frame.is_none() {
+            self.frame = Some(now + FRAME);
+        }
+    }
+
+    fn waits(&mut self, waits: bool, took: bool, now: u64) {
+        if !waits {
+            self.write = None;
+        } else if took || self.write.is_none() {
+            self.write = Some(now + WRITE);
+        }
+    }
+
+    fn half_close(&mut self) {
+        if self.stage == Stage::Playing {
+            self.stage = Stage::HalfClosed;
+            self.frame = None;
+        }
+    }
+
+    fn leave(&mut self, end: EndReason, now: u64) -> bool {
+        if matches!(self.stage, Stage::Leaving(_)) {
+            return false;
+        }
+        self.stage = Stage::Leaving(end);
+        (self.handshake, self.frame, self.idle, self.write, self.pause) = (None, None, None, None, None);
+        self.linger = Some(now + LINGER);
+        true
+    }
+
+    fn deadlines(&self) -> [(Option<u64>, Expired); 6] {
+        [
+            (self.handshake, Expired::Leave(EndReason::HandshakeTimeout)),
+            (self.frame, Expired::Leave(EndReason::FrameTimeout)),
+            (self.idle, Expired::Leave(EndReason::Idle)),
+            (self.write, Expired::Leave(EndReason::TooSlow)),
+            (self.pause, Expired::Resume),
+            (self.linger, Expired::Close),
+        ]
+    }
+
+    fn expired(&mut self, now: u64) -> Option<Expired> {
+        let over =
+            self.deadlines().into_iter().filter_map(|(at, what)| Some((at.filter(|at| *at <= now)?, what)));
+        let (_, what) = over.min_by_key(|(at, _)| *at)?;
+        match what {
+            Expired::Leave(EndReason::HandshakeTimeout) => self.handshake = None,
+            Expired::Leave(EndReason::FrameTimeout) => self.frame = None,
+            Expired::Leave(EndReason::Idle) => self.idle = None,
+            Expired::Leave(_) => self.write = None,
+            Expired::Resume => self.pause = None,
+            Expired::Close => self.linger = None,
+        }
+        Some(what)
+    }
+
+    fn bind(&mut self, cluster: u16, backend: u32, epoch: u32) -> Opening {
+        match self.bound.iter_mut().find(|(_, known, _)| *known == backend) {
+            None => {
+                self.bound.push((cluster, backend, epoch));
+                Opening::Open
+            }
+            Some((_, _, known)) if *known == epoch => Opening::Known,
+            Some((_, _, known)) => {
+                *known = epoch;
+                Opening::OpenAgain
+            }
+        }
+    }
+
+    fn unbind(&mut self, backend: u32) -> bool {
+        let before = self.bound.len();
+        self.bound.retain(|(_, known, _)| *known != backend);
+        before != self.bound.len()
+    }
+}
