@@ -1,0 +1,36 @@
+# The commands of this project; README.md names the first two.
+SECONDS_EACH ?= 10
+FUZZ_TARGETS := decode envelope config session_steps
+
+.PHONY: demo test lint fuzz-smoke verify-unit bench-micro bench-peers bench-hold
+
+demo:            ## the embedded game for ten seconds: what is routed where
+	cargo run --locked --release --quiet -- demo --once
+
+test:            ## every test
+	cargo test --locked
+
+lint:            ## what CI asks of the form
+	cargo fmt --all -- --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+# The fuzzer's coverage flags are for a nightly compiler; RUSTC_BOOTSTRAP lets the stable one take them.
+fuzz-smoke:      ## each fuzz target for SECONDS_EACH seconds, beginning with its corpus
+	command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz
+	for target in $(FUZZ_TARGETS); do \
+	  scratch=$$(mktemp -d) && \
+	  RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target $$scratch fuzz/corpus/$$target -- \
+	    -max_total_time=$(SECONDS_EACH) -print_final_stats=1 -verbosity=0 && rm -r $$scratch || exit 1; \
+	done
+
+verify-unit:     ## what systemd thinks of the unit
+	systemd/verify.sh
+
+bench-micro:     ## decode, route, envelope
+	cargo bench --locked --bench micro
+
+bench-peers:     ## HAProxy, nginx and realmgate on the same work; writes benches/peers/RESULTS.md
+	cargo bench --locked --bench peers -- run
+
+bench-hold:      ## 15,000 TLS sessions in one process
+	cargo bench --locked --bench hold -- run
