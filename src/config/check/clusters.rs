@@ -57,19 +57,33 @@ fn link(context: &Context<'_>, raw: &Named<raw::Cluster>) -> Option<LinkKind> {
 }
 
 fn shared(context: &Context<'_>, body: &raw::Cluster) -> Option<LinkKind> {
-    let proxy = body.proxy_protocol.given().filter(|proxy| *proxy.get() != ProxyHeader::Off);
-    let sites =
-        [("frame", body.frame.given().map(Located::site)), ("proxy_protocol", proxy.map(Located::site))];
-    for (key, site) in sites {
-        if let Some(site) = site {
-            context.add(
-                Problem::at(site, format!("`{key}` is for dedicated links, and this link is shared"))
-                    .because("it would have had no effect: envelopes say where a frame ends and whose it is")
-                    .write(format!("remove `{key}`, or write link = \"dedicated\"")),
-            );
-        }
+    if let Some(proxy) = body.proxy_protocol.given().filter(|proxy| *proxy.get() != ProxyHeader::Off) {
+        context.add(
+            Problem::at(proxy.site(), "`proxy_protocol` is for dedicated links, and this link is shared")
+                .because("it would have had no effect: OPEN tells the backend the player's address")
+                .write("remove `proxy_protocol`, or write link = \"dedicated\""),
+        );
+    }
+    if let Some(frame) = body.frame.given() {
+        same_frames(context, frame);
     }
     Some(LinkKind::Shared)
+}
+
+/// Frames go through a shared link unchanged, so a cluster that names its frames must name the players'.
+fn same_frames(context: &Context<'_>, frame: &Located<String>) {
+    if context.layouts.find(frame, context.mistakes).is_none() {
+        return;
+    }
+    let mut players = context.raw.listeners.iter().map(|listener| listener.body.frame.value());
+    let only = context.layouts.only();
+    if !players.any(|name| name.map(String::as_str).or(only) == Some(frame.get())) {
+        context.add(
+            Problem::at(frame.site(), format!("no listener has players with [frame.{}]", frame.get()))
+                .because("this link is shared: backends would have got other frames than they read")
+                .write("name the frame of a listener, or remove `frame`"),
+        );
+    }
 }
 
 fn dedicated(context: &Context<'_>, raw: &Named<raw::Cluster>) -> Option<LinkKind> {
