@@ -171,12 +171,12 @@ impl Player {
         }
         let score = Arc::clone(&self.invitation.score);
         let heartbeat = self.invitation.layout.heartbeat.map(|heartbeat| heartbeat.id);
-        if self.beats % HEARTBEAT_EVERY == 0
+        if self.beats.is_multiple_of(HEARTBEAT_EVERY)
             && let Some(id) = heartbeat
         {
             self.tell_gateway(id, &score.heartbeats, &mut out);
         }
-        if self.beats % STRANGE_EVERY == 0 {
+        if self.beats.is_multiple_of(STRANGE_EVERY) {
             self.tell_gateway(STRANGE, &score.strange, &mut out);
         }
         self.beats = self.beats.wrapping_add(1);

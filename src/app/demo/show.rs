@@ -100,7 +100,8 @@ impl Show {
     pub(super) fn close(&self, seconds: u64, good: bool, screen: &mut Screen) {
         let verdict = screen.coloured(&table::verdict(&self.score), good);
         screen.print(&format!(
-            "\n{seconds} seconds of play, {} players\n{}\n{verdict}{GO_ON}",
+            "\n{seconds} seconds of play, {} players\n{}\n{verdict}\n\
+             How to go on: a gateway for your own game is a few lines of TOML.\n\n{FIRST_FILE}{COMMANDS}",
             self.score.joined.get(),
             self.tables(Missing::Lost),
         ));
@@ -116,22 +117,36 @@ impl Show {
 /// A notice can be longer than a line.
 const SHOWN_OF_NOTICE: usize = 48;
 
-const GO_ON: &str = "
-How to go on: a gateway for your own game is a few lines of TOML.
-
-  [frame.game]
+/// The least that a gateway needs; a test holds it against the real checks.
+const FIRST_FILE: &str = r#"  [frame.game]
   length = { offset = 0, width = 4 }
   id     = { offset = 4, width = 2 }
   [listener.players]
-  listen = \"0.0.0.0:7000\"
+  listen = "0.0.0.0:7000"
   [cluster.battle]
-  link     = \"dedicated\"                       # servers that know nothing of a gateway
-  backends = [{ address = \"10.0.1.1:7100\" }]
+  link     = "dedicated"     # servers that know nothing of a gateway
+  backends = [{ address = "10.0.1.1:7100" }]
   [route.battle]
-  ids     = [\"1000-1999\"]
-  cluster = \"battle\"
+  ids     = ["1000-1999"]
+  cluster = "battle"
+"#;
 
-  realmgate check -c conf/realmgate.toml       every mistake of a file at once, with what to write instead
-  realmgate run -c conf/realmgate.toml         serve
-  docs/config.md                               every key
+const COMMANDS: &str = "
+  realmgate check -c conf/realmgate.toml   every mistake at once, with what to write instead
+  realmgate run   -c conf/realmgate.toml   serve
+  docs/config.md                           every key
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Source, parse};
+
+    #[test]
+    fn the_first_file_that_a_newcomer_is_shown_is_right() {
+        let source = Source { path: "realmgate.toml".into(), text: FIRST_FILE.to_owned() };
+        if let Err(report) = parse(vec![source]) {
+            panic!("{report}");
+        }
+    }
+}

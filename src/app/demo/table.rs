@@ -28,7 +28,7 @@ impl Missing {
 pub(super) fn clusters(stage: &Stage, score: &Score, missing: Missing) -> String {
     let mut text = row(
         ["protocol IDs", "route", "cluster", "link", "backend"],
-        ["frames to it", "answers", missing.word()],
+        ["to backend", "answers", missing.word()],
     );
     text += &rule();
     for spot in &stage.spots {
@@ -38,19 +38,17 @@ pub(super) fn clusters(stage: &Stage, score: &Score, missing: Missing) -> String
         text += &numbers([&spot.ids, &spot.route, &spot.cluster, spot.link, &backend], frames, answers);
     }
     text += &rule();
-    let sent = format!("sent by players: {}", grouped(score.total_sent()));
-    text += &row(
-        ["total", "", "", "", &sent],
-        [&grouped(score.total_received()), &grouped(score.total_answers()), &grouped(score.unanswered())],
-    );
+    let total = format!("total, sent by players: {}", grouped(score.total_sent()));
+    let sums = [score.total_received(), score.total_answers(), score.unanswered()].map(grouped);
+    text += &line(&total, sums.each_ref().map(String::as_str));
     text
 }
 
 /// What the gateway answered by itself.
 pub(super) fn gateway_answers(score: &Score) -> String {
     let strange = STRANGE.0.to_string();
-    let notice = [strange.as_str(), "no route", "-", "-", "gateway: notice unknown_id"];
-    let heartbeat = ["1", "heartbeat", "-", "-", "gateway: reply 2"];
+    let notice = [strange.as_str(), "no route", "-", "gateway", "notice unknown_id"];
+    let heartbeat = ["1", "heartbeat", "-", "gateway", "reply 2"];
     numbers(notice, score.strange.get(), score.notices.get())
         + &numbers(heartbeat, score.heartbeats.get(), score.replies.get())
 }
@@ -70,13 +68,12 @@ pub(super) fn gateway_counters(stage: &Stage, meters: &Meters) -> String {
             grouped(refused),
         );
     }
-    let total = |count: u64| grouped(count);
     text += &format!(
         "  {} sessions, {} notices unknown_id, {} heartbeats, {} undelivered\n",
-        total(meters.total(|worker| Some(&worker.sessions))),
-        total(meters.total(|worker| worker.notice(NoticeCode::UnknownId))),
-        total(meters.total(|worker| Some(&worker.heartbeats))),
-        total(meters.total(|worker| Some(&worker.undelivered))),
+        grouped(meters.total(|worker| Some(&worker.sessions))),
+        grouped(meters.total(|worker| worker.notice(NoticeCode::UnknownId))),
+        grouped(meters.total(|worker| Some(&worker.heartbeats))),
+        grouped(meters.total(|worker| Some(&worker.undelivered))),
     );
     text
 }
@@ -118,17 +115,21 @@ fn numbers(texts: [&str; 5], frames: u64, answers: u64) -> String {
     row(texts, [&grouped(frames), &grouped(answers), &missing])
 }
 
-fn row([ids, route, cluster, link, backend]: [&str; 5], [frames, answers, missing]: [&str; 3]) -> String {
-    let texts = format!("{ids:<12}  {route:<9}  {cluster:<7}  {link:<9}  {backend:<26}");
-    format!("{texts} {frames:>12} {answers:>9} {missing:>7}\n")
+fn row([ids, route, cluster, link, backend]: [&str; 5], counts: [&str; 3]) -> String {
+    line(&format!("{ids:<12}  {route:<9}  {cluster:<7}  {link:<9}  {backend}"), counts)
+}
+
+fn line(text: &str, [frames, answers, missing]: [&str; 3]) -> String {
+    format!("{text:<TEXT$} {frames:>10} {answers:>10} {missing:>7}\n")
 }
 
 fn rule() -> String {
     "-".repeat(WIDTH) + "\n"
 }
 
-/// The columns of a row.
-const WIDTH: usize = 12 + 9 + 7 + 9 + 26 + 8 + 13 + 10 + 8;
+/// The columns of a row's texts, and of all of it.
+const TEXT: usize = 12 + 9 + 7 + 9 + 25 + 8;
+const WIDTH: usize = TEXT + 11 + 11 + 8;
 
 #[cfg(test)]
 mod tests {
