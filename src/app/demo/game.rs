@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -73,13 +73,7 @@ impl Game {
     }
 
     /// Shows the game until its time is over, the operator has enough or nobody reads any more.
-    ///
-    /// # Errors
-    /// The machine gives no signal handlers.
-    pub(super) async fn watch(&mut self, once: bool, screen: &mut Screen) -> Result<(), DemoError> {
-        let handler = |kind| signal(kind).map_err(|error| DemoError::Io("listen for signals", error));
-        let mut interrupt = handler(SignalKind::interrupt())?;
-        let mut terminate = handler(SignalKind::terminate())?;
+    pub(super) async fn watch(&mut self, once: bool, enough: &mut Enough, screen: &mut Screen) {
         let mut redraw = interval(Duration::from_secs(if screen.is_terminal() { 1 } else { 2 }));
         redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
         redraw.tick().await;
@@ -89,11 +83,9 @@ impl Game {
                 _ = redraw.tick() => self.show.progress(once, screen),
                 Some(news) = self.news.recv() => self.show.tell(&news, screen),
                 () = sleep_until(end), if once => break,
-                _ = interrupt.recv() => break,
-                _ = terminate.recv() => break,
+                () = enough.said() => break,
             }
         }
-        Ok(())
     }
 
     /// Lets the players finish, drains the gateway and tells how it went: whether as it must.
@@ -113,6 +105,35 @@ impl Game {
             screen.print("the gateway did not come to its end in time\n");
         }
         good
+    }
+}
+
+/// The signals that end a game. They are heard from before its beginning on, so that its folder always goes.
+#[derive(Debug)]
+pub(super) struct Enough {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Enough {
+    /// # Errors
+    /// The machine gives no signal handlers.
+    pub(super) fn listen() -> Result<Self, DemoError> {
+        let handler = |kind| signal(kind).map_err(|error| DemoError::Io("listen for signals", error));
+        Ok(Self {
+            interrupt: handler(SignalKind::interrupt())?,
+            terminate: handler(SignalKind::terminate())?,
+            hangup: handler(SignalKind::hangup())?,
+        })
+    }
+
+    async fn said(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
     }
 }
 

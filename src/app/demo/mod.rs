@@ -22,7 +22,7 @@ use super::StartError;
 use super::run::say;
 use crate::config::Report;
 use crate::telemetry::{self, LogFormat};
-use game::Game;
+use game::{Enough, Game};
 use screen::Screen;
 
 /// Why the game could not be played.
@@ -62,9 +62,10 @@ pub fn play(once: bool) -> ExitCode {
 }
 
 async fn whole_game(once: bool) -> Result<bool, DemoError> {
+    let mut enough = Enough::listen()?;
     let mut screen = Screen::new();
     let mut game = Game::begin(&mut screen).await?;
-    game.watch(once, &mut screen).await?;
+    game.watch(once, &mut enough, &mut screen).await;
     Ok(game.end(&mut screen).await)
 }
 

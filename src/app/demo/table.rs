@@ -91,7 +91,7 @@ pub(super) fn verdict(score: &Score) -> String {
         return format!("every frame reached its own cluster and came back: {sums}\n");
     }
     format!(
-        "NOT every frame reached its own cluster and came back: {sums}, {} wrong, {} players dropped\n",
+        "NOT every frame reached its own cluster and came back:\n{sums}, {} wrong answers, {} players dropped\n",
         grouped(score.wrong.get()),
         grouped(score.dropped.get()),
     )
