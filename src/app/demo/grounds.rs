@@ -97,11 +97,21 @@ impl Drop for Grounds {
 
 /// A new folder that only this user can open. One that is there already is never used.
 fn make_folder() -> io::Result<PathBuf> {
-    let name = format!("realmgate-demo-{}-{:08x}", std::process::id(), rand::random::<u32>());
-    let folder = std::env::temp_dir().join(name);
-    fs::DirBuilder::new().mode(0o700).create(&folder)?;
-    Ok(folder)
+    let mut taken = io::Error::from(io::ErrorKind::AlreadyExists);
+    for number in 0..FOLDERS {
+        let name = format!("realmgate-demo-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        match fs::DirBuilder::new().mode(0o700).create(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => taken = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(taken)
 }
+
+/// How many names are tried: demos that were killed leave theirs behind.
+const FOLDERS: u32 = 1000;
 
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
