@@ -1,0 +1,95 @@
+//! The command line of `run`.
+
+use std::path::PathBuf;
+
+/// What a person can ask for.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// Short windows and one round: does it work, and roughly where.
+    pub(crate) quick: bool,
+    /// Keys or families of works; empty: all.
+    pub(crate) only: Vec<String>,
+    /// The measured window of one turn.
+    pub(crate) seconds: f64,
+    /// How often every peer has its turn at a work.
+    pub(crate) rounds: usize,
+    /// The realmgate under test.
+    pub(crate) gate: PathBuf,
+    /// Where the report goes.
+    pub(crate) output: PathBuf,
+    /// What was written on the command line.
+    pub(crate) words: Vec<String>,
+}
+
+/// Printed when nothing was asked for.
+pub(crate) const USAGE: &str = "\
+Compares realmgate with HAProxy and nginx on this machine. It takes about a quarter of an hour, two cores
+and the right to make a network namespace.
+
+  cargo bench --bench peers -- run [--quick] [--only WORK,...] [--seconds N] [--rounds N]
+                                   [--gate FILE] [--output FILE]
+
+  --quick        windows of a second, one round: about two minutes
+  --only         works by key or family, e.g. a,b-plain,memory
+  --seconds N    the measured window of a turn (default 3)
+  --rounds N     turns of every peer at every work (default 3)
+  --gate FILE    another realmgate than the one just built
+  --output FILE  the report (default benches/peers/RESULTS.md; with --quick or --only
+                 target/peers.md)
+
+Nothing was started.";
+
+impl Options {
+    /// Reads the words after `run`.
+    pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
+        let (mut seconds, mut rounds, mut output) = (None, None, None);
+        let mut options = Self {
+            quick: false,
+            only: Vec::new(),
+            seconds: 0.0,
+            rounds: 0,
+            gate: PathBuf::from(env!("CARGO_BIN_EXE_realmgate")),
+            output: PathBuf::new(),
+            words: words.to_vec(),
+        };
+        let mut rest = words.iter();
+        while let Some(word) = rest.next() {
+            let mut value = || rest.next().ok_or(format!("{word} needs a value"));
+            match word.as_str() {
+                "--quick" => options.quick = true,
+                "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
+                "--seconds" => seconds = Some(number(word, value()?)?),
+                "--rounds" => rounds = Some(number(word, value()?)?),
+                "--gate" => options.gate = PathBuf::from(value()?),
+                "--output" => output = Some(PathBuf::from(value()?)),
+                _ => return Err(format!("{word} is not known\n\n{USAGE}")),
+            }
+        }
+        options.seconds = seconds.unwrap_or(if options.quick { 1.0 } else { 3.0 });
+        options.rounds = rounds.unwrap_or(if options.quick { 1 } else { 3 });
+        options.output = output.unwrap_or_else(|| options.default_output());
+        if !(0.1..=600.0).contains(&options.seconds) || !(1..=100).contains(&options.rounds) {
+            return Err("--seconds is 0.1 to 600, --rounds 1 to 100".to_owned());
+        }
+        Ok(options)
+    }
+
+    /// The load that runs before each measured window.
+    pub(crate) fn warm_up(&self) -> f64 {
+        if self.quick { 0.3 } else { 0.7 }
+    }
+
+    /// Only a full run may replace the report that is kept.
+    fn default_output(&self) -> PathBuf {
+        let home = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        if self.quick || !self.only.is_empty() {
+            home.join("target/peers.md")
+        } else {
+            home.join("benches/peers/RESULTS.md")
+        }
+    }
+}
+
+fn number<T: std::str::FromStr>(word: &str, value: &str) -> Result<T, String> {
+    value.parse().map_err(|_| format!("{word}: {value} is no number"))
+}

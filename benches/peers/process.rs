@@ -1,0 +1,116 @@
+//! Child processes: bound to one core, ended by their own number when the guard goes away, and by the kernel if this
+//! process dies first.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The core of the proxy under test.
+pub(crate) const PROXY_CORE: u32 = 0;
+/// The core that loader and backend share.
+pub(crate) const OTHER_CORE: u32 = 1;
+
+/// A running child.
+#[derive(Debug)]
+pub(crate) struct Guarded {
+    name: String,
+    child: Child,
+}
+
+/// Descriptors that every child may have.
+const DESCRIPTORS: u32 = 16_384;
+
+impl Guarded {
+    /// Starts a program on a core; its words go to `log`, its output too unless it is wanted.
+    pub(crate) fn start<S: AsRef<OsStr>>(
+        core: u32,
+        program: &Path,
+        words: &[S],
+        log: &Path,
+        keep_output: bool,
+    ) -> Result<Self, String> {
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let fail = |error| format!("cannot start {name}: {error}");
+        let file = File::options().create(true).append(true).open(log).map_err(fail)?;
+        let output = if keep_output { Stdio::piped() } else { file.try_clone().map_err(fail)?.into() };
+        // Each of these replaces itself by the next, so the number stays that of the program.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "taskset", "--cpu-list", &core.to_string()])
+            .args(["prlimit", &format!("--nofile={DESCRIPTORS}"), "--"])
+            .arg(program)
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(file)
+            .spawn()
+            .map_err(fail)?;
+        Ok(Self { name, child })
+    }
+
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it accepts connections.
+    pub(crate) fn wait_for(&mut self, address: SocketAddr) -> Result<(), String> {
+        let end = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < end {
+            if TcpStream::connect(address).is_ok() {
+                return Ok(());
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(format!("{} ended with {status} instead of listening at {address}", self.name));
+            }
+            pause();
+        }
+        Err(format!("{} does not listen at {address}", self.name))
+    }
+
+    /// Waits for its end and gives its output.
+    pub(crate) fn finish(mut self, limit: Duration) -> Result<String, String> {
+        let end = Instant::now() + limit;
+        let status = loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => break status,
+                Ok(None) if Instant::now() < end => pause(),
+                Ok(None) => return Err(format!("{} took longer than {limit:?}", self.name)),
+                Err(error) => return Err(format!("{}: {error}", self.name)),
+            }
+        };
+        let mut text = String::new();
+        if let Some(mut output) = self.child.stdout.take() {
+            output.read_to_string(&mut text).map_err(|error| error.to_string())?;
+        }
+        if status.success() { Ok(text) } else { Err(format!("{} ended with {status}", self.name)) }
+    }
+}
+
+impl Drop for Guarded {
+    /// A moment to end in order (nginx takes its worker along), then by force.
+    fn drop(&mut self) {
+        let ended = |child: &mut Child| !matches!(child.try_wait(), Ok(None));
+        if ended(&mut self.child) {
+            return;
+        }
+        let asked = Command::new("kill").args(["-INT", &self.pid().to_string()]).status();
+        let end = Instant::now() + Duration::from_secs(2);
+        while asked.is_ok() && Instant::now() < end {
+            if ended(&mut self.child) {
+                return;
+            }
+            pause();
+        }
+        if self.child.kill().is_ok() {
+            drop(self.child.wait());
+        }
+    }
+}
+
+fn pause() {
+    std::thread::sleep(Duration::from_millis(10));
+}

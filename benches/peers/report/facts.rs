@@ -1,0 +1,74 @@
+//! What it ran on.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::options::Options;
+
+/// The machine, the programs and the settings of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    lines: Vec<(&'static str, String)>,
+}
+
+impl Facts {
+    /// Asks the machine.
+    pub(crate) fn collect(options: &Options, congestion_control: String) -> Self {
+        let words = options.words.join(" ");
+        let (seconds, warm_up, rounds) = (options.seconds, options.warm_up(), options.rounds);
+        let lines = vec![
+            ("date", said("date", &["--utc", "+%Y-%m-%d %H:%M UTC"])),
+            ("processor", format!("{}, {} cores", processor(), cores())),
+            ("kernel", said("uname", &["-sr"])),
+            ("network", format!("loopback, congestion control {congestion_control}")),
+            ("load before", fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().to_owned()),
+            ("HAProxy", first_line(&said("/usr/sbin/haproxy", &["-v"]))),
+            ("nginx", first_line(&said("/usr/sbin/nginx", &["-v"]))),
+            ("realmgate", commit()),
+            ("command", format!("`cargo bench --bench peers -- run {words}`").replace(" `", "`")),
+            ("turns", format!("{rounds} rounds; {warm_up} s of load, then {seconds} s measured")),
+            ("cores", "proxy on core 0; loader and backend on core 1".to_owned()),
+            ("TLS", "1.3, ECDSA P-256, X25519, AES-128-GCM; between player and proxy only".to_owned()),
+        ];
+        Self { lines }
+    }
+}
+
+impl fmt::Display for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "| | |\n|---|---|")?;
+        self.lines.iter().try_for_each(|(what, value)| writeln!(f, "| {what} | {value} |"))
+    }
+}
+
+fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    model.map_or("unknown", |(_, name)| name).to_owned()
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The commit, and whether the sources differ from it.
+fn commit() -> String {
+    let home = env!("CARGO_MANIFEST_DIR");
+    let hash = said("git", &["-C", home, "rev-parse", "--short", "HEAD"]);
+    let changed = said("git", &["-C", home, "status", "--porcelain", "--", "src", "Cargo.toml"]);
+    let version = env!("CARGO_PKG_VERSION");
+    format!("{version}, commit {hash}{}", if changed.is_empty() { "" } else { " with changes" })
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// What a program prints, on either output.
+fn said(program: impl AsRef<Path>, words: &[&str]) -> String {
+    let Ok(output) = Command::new(program.as_ref()).args(words).output() else { return String::new() };
+    let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+    String::from_utf8_lossy(&text).trim().to_owned()
+}

@@ -1,0 +1,50 @@
+//! Where realmgate is not the best, computed from the figures, so that nobody has to look for it.
+
+use super::spread::{Spread, round};
+use super::table::{Figure, Table};
+use crate::proxies::Peer;
+
+/// A list, or a sentence if there is none.
+pub(super) fn paragraph(tables: &[Table]) -> String {
+    let ours = Peer::ALL.into_iter().filter(|peer| peer.is_ours());
+    let text: String = ours.map(|peer| of_peer(peer, tables)).collect();
+    format!(
+        "Every cell where HAProxy or nginx is better than a row of realmgate, as a multiple of the better one; `~`: \
+         the rounds of the two overlap, so that it may be chance. Rates that were given are not compared.\n\n{text}"
+    )
+}
+
+fn of_peer(peer: Peer, tables: &[Table]) -> String {
+    let lines: String = tables.iter().filter_map(|table| line(peer, table)).collect();
+    let lines = if lines.is_empty() { "* nowhere in this run\n".to_owned() } else { lines };
+    format!("{}:\n\n{lines}\n", peer.name())
+}
+
+fn line(peer: Peer, table: &Table) -> Option<String> {
+    let title = &table.work.title;
+    if let Some(failure) = table.failure(peer) {
+        return Some(format!("* {title}: failed ({failure})\n"));
+    }
+    let figures = table.figures().iter().filter(|figure| table.ranks(**figure));
+    let lost: Vec<String> = figures.filter_map(|figure| cell(peer, table, *figure)).collect();
+    (!lost.is_empty()).then(|| format!("* {title}: {}\n", lost.join("; ")))
+}
+
+fn cell(peer: Peer, table: &Table, figure: Figure) -> Option<String> {
+    let own = table.spread(peer, figure)?;
+    let others = Peer::ALL.into_iter().filter(|other| !other.is_ours());
+    let (best, rival) = others
+        .filter_map(|other| Some((table.spread(other, figure)?, other)))
+        .max_by(|(one, _), (two, _)| gain(figure, one, two).total_cmp(&1.0))?;
+    let ratio = gain(figure, &best, &own);
+    let chance = if own.overlaps(&best) { "~" } else { "" };
+    (ratio > 1.0).then(|| {
+        let (own, best) = (round(own.median), round(best.median));
+        format!("{} {own} against {best} ({}), {chance}{ratio:.2}x", figure.name(), rival.name())
+    })
+}
+
+/// How many times better the first is than the second.
+fn gain(figure: Figure, one: &Spread, two: &Spread) -> f64 {
+    if figure.more_is_better() { one.median / two.median } else { two.median / one.median }
+}
