@@ -197,15 +197,18 @@ limits = {{ {limits} }}
         certificate = site.certificates.certificate.display(),
         key = site.certificates.key.display(),
     );
-    let (link, ports) =
-        if peer == Peer::Shared { ("shared", LINK_PORTS) } else { ("dedicated", ECHO_PORTS) };
+    let (link, ports) = match peer {
+        Peer::Shared => ("link = \"shared\"", LINK_PORTS),
+        Peer::Dedicated | Peer::Haproxy | Peer::Nginx => {
+            ("link = \"dedicated\"\nframe = \"game\"", ECHO_PORTS)
+        }
+    };
     for (ids, port) in CLUSTERS.iter().zip(ports) {
         let cluster = ids.cluster;
         let (first, last, address) = (ids.first, ids.last, local(port));
         text += &format!(
             "[cluster.{cluster}]
-link = \"{link}\"
-frame = \"game\"
+{link}
 send_buffer = \"64MiB\"
 backends = [ {{ address = \"{address}\" }} ]
 [route.{cluster}]
