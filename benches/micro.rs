@@ -180,11 +180,7 @@ fn fixed() -> FrameLayout {
 }
 
 fn varint() -> FrameLayout {
-    FrameLayout {
-        framing: Framing::Varint { offset: 0, max_width: 3 },
-        id: Some(IdField::Varint),
-        ..fixed()
-    }
+    FrameLayout { framing: Framing::Varint { offset: 0, max_width: 3 }, id: Some(IdField::Varint), ..fixed() }
 }
 
 /// Many routes, as a game has: a hundred low ranges, a hundred high ones and the rest.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::options::Options;
+use crate::process::PRIORITY;
 
 /// A program that the comparison needs and where Debian has it.
 struct Needed {
@@ -43,14 +44,16 @@ pub(crate) fn enter(options: &Options, words: &[String]) -> Result<(), String> {
     install()?;
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let root = is_root();
-    let status = Command::new("unshare")
+    // A session of its own: where the kernel groups processes by session, priorities hold for the whole group.
+    let status = Command::new("setpriv")
+        .args(["--pdeathsig", "TERM", "setsid", "--wait", "unshare"])
         .args(if root { &["--net"][..] } else { &["--map-root-user", "--net"][..] })
         .arg("--")
         .arg(own)
         .arg("run-inside")
         .args(words)
         .status()
-        .map_err(|error| format!("cannot run unshare: {error}"))?;
+        .map_err(|error| format!("cannot run setpriv: {error}"))?;
     if status.success() {
         return Ok(());
     }
@@ -66,6 +69,8 @@ pub(crate) fn settle() -> Result<String, String> {
     for (key, value) in SETTINGS {
         fs::write(Path::new("/proc/sys").join(key), value).map_err(|error| format!("{key}: {error}"))?;
     }
+    // Without this right the run goes on with the priority that everybody has.
+    drop(fs::write("/proc/self/autogroup", PRIORITY));
     // BBR paces with timers, which blurs figures on a loopback device. Where cubic is not open to namespaces
     // (tcp_allowed_congestion_control), reno always is; without loss the two do the same.
     let set = ["cubic", "reno"].into_iter().any(|control| fs::write(CONTROL, control).is_ok());

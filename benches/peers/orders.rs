@@ -73,6 +73,8 @@ pub(crate) struct Outcome {
     pub(crate) loader: u64,
     /// Of the backend.
     pub(crate) backend: u64,
+    /// Of everybody else on the two cores.
+    pub(crate) strangers: u64,
     /// Memory that the proxy took for the idle connections, in KiB.
     pub(crate) grown: u64,
 }
@@ -143,6 +145,7 @@ impl Outcome {
             self.proxy,
             self.loader,
             self.backend,
+            self.strangers,
             self.grown,
         ];
         numbers.map(|number| number.to_string()).join(" ")
@@ -151,9 +154,9 @@ impl Outcome {
     /// From a loader's output.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let numbers: Vec<u64> = line.split_whitespace().map_while(|word| word.parse().ok()).collect();
-        let [done, window, wrong, missing, p50, p99, p999, proxy, loader, backend, grown] =
+        let [done, window, wrong, missing, p50, p99, p999, proxy, loader, backend, strangers, grown] =
             numbers.try_into().ok()?;
-        Some(Self { done, window, wrong, missing, p50, p99, p999, proxy, loader, backend, grown })
+        Some(Self { done, window, wrong, missing, p50, p99, p999, proxy, loader, backend, strangers, grown })
     }
 }
 

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::cpu;
+
 /// The core of the proxy under test.
 pub(crate) const PROXY_CORE: u32 = 0;
 /// The core that loader and backend share.
@@ -21,6 +23,8 @@ pub(crate) struct Guarded {
     child: Child,
 }
 
+/// The nice value of the run: above the rest of the machine, where that is allowed; all roles have the same.
+pub(crate) const PRIORITY: &str = "-10";
 /// Descriptors that every child may have.
 const DESCRIPTORS: u32 = 16_384;
 
@@ -40,7 +44,7 @@ impl Guarded {
         // Each of these replaces itself by the next, so the number stays that of the program.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "taskset", "--cpu-list", &core.to_string()])
-            .args(["prlimit", &format!("--nofile={DESCRIPTORS}"), "--"])
+            .args(["nice", "--adjustment", PRIORITY, "prlimit", &format!("--nofile={DESCRIPTORS}"), "--"])
             .arg(program)
             .args(words)
             .stdin(Stdio::null())
@@ -69,6 +73,19 @@ impl Guarded {
             pause();
         }
         Err(format!("{} does not listen at {address}", self.name))
+    }
+
+    /// Waits until it and its children are so many; their numbers.
+    pub(crate) fn wait_for_family(&self, processes: usize) -> Result<Vec<u32>, String> {
+        let end = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < end {
+            let pids = cpu::family(self.pid());
+            if pids.len() == processes {
+                return Ok(pids);
+            }
+            pause();
+        }
+        Err(format!("{} does not come to {processes} processes", self.name))
     }
 
     /// Waits for its end and gives its output.

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use crate::backend::{ECHO_PORTS, LINK_PORTS};
 use crate::certificates::Certificates;
-use crate::cpu;
 use crate::frame::CLUSTERS;
 use crate::process::{Guarded, PROXY_CORE};
 
@@ -94,7 +93,10 @@ impl Peer {
         let mut guard = Guarded::start(PROXY_CORE, &program, &words, &log, false)?;
         let up = guard.wait_for(self.address(false)).and_then(|()| guard.wait_for(self.address(true)));
         up.map_err(|reason| format!("{reason}\n{}", last_lines(&log)))?;
-        Ok(Running { pids: cpu::family(guard.pid()), _guard: guard })
+        // nginx listens before its worker is there.
+        let processes = if self == Self::Nginx { 2 } else { 1 };
+        let pids = guard.wait_for_family(processes)?;
+        Ok(Running { pids, _guard: guard })
     }
 }
 

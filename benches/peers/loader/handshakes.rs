@@ -91,7 +91,8 @@ impl Slots<'_> {
         if !answered && !visit.ended && flushed.is_ok() {
             return Ok(());
         }
-        let Some(Slot { connection, began, before }) = self.slots.get_mut(place).and_then(Option::take) else {
+        let Some(Slot { connection, began, before }) = self.slots.get_mut(place).and_then(Option::take)
+        else {
             return Ok(());
         };
         self.wrong += visit.wrong;

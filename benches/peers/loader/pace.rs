@@ -25,7 +25,12 @@ const TICK: i64 = 50_000;
 
 impl Pace {
     /// Starts now.
-    pub(super) fn new(per_second: f64, start: u64, token: Token, registry: &Registry) -> std::io::Result<Self> {
+    pub(super) fn new(
+        per_second: f64,
+        start: u64,
+        token: Token,
+        registry: &Registry,
+    ) -> std::io::Result<Self> {
         let ticker = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK)?;
         let tick = Timespec { tv_sec: 0, tv_nsec: TICK };
         let spec = Itimerspec { it_interval: tick, it_value: tick };

@@ -60,7 +60,8 @@ pub(super) fn open(order: &Order, shape: &Shape, per_second: f64) -> Result<Outc
     let start = crowd.clock.now();
     let mut window = Window::new(order, start);
     let registry = crowd.poll.registry();
-    let mut pace = Pace::new(per_second, start, Token(order.connections), registry).map_err(fault("timer"))?;
+    let mut pace =
+        Pace::new(per_second, start, Token(order.connections), registry).map_err(fault("timer"))?;
     let connections = u64::try_from(order.connections.max(1)).map_err(|error| error.to_string())?;
     while !window.is_over() {
         let now = crowd.clock.now();

@@ -35,7 +35,8 @@ impl Tls {
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
-        config.resumption = if resumed { Resumption::in_memory_sessions(4096) } else { Resumption::disabled() };
+        config.resumption =
+            if resumed { Resumption::in_memory_sessions(4096) } else { Resumption::disabled() };
         Ok(Self(Arc::new(config)))
     }
 

@@ -17,13 +17,14 @@ pub(super) struct Window {
     pub(super) done: u64,
 }
 
-/// CPU time of proxy, loader and backend at one moment.
+/// CPU time of proxy, loader, backend and everybody at one moment.
 #[derive(Clone, Copy, Debug)]
 struct Spent {
     at: u64,
     proxy: u64,
     loader: u64,
     backend: u64,
+    everybody: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +91,8 @@ impl Window {
     /// What came of it.
     pub(super) fn outcome(&self, wrong: u64, missing: u64) -> Result<Outcome, String> {
         let State::After(begin, end) = self.state else { return Err("the window never ended".to_owned()) };
+        let ours = |spent: Spent| spent.proxy + spent.loader + spent.backend;
+        let strangers = (end.everybody + ours(begin)).saturating_sub(begin.everybody + ours(end));
         Ok(Outcome {
             done: self.done,
             window: end.at - begin.at,
@@ -98,6 +101,7 @@ impl Window {
             proxy: end.proxy.saturating_sub(begin.proxy),
             loader: end.loader.saturating_sub(begin.loader),
             backend: end.backend.saturating_sub(begin.backend),
+            strangers,
             ..Outcome::default()
         }
         .with_latencies(&self.latencies))
@@ -109,6 +113,7 @@ impl Window {
             proxy: cpu::spent(&self.proxy),
             loader: cpu::spent(&[std::process::id()]),
             backend: cpu::spent(&[self.backend]),
+            everybody: cpu::both_cores(),
         }
     }
 }

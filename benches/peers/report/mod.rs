@@ -30,8 +30,9 @@ pub(crate) fn write(path: &Path, facts: &Facts, tables: &[Table], took: Duration
         write!(text, "\n## {}\n\n{table}", table.work.title).map_err(|error| error.to_string())?;
     }
     let losses = losses::paragraph(tables);
+    let strangers = strangers(tables);
     let minutes = took.as_secs_f64() / 60.0;
-    write!(text, "\n## Where realmgate loses\n\n{losses}\nThe run took {minutes:.0} minutes.\n")
+    write!(text, "\n## Where realmgate loses\n\n{losses}\n{strangers}The run took {minutes:.0} minutes.\n")
         .map_err(|error| error.to_string())?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -39,4 +40,16 @@ pub(crate) fn write(path: &Path, facts: &Facts, tables: &[Table], took: Duration
     fs::write(path, &text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     println!("\n{text}\nwritten to {}", path.display());
     Ok(())
+}
+
+/// How much of the machine belonged to somebody else.
+fn strangers(tables: &[Table]) -> String {
+    let turns = tables.iter().flat_map(Table::strangers);
+    spread::Spread::of(turns).map_or(String::new(), |spread| {
+        format!(
+            "Other programs of the machine took {:.0} % of the two cores during the measured windows (median; {:.0} to \
+             {:.0} %).\n",
+            spread.median, spread.low, spread.high
+        )
+    })
 }

@@ -53,7 +53,8 @@ impl Table {
         }
         let figures = self.figures().iter();
         let told = figures.map(|figure| format!("{} {}", figure.name(), round(figure.of(outcome))));
-        told.chain([others(outcome)]).collect::<Vec<_>>().join(", ")
+        let others = (self.work.load != Load::Idle).then(|| others(outcome));
+        told.chain(others).collect::<Vec<_>>().join(", ")
     }
 
     /// The columns of this work.
@@ -92,6 +93,13 @@ impl Table {
         own.filter_map(|(_, outcome)| outcome.as_ref().ok())
     }
 
+    /// What others took of the two cores in each turn, in percent.
+    pub(super) fn strangers(&self) -> impl Iterator<Item = f64> {
+        let outcomes = self.turns.iter().filter_map(|(_, outcome)| outcome.as_ref().ok());
+        let measured = outcomes.filter(|_| self.work.load != Load::Idle);
+        measured.map(|outcome| percent(outcome.strangers, 2 * outcome.window))
+    }
+
     fn ratio(&self, peer: Peer) -> String {
         let first = self.figures().first().copied().unwrap_or(Figure::Cpu);
         let both = self.spread(peer, first).zip(self.spread(Peer::Haproxy, first));
@@ -99,9 +107,9 @@ impl Table {
     }
 
     fn wrong(&self, peer: Peer) -> String {
-        let (wrong, missing) = self.outcomes(peer).fold((0, 0), |(wrong, missing), outcome| {
-            (wrong + outcome.wrong, missing + outcome.missing)
-        });
+        let (wrong, missing) = self
+            .outcomes(peer)
+            .fold((0, 0), |(wrong, missing), outcome| (wrong + outcome.wrong, missing + outcome.missing));
         if missing == 0 { wrong.to_string() } else { format!("{wrong}, {missing} missing") }
     }
 
@@ -198,16 +206,20 @@ fn fault(outcome: &Outcome) -> Option<String> {
     if *wrong > 0 || *missing > 0 {
         return Some(format!("{wrong} wrong, {missing} missing"));
     }
-    (*done == 0).then(|| "nothing was answered".to_owned())
+    if *done == 0 {
+        return Some("nothing was answered".to_owned());
+    }
+    (outcome.proxy == 0 && outcome.grown == 0).then(|| "the proxy seems to have done nothing".to_owned())
 }
 
 fn others(outcome: &Outcome) -> String {
     let share = |part| percent(part, outcome.window);
     format!(
-        "busy: proxy {:.0} %, loader {:.0} %, backend {:.0} %",
+        "busy: proxy {:.0} %, loader {:.0} %, backend {:.0} %, strangers {:.0} %",
         share(outcome.proxy),
         share(outcome.loader),
-        share(outcome.backend)
+        share(outcome.backend),
+        share(outcome.strangers) / 2.0
     )
 }
 
