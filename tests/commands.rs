@@ -1,0 +1,260 @@
+//! The command line as operators and systemd meet it: exit codes, signals, what is printed where.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+const GOOD: &str = r#"
+[gateway]
+workers = 1
+[drain]
+lame_duck = "0s"
+spread = "0s"
+deadline = "10s"
+[frame.game]
+length = { offset = 0, width = 4 }
+id = { offset = 4, width = 2 }
+heartbeat = { id = 1, reply = 2 }
+notice = { id = 9000 }
+[listener.players]
+listen = "127.0.0.1:0"
+[cluster.battle]
+backends = [{ address = "127.0.0.1:1" }]
+[route.battle]
+ids = [1000, "1100-1199"]
+cluster = "battle"
+[cluster.rest]
+link = "dedicated"
+backends = [{ address = "127.0.0.1:2" }]
+[route.rest]
+ids = ["*"]
+cluster = "rest"
+"#;
+
+/// A folder with a configuration, gone with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str, text: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("realmgate-commands-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join("gate.toml"), text).expect("a file");
+        Self(folder)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("gate.toml")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+fn realmgate(arguments: &[&str], file: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_realmgate"));
+    command.args(arguments).arg("-c").arg(file).output().expect("the program runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn check_prints_a_line_per_listener_route_and_cluster() {
+    let folder = Folder::new("check", GOOD);
+    let output = realmgate(&["check"], &folder.file());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let lines = [
+        "listener players 127.0.0.1:0 tcp frames [frame.game]",
+        "route    battle 1000,1100-1199 -> battle",
+        "route    rest * -> rest",
+        "cluster  battle shared round_robin on loss repick connect 1s 127.0.0.1:1",
+        "cluster  rest dedicated round_robin on loss repick connect 1s 127.0.0.1:2",
+    ];
+    assert_eq!(text(&output.stdout).lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn mistakes_are_told_with_their_place_and_end_with_64() {
+    let folder = Folder::new("mistakes", &GOOD.replace("cluster = \"rest\"", "cluster = \"rset\""));
+    for command in [&["check"][..], &["run"], &["explain", "--listener", "players", "--id", "1"]] {
+        let output = realmgate(command, &folder.file());
+        assert_eq!(output.status.code(), Some(64));
+        let told = text(&output.stderr);
+        assert!(told.contains("gate.toml:25") && told.contains("rset") && told.contains("rest"), "{told}");
+    }
+    let missing = realmgate(&["run"], Path::new("/nonexistent/gate.toml"));
+    assert_eq!(missing.status.code(), Some(64), "a missing file never means defaults");
+    let usage = Command::new(env!("CARGO_BIN_EXE_realmgate")).arg("fly").output().expect("the program runs");
+    assert_eq!(usage.status.code(), Some(64));
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_mistakes_of_the_configuration() {
+    let tls = "listen = \"127.0.0.1:0\"\ntls = { certificate = \"none.pem\", key = \"none.key\" }";
+    let folder = Folder::new("certificates", &GOOD.replace("listen = \"127.0.0.1:0\"", tls));
+    let told = |output: Output| {
+        assert_eq!(output.status.code(), Some(64));
+        text(&output.stderr)
+    };
+    let missing = told(realmgate(&["check"], &folder.file()));
+    assert!(missing.contains("none.pem") && missing.contains("none.key"), "both at once: {missing}");
+
+    let write = |name: &str, content: String| fs::write(folder.0.join(name), content).expect("a file");
+    let pair = |until: i32| {
+        let key = rcgen::KeyPair::generate().expect("randomness");
+        let mut params = rcgen::CertificateParams::new(vec!["game.test".to_owned()]).expect("a name");
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        (params.self_signed(&key).expect("a certificate").pem(), key.serialize_pem())
+    };
+    let (good, good_key) = pair(2999);
+    let (expired, expired_key) = pair(2001);
+    write("none.pem", "no PEM at all".to_owned());
+    write("none.key", good_key.clone());
+    assert!(told(realmgate(&["check"], &folder.file())).contains("no certificate in"));
+    write("none.pem", expired);
+    write("none.key", expired_key);
+    assert!(told(realmgate(&["check"], &folder.file())).contains("expired"));
+    write("none.pem", good);
+    assert!(told(realmgate(&["check"], &folder.file())).contains("does not fit"));
+    write("none.key", good_key);
+    assert_eq!(realmgate(&["check"], &folder.file()).status.code(), Some(0));
+}
+
+#[test]
+fn explain_says_what_a_frame_meets_and_why() {
+    let folder =
+        Folder::new("explain", &GOOD.replace("[route.rest]\nids = [\"*\"]", "[route.rest]\nids = [5000]"));
+    let explain = |id: &str| {
+        let output = realmgate(&["explain", "--listener", "players", "--id", id], &folder.file());
+        assert_eq!(output.status.code(), Some(0));
+        text(&output.stdout)
+    };
+    let routed = explain("1150");
+    for part in
+        ["battle because 1150 is in 1100-1199", "class normal", "shared link", "127.0.0.1:1 weight 100"]
+    {
+        assert!(routed.contains(part), "{part} in {routed}");
+    }
+    assert!(explain("1").contains("answered by the gateway with 2"));
+    let unknown = explain("1200");
+    assert!(
+        unknown.contains("no route has 1200") && unknown.contains("route battle has 1100-1199"),
+        "{unknown}"
+    );
+    let nobody = realmgate(&["explain", "--listener", "plyers", "--id", "1"], &folder.file());
+    assert_eq!(nobody.status.code(), Some(64));
+    assert!(text(&nobody.stderr).contains("players"), "the names there are");
+}
+
+#[test]
+fn an_address_in_use_ends_with_71() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let folder = Folder::new("bind", &GOOD.replace("127.0.0.1:0", &address));
+    let output = realmgate(&["run"], &folder.file());
+    assert_eq!(output.status.code(), Some(71));
+    assert!(text(&output.stderr).contains("cannot listen here"));
+}
+
+struct Running {
+    child: Child,
+    address: SocketAddr,
+    notices: UnixDatagram,
+}
+
+impl Running {
+    /// Starts as systemd does, with a socket for its state.
+    fn start(folder: &Folder) -> Self {
+        let notices = UnixDatagram::bind(folder.0.join("notify")).expect("a socket");
+        notices.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_realmgate"))
+            .args(["run", "--log-format", "json", "-c"])
+            .arg(folder.file())
+            .env("NOTIFY_SOCKET", folder.0.join("notify"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+        let listening = lines.by_ref().find(|line| line.contains("\"listening\"")).expect("where it listens");
+        let address = listening.split("\"address\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        let address = address.and_then(|address| address.parse().ok()).expect("an address");
+        std::thread::spawn(move || lines.count());
+        let running = Self { child, address, notices };
+        assert_eq!(running.notice(), "READY=1");
+        running
+    }
+
+    fn notice(&self) -> String {
+        let mut bytes = [0; 256];
+        let length = self.notices.recv(&mut bytes).expect("a state for systemd");
+        text(bytes.get(..length).unwrap_or_default()).trim_end().to_owned()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process");
+        kill_process(pid, signal).expect("it lives");
+    }
+
+    fn heartbeat(&self) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
+        stream.write_all(&[0, 0, 0, 2, 0, 1]).expect("written");
+        let mut answer = [0; 6];
+        stream.read_exact(&mut answer).expect("an answer");
+        assert_eq!(answer, [0, 0, 0, 2, 0, 2]);
+        stream
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[test]
+fn sigterm_tells_systemd_and_players_and_ends_with_0() {
+    let folder = Folder::new("sigterm", GOOD);
+    let mut gate = Running::start(&folder);
+    let mut player = gate.heartbeat();
+    gate.signal(Signal::HUP);
+    drop(gate.heartbeat());
+    gate.signal(Signal::TERM);
+    assert_eq!(gate.notice(), "STOPPING=1");
+    let mut rest = String::new();
+    player.read_to_string(&mut rest).expect("an end in order");
+    assert!(rest.contains("shutting_down"), "{rest}");
+    drop(player);
+    assert_eq!(gate.child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn sigint_stops_at_once_even_in_a_drain() {
+    let folder = Folder::new("sigint", GOOD);
+    let mut gate = Running::start(&folder);
+    let _player = gate.heartbeat();
+    gate.signal(Signal::INT);
+    assert_eq!(gate.child.wait().expect("it ends").code(), Some(0));
+
+    let slow = GOOD
+        .replace("lame_duck = \"0s\"", "lame_duck = \"1h\"")
+        .replace("deadline = \"10s\"", "deadline = \"2h\"");
+    let folder = Folder::new("sigint-drain", &slow);
+    let mut gate = Running::start(&folder);
+    gate.signal(Signal::TERM);
+    assert_eq!(gate.notice(), "STOPPING=1");
+    drop(gate.heartbeat());
+    gate.signal(Signal::INT);
+    assert_eq!(gate.child.wait().expect("it ends").code(), Some(0));
+}
