@@ -1,10 +1,6 @@
 //! The floor plan of the house, held: what each room may import from the crate and from outside, how long a file
 //! may be, and that every room has its door plate.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "a test may panic and names what it means"
-)]
+#![expect(clippy::string_slice, reason = "a test may panic and names what it means")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Instant;
 
 use crate::base::{BackendKey, SessionId};
 use crate::session::EndReason;
@@ -18,8 +19,8 @@ pub(super) struct Seat {
     pub(super) outbox: RefCell<Outbox>,
     orders: RefCell<Vec<Order>>,
     pub(super) bell: Bell,
-    /// When the player last sent a whole frame, for the order of a drain: milliseconds of the worker's life.
-    pub(super) last_frame: Cell<u64>,
+    /// When the player last sent a whole frame, or came: the order of a drain.
+    pub(super) last_frame: Cell<Instant>,
 }
 
 /// What a session is told by others.
@@ -73,14 +74,14 @@ const SPARE_BUFFERS: usize = 256;
 const SPARE_CAPACITY: usize = 64 * 1024;
 
 impl Seat {
-    pub(super) fn new(id: SessionId, layout: Arc<FrameLayout>, send_buffer: usize) -> Rc<Self> {
+    pub(super) fn new(id: SessionId, layout: Arc<FrameLayout>, send_buffer: usize, now: Instant) -> Rc<Self> {
         Rc::new(Self {
             id,
             layout,
             outbox: RefCell::new(Outbox { limit: send_buffer, ..Outbox::default() }),
             orders: RefCell::default(),
             bell: Bell::default(),
-            last_frame: Cell::new(0),
+            last_frame: Cell::new(now),
         })
     }
 

@@ -161,7 +161,7 @@ fn arrive(hub: &Rc<Hub>, arriving: Arriving) {
     let local = stream.local_addr();
     let (Ok(stream), Ok(local)) = (tokio::net::TcpStream::from_std(stream), local) else { return };
     let listener = door.listener();
-    let seat = Seat::new(session, Arc::clone(listener.layout()), listener.limits().send_buffer());
+    let seat = Seat::new(session, Arc::clone(listener.layout()), listener.limits().send_buffer(), hub::now());
     hub.take_seat(&seat);
     let arrival = Arrival { stream, address, local, door, admission };
     drop(tokio::task::spawn_local(player::serve(Rc::clone(hub), seat, arrival)));

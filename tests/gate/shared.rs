@@ -57,6 +57,7 @@ async fn a_kick_follows_what_was_sent_before_and_says_why() {
     let session = battle.session().await;
     battle.say(session, Message::Frame { payload: &frame(1001, b"last words") }).await;
     battle.say(session, Message::Kick(kick(0x8002, Some("no cheating")))).await;
+    battle.say(session, Message::Frame { payload: &frame(1001, b"too late") }).await;
     assert_eq!(player.recv().await.body, b"last words");
     let notice = player.notice().await;
     assert_eq!(

@@ -46,12 +46,11 @@ impl Conduct {
 
     /// One frame of the player, from verdict to link.
     pub(super) fn frame(&mut self, world: &World, frame: &Frame<'_>, now: Instant) {
-        let door = Arc::clone(&self.door);
-        let listener = &door.listener;
+        let listener = &self.door.listener;
         let rules =
             Rules { layout: listener.layout(), unknown_id: listener.unknown_id(), router: &world.router };
         self.tally.frames_in += 1;
-        self.seat.last_frame.set(u64::try_from(self.hub.since_start(now).as_millis()).unwrap_or(u64::MAX));
+        self.seat.last_frame.set(now);
         match self.session.frame(frame.id, &rules, now) {
             Verdict::Forward(route) => self.forward(world, route, frame, now),
             Verdict::Answer(_) => self.answer_heartbeat(),
@@ -256,7 +255,9 @@ impl Conduct {
         bindings.into_iter().for_each(|binding| self.part(binding, reason));
     }
 
+    /// Tells every backend; from here on nothing more is delivered behind the last words.
     fn part_all(&mut self, reason: Reason) {
+        self.hub.leave_seat(self.seat.id);
         self.part_shared(reason);
         let abrupt = matches!(self.session.leaving(), Some(EndReason::PlayerReset | EndReason::TlsFailed));
         for upstream in self.upstreams.drain(..) {
@@ -290,7 +291,6 @@ impl Drop for Conduct {
     fn drop(&mut self) {
         let end = self.session.leaving().unwrap_or(EndReason::Bug);
         self.part_all(end.reason());
-        self.hub.leave_seat(self.seat.id);
         if let Some(counter) = self.hub.meter.ended(end) {
             counter.add(1);
         }

@@ -26,7 +26,7 @@ use super::hub::{self, Hub};
 use super::seat::Seat;
 use super::world::{Door, World};
 use crate::session::{EndReason, Expired, Session};
-use crate::wire::{FrameDecoder, Framing};
+use crate::wire::{FrameDecoder, FrameLayout, Framing};
 
 /// A connection as the accept loop hands it over.
 #[derive(Debug)]
@@ -49,10 +49,12 @@ pub(super) async fn serve(hub: Rc<Hub>, seat: Rc<Seat>, arrival: Arrival) {
     };
     let now = hub::now();
     let session = Session::new(*door.listener.limits(), transport.is_tls(), now);
+    let layout = Arc::clone(door.listener.layout());
     let conduct = Conduct::new(hub, seat, door, session, Tally::new(address, local, now));
     let mut player = Player {
         transport,
         decoder: FrameDecoder::new(),
+        layout,
         conduct,
         alarm: Alarm::new(now),
         greeted: false,
@@ -66,6 +68,7 @@ pub(super) async fn serve(hub: Rc<Hub>, seat: Rc<Seat>, arrival: Arrival) {
 struct Player {
     transport: Transport,
     decoder: FrameDecoder,
+    layout: Arc<FrameLayout>,
     conduct: Conduct,
     alarm: Alarm,
     /// Whether an opaque session has its backend already.
@@ -137,7 +140,7 @@ impl Player {
             Ok(Received::Bytes(bytes)) => {
                 self.greet(world, now); // the last words of a handshake may have frames behind them
                 self.conduct.tally.bytes_in += bytes.len() as u64;
-                take_bytes(&mut self.conduct, &mut self.decoder, world, bytes, now);
+                take_bytes(&mut self.conduct, &mut self.decoder, &self.layout, world, bytes, now);
             }
             Ok(Received::End) => self.conduct.player_ended(now),
             Err(Broken::Reset) => self.conduct.broken(EndReason::PlayerReset, now),
@@ -200,17 +203,23 @@ impl Player {
 }
 
 /// Carries what the player sent through the rules.
-fn take_bytes(conduct: &mut Conduct, decoder: &mut FrameDecoder, world: &World, bytes: &[u8], now: Instant) {
+fn take_bytes(
+    conduct: &mut Conduct,
+    decoder: &mut FrameDecoder,
+    layout: &FrameLayout,
+    world: &World,
+    bytes: &[u8],
+    now: Instant,
+) {
     if bytes.is_empty() {
         return;
     }
-    let layout = Arc::clone(conduct.door.listener.layout());
     if layout.framing == Framing::Opaque {
         conduct.session.touched(now);
         conduct.forward_opaque(bytes);
         return;
     }
-    let mut frames = decoder.frames(&layout, bytes);
+    let mut frames = decoder.frames(layout, bytes);
     while let Some(frame) = frames.next() {
         match frame {
             Ok(frame) => conduct.frame(world, &frame, now),
