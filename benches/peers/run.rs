@@ -20,7 +20,7 @@ pub(crate) fn everything(options: &Options) -> Result<(), String> {
     if works.is_empty() {
         return Err(format!("no work is called {}", options.only.join(",")));
     }
-    let facts = Facts::collect(options, netns::settle()?);
+    let facts = Facts::collect(options, &netns::settle()?);
     let folder = Folder::make()?;
     let site = Site {
         certificates: Certificates::make(&folder.0)?,

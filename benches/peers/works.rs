@@ -86,8 +86,8 @@ pub(crate) fn asked_for(only: &[String]) -> Vec<Work> {
     for sketch in &FRAMES {
         works.extend([false, true].map(|tls| sketch.work(tls)));
     }
-    works.extend([false, true].map(|tls| memory(tls)));
-    works.extend([false, true].map(|resumed| handshakes(resumed)));
+    works.extend([false, true].map(memory));
+    works.extend([false, true].map(handshakes));
     works.retain(|work| only.is_empty() || only.iter().any(|wanted| work.is_called(wanted)));
     works
 }

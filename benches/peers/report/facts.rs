@@ -15,7 +15,7 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Asks the machine.
-    pub(crate) fn collect(options: &Options, congestion_control: String) -> Self {
+    pub(crate) fn collect(options: &Options, congestion_control: &str) -> Self {
         let words = options.words.join(" ");
         let (seconds, warm_up, rounds) = (options.seconds, options.warm_up(), options.rounds);
         let lines = vec![
