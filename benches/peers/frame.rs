@@ -55,6 +55,19 @@ impl Stamp {
     }
 }
 
+/// How many frames a connection sends until each cluster has had one.
+pub(crate) fn frames_to_every_cluster(connection: u32) -> usize {
+    let mut met = [false; CLUSTERS.len()];
+    let meets_all = |sequence| {
+        let (cluster, _) = Stamp { connection, sequence }.route();
+        if let Some(met) = met.get_mut(cluster) {
+            *met = true;
+        }
+        met.iter().all(|met| *met)
+    };
+    (0..1000).position(meets_all).map_or(1, |last| last + 1)
+}
+
 impl Shape {
     /// Frames of `size` bytes in all, at least 18.
     pub(crate) fn new(size: usize) -> Self {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::steady::Crowd;
+use super::steady::{Crowd, Greeting};
 use crate::cpu;
 use crate::frame::Shape;
 use crate::orders::{Order, Outcome};
@@ -13,7 +13,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// Connects, waits, and compares the proxy's memory.
 pub(super) fn hold(order: &Order, shape: &Shape) -> Result<Outcome, String> {
     let before = cpu::resident(&order.proxy);
-    let mut crowd = Crowd::greeted(order, shape)?;
+    let mut crowd = Crowd::greeted(order, shape, Greeting::OneFrame)?;
     let end = crowd.clock.now() + super::nanoseconds(SETTLE);
     while crowd.clock.now() < end {
         crowd.turn(Duration::from_millis(50), |_, _, _, _| {})?;

@@ -10,7 +10,7 @@ use super::pace::Pace;
 use super::tls::Tls;
 use super::window::Window;
 use super::{Clock, GREETING, PATIENCE, fault, nanoseconds};
-use crate::frame::Shape;
+use crate::frame::{Shape, frames_to_every_cluster};
 use crate::orders::{Order, Outcome};
 
 /// All players of one loader.
@@ -29,12 +29,21 @@ pub(super) struct Crowd<'a> {
     answered: u64,
 }
 
+/// What every connection does before anything is measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Greeting {
+    /// One frame.
+    OneFrame,
+    /// A frame to each cluster, so that every connection behind the proxy is there.
+    EveryCluster,
+}
+
 /// The most frames that leave between two looks at the answers.
 const BURST: usize = 256;
 
 /// Every connection always waits for `in_flight` answers.
 pub(super) fn closed(order: &Order, shape: &Shape, in_flight: usize) -> Result<Outcome, String> {
-    let mut crowd = Crowd::greeted(order, shape)?;
+    let mut crowd = Crowd::greeted(order, shape, Greeting::EveryCluster)?;
     let mut window = Window::new(order, crowd.clock.now());
     for place in 0..order.connections {
         let now = crowd.clock.now();
@@ -56,7 +65,7 @@ pub(super) fn closed(order: &Order, shape: &Shape, in_flight: usize) -> Result<O
 
 /// Frames leave at their time; latency counts from that time, so a stall is felt by every frame it delays.
 pub(super) fn open(order: &Order, shape: &Shape, per_second: f64) -> Result<Outcome, String> {
-    let mut crowd = Crowd::greeted(order, shape)?;
+    let mut crowd = Crowd::greeted(order, shape, Greeting::EveryCluster)?;
     let start = crowd.clock.now();
     let mut window = Window::new(order, start);
     let registry = crowd.poll.registry();
@@ -79,11 +88,20 @@ pub(super) fn open(order: &Order, shape: &Shape, per_second: f64) -> Result<Outc
     window.outcome(crowd.wrong, crowd.missing())
 }
 
+impl Greeting {
+    fn frames(self, connection: usize) -> usize {
+        match self {
+            Self::OneFrame => 1,
+            Self::EveryCluster => u32::try_from(connection).map_or(1, frames_to_every_cluster),
+        }
+    }
+}
+
 const POLL: Duration = Duration::from_millis(20);
 
 impl<'a> Crowd<'a> {
-    /// Connects everybody and waits until each has had an answer.
-    pub(super) fn greeted(order: &Order, shape: &'a Shape) -> Result<Self, String> {
+    /// Connects everybody and waits until each has had its answers.
+    pub(super) fn greeted(order: &Order, shape: &'a Shape, greeting: Greeting) -> Result<Self, String> {
         let tls = order.certificate.as_deref().map(|path| Tls::new(path, false)).transpose()?;
         let mut crowd = Self {
             shape,
@@ -102,7 +120,7 @@ impl<'a> Crowd<'a> {
             let opened = Connection::open(order.target, tls.as_ref(), number, crowd.poll.registry());
             crowd.connections.push(opened.map_err(fault("cannot connect"))?);
             let now = crowd.clock.now();
-            crowd.ask(number, now, 1);
+            crowd.ask(number, now, greeting.frames(number));
             // Not too many handshakes at a time: this is not what is measured.
             while crowd.asked - crowd.answered > 64 {
                 crowd.turn(POLL, |_, _, _, _| {})?;
