@@ -18,6 +18,8 @@ pub(super) struct Seat {
     pub(super) layout: Arc<FrameLayout>,
     pub(super) outbox: RefCell<Outbox>,
     orders: RefCell<Vec<Order>>,
+    /// Whether an order ends the session: what comes after it is not delivered any more.
+    closing: Cell<bool>,
     pub(super) bell: Bell,
     /// When the player last sent a whole frame, or came: the order of a drain.
     pub(super) last_frame: Cell<Instant>,
@@ -80,6 +82,7 @@ impl Seat {
             layout,
             outbox: RefCell::new(Outbox { limit: send_buffer, ..Outbox::default() }),
             orders: RefCell::default(),
+            closing: Cell::new(false),
             bell: Bell::default(),
             last_frame: Cell::new(now),
         })
@@ -87,8 +90,16 @@ impl Seat {
 
     /// Leaves an order and wakes the session.
     pub(super) fn order(&self, order: Order) {
+        if matches!(order, Order::Kick(_) | Order::Leave(_)) {
+            self.closing.set(true);
+        }
         self.orders.borrow_mut().push(order);
         self.bell.ring();
+    }
+
+    /// Whether the session takes frames and orders.
+    pub(super) fn is_taken(&self) -> bool {
+        !self.closing.get()
     }
 
     /// The orders that came since the last call.

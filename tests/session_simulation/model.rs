@@ -158,7 +158,7 @@ impl Pair {
             Verdict::Forward(route) => format!("forward {}", route.get()),
             Verdict::Refuse(NoticeCode::UnknownId) => "unknown".to_owned(),
             Verdict::Ignore => "ignore".to_owned(),
-            other => format!("{other:?}"),
+            other @ (Verdict::Refuse(_) | Verdict::Drop | Verdict::Leave(_)) => format!("{other:?}"),
         };
         assert_eq!(said, self.shadow.frame(id, self.now), "{context}");
     }

@@ -69,7 +69,7 @@ pub(super) fn envelope(
 /// Leaves a frame at its player's seat, if it is one whole frame of the player's layout: anything else would make
 /// the player misread all that follows.
 fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, frame: &[u8]) {
-    let Some(seat) = hub.seat(session) else {
+    let Some(seat) = hub.seat(session).filter(|seat| seat.is_taken()) else {
         undelivered(hub, link, session, Reason::PlayerLeft);
         return;
     };

@@ -72,10 +72,6 @@ impl Gate {
         &self.inner
     }
 
-    pub(crate) fn into_inner(self) -> app::Gate {
-        self.inner
-    }
-
     /// Waits until it has so many sessions.
     pub(crate) async fn has_sessions(&self, count: usize) {
         within("the number of sessions", async {
