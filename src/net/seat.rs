@@ -69,11 +69,16 @@ pub(super) struct Bell {
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     spare: RefCell<Vec<Vec<u8>>>,
+    /// The capacity of all of them together.
+    bytes: Cell<usize>,
 }
 
-/// How many spare buffers a worker keeps, and how large ones: at most 16 MiB a worker.
-const SPARE_BUFFERS: usize = 256;
-const SPARE_CAPACITY: usize = 64 * 1024;
+/// How much capacity a worker keeps spare, and how large one buffer may be: what waits for a player of the default
+/// `send_buffer`, doubled by its growth.
+const SPARE_BYTES: usize = 16 * 1024 * 1024;
+const SPARE_CAPACITY: usize = 512 * 1024;
+/// An outbox moves its bytes to the front when so many in front of them are out.
+const MOVE_AT: usize = 64 * 1024;
 
 impl Seat {
     pub(super) fn new(id: SessionId, layout: Arc<FrameLayout>, send_buffer: usize, now: Instant) -> Rc<Self> {
@@ -170,7 +175,7 @@ impl Outbox {
         if self.taken >= self.bytes.len() {
             self.taken = 0;
             pool.give(std::mem::take(&mut self.bytes));
-        } else if self.taken >= SPARE_CAPACITY {
+        } else if self.taken >= MOVE_AT {
             self.bytes.drain(..self.taken);
             self.taken = 0;
         }
@@ -203,15 +208,18 @@ impl Bell {
 impl Pool {
     /// An empty buffer, with room if one is spare.
     pub(super) fn take(&self) -> Vec<u8> {
-        self.spare.borrow_mut().pop().unwrap_or_default()
+        let buffer = self.spare.borrow_mut().pop().unwrap_or_default();
+        self.bytes.set(self.bytes.get().saturating_sub(buffer.capacity()));
+        buffer
     }
 
     /// Takes a buffer back, or frees it when enough are spare or it has grown large.
     pub(super) fn give(&self, mut buffer: Vec<u8>) {
-        let mut spare = self.spare.borrow_mut();
-        if spare.len() < SPARE_BUFFERS && (1..=SPARE_CAPACITY).contains(&buffer.capacity()) {
+        let bytes = self.bytes.get() + buffer.capacity();
+        if bytes <= SPARE_BYTES && (1..=SPARE_CAPACITY).contains(&buffer.capacity()) {
             buffer.clear();
-            spare.push(buffer);
+            self.bytes.set(bytes);
+            self.spare.borrow_mut().push(buffer);
         }
     }
 }

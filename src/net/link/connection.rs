@@ -209,7 +209,7 @@ impl Connection {
 }
 
 /// A buffer that grew larger than this in a burst is given back.
-const KEPT_CAPACITY: usize = 256 * 1024;
+const KEPT_CAPACITY: usize = 1024 * 1024;
 
 fn welcome(hub: &Hub, link: &SharedLink, ack: &HelloAck<'_>) -> Result<(), LinkError> {
     if ack.version != VERSION {

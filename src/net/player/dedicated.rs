@@ -30,7 +30,7 @@ impl Conduct {
         if !upstream.admits(lane.class, frame.bytes.len()) {
             return Err(Refusal::Overloaded);
         }
-        upstream.put(frame.bytes);
+        upstream.put(frame.bytes, &self.hub.pool);
         Ok(())
     }
 
@@ -53,7 +53,7 @@ impl Conduct {
     /// Bytes of an opaque session.
     pub(super) fn forward_opaque(&mut self, bytes: &[u8]) {
         if let Some(upstream) = self.upstreams.first_mut() {
-            upstream.put(bytes);
+            upstream.put(bytes, &self.hub.pool);
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::base::{BackendKey, ClusterKey};
 use crate::cluster::Backend;
 use crate::net::hub::Hub;
-use crate::net::seat::Outbox;
+use crate::net::seat::{Outbox, Pool};
 use crate::net::stream::{BackendStream, Dial};
 use crate::net::world::World;
 use crate::policy::{Marks, RouteClass};
@@ -101,7 +101,10 @@ impl Upstream {
         self.marks.admits(class, self.waiting() + length)
     }
 
-    pub(super) fn put(&mut self, bytes: &[u8]) {
+    pub(super) fn put(&mut self, bytes: &[u8], pool: &Pool) {
+        if self.out.capacity() == 0 {
+            self.out = pool.take();
+        }
         self.out.extend_from_slice(bytes);
     }
 
@@ -152,13 +155,13 @@ impl Upstream {
                 }
             }
         }
-        match self.write(cx) {
+        match self.write(cx, &hub.pool) {
             Ok(()) => self.read(cx, hub, world, outbox),
             Err(_) => Step::Lost,
         }
     }
 
-    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    fn write(&mut self, cx: &mut Context<'_>, pool: &Pool) -> io::Result<()> {
         let Phase::Open(stream) = &mut self.phase else { return Ok(()) };
         let mut stream = Pin::new(stream);
         while let Some(rest) = self.out.get(self.written..).filter(|rest| !rest.is_empty()) {
@@ -168,7 +171,7 @@ impl Upstream {
             }
         }
         if self.written > 0 {
-            self.out = Vec::new();
+            pool.give(std::mem::take(&mut self.out));
             self.written = 0;
         }
         if stream.as_mut().poll_flush(cx)?.is_ready()
