@@ -53,13 +53,13 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The commit, and whether the sources differ from it.
+/// The last commit that changed the sources, and whether they differ from it.
 fn commit() -> String {
     let home = env!("CARGO_MANIFEST_DIR");
-    let hash = said("git", &["-C", home, "rev-parse", "--short", "HEAD"]);
+    let hash = said("git", &["-C", home, "log", "-1", "--format=%h", "--", "src"]);
     let changed = said("git", &["-C", home, "status", "--porcelain", "--", "src", "Cargo.toml"]);
     let version = env!("CARGO_PKG_VERSION");
-    format!("{version}, commit {hash}{}", if changed.is_empty() { "" } else { " with changes" })
+    format!("{version}, sources of commit {hash}{}", if changed.is_empty() { "" } else { " with changes" })
 }
 
 fn first_line(text: &str) -> String {
