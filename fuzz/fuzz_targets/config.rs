@@ -4,5 +4,6 @@
 use realmgate::config::{Source, parse};
 
 libfuzzer_sys::fuzz_target!(|text: &str| drop(
-    parse(vec![Source { path: "fuzz.toml".into(), text: text.to_owned() }]).map_err(|report| report.render(false))
+    parse(vec![Source { path: "fuzz.toml".into(), text: text.to_owned() }])
+        .map_err(|report| report.render(false))
 ));

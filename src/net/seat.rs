@@ -20,6 +20,8 @@ pub(super) struct Seat {
     orders: RefCell<Vec<Order>>,
     /// Whether an order ends the session: what comes after it is not delivered any more.
     closing: Cell<bool>,
+    /// Links that will ring when they have room again: a handful.
+    pub(super) waits_for: RefCell<Vec<BackendKey>>,
     pub(super) bell: Bell,
     /// When the player last sent a whole frame, or came: the order of a drain.
     pub(super) last_frame: Cell<Instant>,
@@ -88,6 +90,7 @@ impl Seat {
             outbox: RefCell::new(Outbox { limit: send_buffer, ..Outbox::default() }),
             orders: RefCell::default(),
             closing: Cell::new(false),
+            waits_for: RefCell::default(),
             bell: Bell::default(),
             last_frame: Cell::new(now),
         })

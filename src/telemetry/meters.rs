@@ -54,6 +54,8 @@ pub struct WorkerMeter {
     pub heartbeats: Counter,
     /// Envelopes that named a session that is gone or too slow.
     pub undelivered: Counter,
+    /// Answers to a backend that were left out because it does not read.
+    pub unsaid: Counter,
     /// Envelopes of types that this version reads and does not act on.
     pub ignored_envelopes: Counter,
     /// Payloads of backends that are not one whole frame of the player's layout.

@@ -2,9 +2,14 @@
 
 use realmgate::base::SessionId;
 use realmgate::wire::NoticeCode;
-use realmgate::wire::link::{BackendState, Kick, LINK, Message, Redirects, append_frame_envelope};
+use realmgate::wire::link::{
+    BackendState, DEFAULT_MAX_ENVELOPE, Envelope, HelloAck, Kick, LINK, Message, Redirects,
+    append_frame_envelope,
+};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 
-use crate::fakes::{Backend, Event, Gate, Manner, frame};
+use crate::fakes::{Backend, Event, Gate, Manner, frame, within};
 
 #[tokio::test]
 async fn a_frame_for_a_session_that_is_gone_comes_back_as_undelivered() {
@@ -174,6 +179,38 @@ async fn frames_over_a_stuck_link_are_shed_by_class_and_other_clusters_go_on() {
     let counter = gate.meters().total(|meter| meter.notice(NoticeCode::Overloaded));
     assert!(counter > 0, "the refusal was counted");
     bystander.echo(3000, b"hello").await;
+}
+
+#[tokio::test]
+async fn what_comes_right_behind_hello_ack_counts_and_a_backend_that_never_reads_is_not_answered_for_ever() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let builder = Gate::builder().shared("battle", "1000", &[address], "send_buffer = \"128KiB\"");
+    let starting = tokio::spawn(builder.start());
+    let (mut stream, _) = within("the gate to dial", listener.accept()).await.expect("a connection");
+    let mut first = Vec::new();
+    let ack = Message::HelloAck(HelloAck::new(1));
+    let refusing = Message::State { state: BackendState::Refusing, text: None };
+    for message in [ack, refusing] {
+        Envelope { session: LINK, message }.encode(DEFAULT_MAX_ENVELOPE, &mut first).expect("an envelope");
+    }
+    stream.write_all(&first).await.expect("written");
+    let gate = within("the gate to start", starting).await.expect("no panic");
+    let mut player = gate.player().await;
+    player.send(1000, b"in").await;
+    assert!(player.notice().await.contains("unavailable"), "the backend wants no sessions");
+
+    let mut flood = Vec::new();
+    for _ in 0..10_000 {
+        append_frame_envelope(SessionId::from_raw(9), &frame(1001, b""), &mut flood).expect("an envelope");
+    }
+    let unsaid = || gate.meters().total(|meter| Some(&meter.unsaid));
+    within("answers to be left out", async {
+        while unsaid() == 0 {
+            stream.write_all(&flood).await.expect("the gate reads on");
+        }
+    })
+    .await;
 }
 
 async fn player_gets_through(gate: &Gate) {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Sleep, timeout};
 
+use super::dispatch;
 use super::shared::SharedLink;
 use crate::net::hub::{self, Hub};
 use crate::net::stream::BackendStream;
@@ -117,6 +118,10 @@ impl Connection {
 
     /// Carries envelopes until the link breaks.
     pub(super) async fn serve(mut self) -> LinkError {
+        // What came right behind HELLO_ACK is held already, and perhaps nothing follows it.
+        if let Err(error) = dispatch_all(&self.hub, &self.link, &mut self.decoder, &[]) {
+            return error;
+        }
         poll_fn(|cx| self.turn(cx)).await
     }
 
@@ -136,7 +141,6 @@ impl Connection {
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), LinkError> {
         let hub = Rc::clone(&self.hub);
         let mut buffers = hub.buffers.borrow_mut();
-        let world = hub.world.load();
         for _ in 0..READS_PER_TURN {
             let mut read = ReadBuf::new(&mut buffers.scratch);
             match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
@@ -145,12 +149,7 @@ impl Connection {
                 Poll::Ready(Ok(())) if read.filled().is_empty() => return Err(LinkError::Closed),
                 Poll::Ready(Ok(())) => self.heard = now,
             }
-            let Self { hub, link, decoder, .. } = self;
-            let mut envelopes = decoder.envelopes(DEFAULT_MAX_ENVELOPE, read.filled());
-            while let Some(envelope) = envelopes.next() {
-                super::dispatch::envelope(hub, link, &world, &envelope.map_err(LinkError::Envelope)?)
-                    .map_err(LinkError::Envelope)?;
-            }
+            dispatch_all(&self.hub, &self.link, &mut self.decoder, read.filled())?;
         }
         cx.waker().wake_by_ref();
         Ok(())
@@ -210,6 +209,21 @@ impl Connection {
 
 /// A buffer that grew larger than this in a burst is given back.
 const KEPT_CAPACITY: usize = 1024 * 1024;
+
+/// Carries out every envelope that `input` completes.
+fn dispatch_all(
+    hub: &Rc<Hub>,
+    link: &Rc<SharedLink>,
+    decoder: &mut EnvelopeDecoder,
+    input: &[u8],
+) -> Result<(), LinkError> {
+    let world = hub.world.load();
+    let mut envelopes = decoder.envelopes(DEFAULT_MAX_ENVELOPE, input);
+    while let Some(raw) = envelopes.next() {
+        raw.and_then(|raw| dispatch::envelope(hub, link, &world, &raw)).map_err(LinkError::Envelope)?;
+    }
+    Ok(())
+}
 
 fn welcome(hub: &Hub, link: &SharedLink, ack: &HelloAck<'_>) -> Result<(), LinkError> {
     if ack.version != VERSION {

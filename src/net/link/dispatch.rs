@@ -28,7 +28,7 @@ pub(super) fn envelope(
     match envelope.message {
         Message::Frame { payload } => deliver(hub, link, world, session, payload),
         Message::Ping { payload } => {
-            link.say(session, Message::Pong { payload, report: LoadReport::default() })
+            answer(hub, link, session, Message::Pong { payload, report: LoadReport::default() });
         }
         Message::Kick(kick) => order(hub, link, session, kick_order(&kick)),
         Message::Refuse { .. } => order(hub, link, session, Order::Refused(link.backend().key())),
@@ -90,7 +90,7 @@ fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, fram
 }
 
 fn order(hub: &Hub, link: &SharedLink, session: SessionId, order: Order) {
-    match hub.seat(session) {
+    match hub.seat(session).filter(|seat| seat.is_taken()) {
         Some(seat) => seat.order(order),
         None => undelivered(hub, link, session, Reason::PlayerLeft),
     }
@@ -98,7 +98,13 @@ fn order(hub: &Hub, link: &SharedLink, session: SessionId, order: Order) {
 
 fn undelivered(hub: &Hub, link: &SharedLink, session: SessionId, reason: Reason) {
     hub.meter.undelivered.add(1);
-    link.say(session, Message::Undelivered { reason: reason.code() });
+    answer(hub, link, session, Message::Undelivered { reason: reason.code() });
+}
+
+fn answer(hub: &Hub, link: &SharedLink, session: SessionId, message: Message<'_>) {
+    if !link.answer(session, message) {
+        hub.meter.unsaid.add(1);
+    }
 }
 
 fn kick_order(kick: &link::Kick<'_>) -> Order {

@@ -43,6 +43,8 @@ pub(in crate::net) struct SharedLink {
     flushed: Bell,
 }
 
+/// The longest answer: a PONG with a full payload.
+const ANSWER: usize = HEADER_LENGTH + 64;
 /// A link whose backend has taken nothing for this long is stuck: nobody waits for it any more.
 const STUCK: Duration = Duration::from_millis(250);
 
@@ -95,9 +97,10 @@ impl SharedLink {
 
     /// Wakes the session when the buffer is below its low mark.
     pub(in crate::net) fn wait(&self, seat: &Rc<Seat>) {
-        let mut waiting = self.waiting.borrow_mut();
-        if !waiting.iter().any(|other| Rc::ptr_eq(other, seat)) {
-            waiting.push(Rc::clone(seat));
+        let mut waits_for = seat.waits_for.borrow_mut();
+        if !waits_for.contains(&self.backend.key()) {
+            waits_for.push(self.backend.key());
+            self.waiting.borrow_mut().push(Rc::clone(seat));
         }
     }
 
@@ -146,6 +149,15 @@ impl SharedLink {
         self.bell.ring();
     }
 
+    /// Answers what the backend sent, unless it lets so many answers lie that no more may wait. False then.
+    pub(super) fn answer(&self, session: SessionId, message: Message<'_>) -> bool {
+        let fits = self.marks.admits(RouteClass::Critical, self.buffered() + ANSWER);
+        if fits {
+            self.say(session, message);
+        }
+        fits
+    }
+
     /// The gateway leaves.
     pub(in crate::net) fn say_goodbye(&self) {
         if self.up.get() {
@@ -181,7 +193,7 @@ impl SharedLink {
         self.progress.set(now);
         let buffered = self.buffered();
         if buffered <= self.marks.low() {
-            self.waiting.borrow_mut().drain(..).for_each(|seat| seat.bell.ring());
+            self.wake_waiting();
         }
         if buffered == 0 {
             self.flushed.ring();
@@ -204,8 +216,15 @@ impl SharedLink {
         }
         self.out.borrow_mut().clear();
         self.in_writing.set(0);
-        self.waiting.borrow_mut().drain(..).for_each(|seat| seat.bell.ring());
+        self.wake_waiting();
         self.flushed.ring();
+    }
+
+    fn wake_waiting(&self) {
+        for seat in self.waiting.borrow_mut().drain(..) {
+            seat.waits_for.borrow_mut().retain(|backend| *backend != self.backend.key());
+            seat.bell.ring();
+        }
     }
 
     /// What its connection is made with.
