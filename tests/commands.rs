@@ -151,6 +151,17 @@ fn explain_says_what_a_frame_meets_and_why() {
         unknown.contains("no route has 1200") && unknown.contains("route battle has 1100-1199"),
         "{unknown}"
     );
+    let opaque = GOOD.replace("link = \"dedicated\"", "link = \"dedicated\"\nframe = \"raw\"")
+        + "[frame.raw]\nlength = { kind = \"opaque\" }\n[listener.raw]\nlisten = \"127.0.0.1:0\"\nframe = \"raw\"\n";
+    let opaque = Folder::new(
+        "explain-opaque",
+        &opaque.replace("[listener.players]", "[listener.players]\nframe = \"game\""),
+    );
+    let output = realmgate(&["explain", "--listener", "raw", "--id", "7"], &opaque.file());
+    let whole = text(&output.stdout) + &text(&output.stderr);
+    assert!(whole.contains("whole to one backend") && whole.contains("127.0.0.1:2"), "{whole}");
+    let framed = realmgate(&["explain", "--listener", "players", "--id", "7"], &opaque.file());
+    assert!(text(&framed.stdout).contains("no route has 7"), "no frame goes to an opaque cluster");
     let nobody = realmgate(&["explain", "--listener", "plyers", "--id", "1"], &folder.file());
     assert_eq!(nobody.status.code(), Some(64));
     assert!(text(&nobody.stderr).contains("players"), "the names there are");

@@ -1,8 +1,9 @@
 //! What a frame would meet, in words.
 
-use super::Router;
+use super::{RouteIndex, Router};
 use crate::base::{ProtocolId, format_duration, format_size};
 use crate::config::{Cluster, LinkKind, Listener, Plan, ProxyHeader, Route, UnknownId};
+use crate::wire::Framing;
 
 /// One line of an explanation: what it is about, and what is so.
 pub type Line = (&'static str, String);
@@ -13,6 +14,17 @@ pub fn explain(plan: &Plan, listener: &Listener, id: ProtocolId) -> Vec<Line> {
     let arrival =
         format!("{} ({}), frames as [frame.{}]", listener.name(), listener.listen().get(), listener.frame());
     let mut lines = vec![("listener", arrival)];
+    let router = Router::new(plan);
+    let route = |found: RouteIndex| plan.routes().get(found.get());
+    if listener.layout().framing == Framing::Opaque {
+        if let Some(route) = router.opaque().and_then(route) {
+            lines
+                .push(("verdict", "no frames are read here: a session goes whole to one backend".to_owned()));
+            lines.push(("route", format!("{} because it takes \"*\" for opaque frames", route.name())));
+            describe_route(&mut lines, plan, route);
+        }
+        return lines;
+    }
     match listener.layout().heartbeat {
         Some(heartbeat) if heartbeat.id == id => {
             let reply = heartbeat.reply;
@@ -21,23 +33,26 @@ pub fn explain(plan: &Plan, listener: &Listener, id: ProtocolId) -> Vec<Line> {
                 format!("the heartbeat: answered by the gateway with {reply}, never forwarded"),
             ));
         }
-        Some(_) | None => {
-            match Router::new(plan).route(id).and_then(|found| plan.routes().get(found.get())) {
-                Some(route) => describe_route(&mut lines, plan, route, id),
-                None => describe_unknown(&mut lines, plan, listener, id),
+        Some(_) | None => match router.route(id).and_then(route) {
+            Some(route) => {
+                lines.push(("route", format!("{} because {}", route.name(), why(route, id))));
+                describe_route(&mut lines, plan, route);
             }
-        }
+            None => describe_unknown(&mut lines, plan, listener, id),
+        },
     }
     lines
 }
 
-fn describe_route(lines: &mut Vec<Line>, plan: &Plan, route: &Route, id: ProtocolId) {
+fn why(route: &Route, id: ProtocolId) -> String {
     let range = route.ids().iter().find(|(first, last)| (*first..=*last).contains(&id.0));
-    let why = range.map_or_else(
+    range.map_or_else(
         || "no other route has this ID, and this one takes \"*\"".to_owned(),
         |range| format!("{id} is in {}", ids(*range)),
-    );
-    lines.push(("route", format!("{} because {why}", route.name())));
+    )
+}
+
+fn describe_route(lines: &mut Vec<Line>, plan: &Plan, route: &Route) {
     lines.push(("rules", format!("class {}; login none", route.class().as_str())));
     lines
         .push(("group", "none: no release rules, every backend serves every account and version".to_owned()));
