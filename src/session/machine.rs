@@ -142,9 +142,11 @@ impl Session {
         }
     }
 
-    /// The gateway stops reading for at most this long. A frame that is half here is not held against the player.
+    /// The gateway stops reading for at most this long. A frame that is half here, or not here yet, is not held
+    /// against the player.
     pub fn pause(&mut self, longest: Duration, now: Instant) {
         self.timers.clear(Timer::Frame);
+        self.touched(now);
         self.timers.set(Timer::Pause, now + longest);
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use realmgate::wire::link::Message;
+
 use crate::fakes::{Backend, Gate, Manner, frame, within};
 
 #[tokio::test]
@@ -100,17 +102,41 @@ async fn a_player_that_does_not_read_is_too_slow_and_delays_nobody() {
         .start()
         .await;
     let (mut deaf, mut other) = (gate.player().await, gate.player().await);
+    deaf.send(1000, b"in").await;
+    let (session, pushed) = (battle.session().await, frame(1001, &[5; 60_000]));
     let ended = gate.meters();
     let too_slow = || ended.total(|meter| meter.ended(realmgate::session::EndReason::TooSlow));
     within("the deaf player to be too slow", async {
         while too_slow() == 0 {
-            drop(deaf.try_send_raw(&frame(1000, &[5; 60_000])).await);
+            battle.say(session, Message::Frame { payload: &pushed }).await;
             other.echo(1000, b"quick").await;
         }
     })
     .await;
     gate.has_sessions(1).await;
     other.echo(1000, b"on").await;
+}
+
+#[tokio::test]
+async fn a_player_that_asks_and_does_not_read_is_not_read_either() {
+    let battle = Backend::echo().await;
+    let gate = Gate::builder()
+        .limit("send_buffer = \"64KiB\"")
+        .shared("battle", "1000", &[battle.address()], "")
+        .start()
+        .await;
+    let mut deaf = gate.player().await;
+    let beats = frame(1, b"").repeat(10_000);
+    let mut sent = 0;
+    // What sockets hold is a few MiB; beyond that only the gateway's memory could take more.
+    while tokio::time::timeout(Duration::from_millis(500), deaf.try_send_raw(&beats)).await.is_ok() {
+        sent += beats.len();
+        assert!(sent < 64 << 20, "the gateway takes heartbeats without end");
+    }
+    gate.player().await.echo(1000, b"others play on").await;
+    for _ in 0..1000 {
+        assert_eq!(deaf.recv().await.id, 2, "answers wait in order");
+    }
 }
 
 #[tokio::test]

@@ -127,6 +127,7 @@ impl Pair {
             7 if odd => {
                 self.session.pause(Duration::from_millis(250), now);
                 self.shadow.frame = None;
+                self.shadow.touched(self.now);
                 self.shadow.pause = Some(self.now + 250);
             }
             7 => {

@@ -265,12 +265,14 @@ impl Conduct {
         }
     }
 
-    /// Whether the player's socket may be read: not while a link that the session uses is full and still moves.
+    /// Whether the player's socket may be read: not while a link that the session uses is full and still moves,
+    /// and not while much waits for the player, so that answers to a player that reads none stay within bounds.
     pub(super) fn wants_input(&mut self, now: Instant) -> bool {
         if !self.session.is_playing() && !self.session.is_handshaking() {
             return false;
         }
-        let full = self.upstreams.iter().any(Upstream::is_full) || self.waits_for_link(now);
+        let deaf = self.seat.outbox.borrow().is_high();
+        let full = deaf || self.upstreams.iter().any(Upstream::is_full) || self.waits_for_link(now);
         match (full, self.session.is_paused()) {
             (true, false) => self.session.pause(LONGEST_PAUSE, now),
             (false, true) => self.session.resume(),

@@ -34,10 +34,6 @@ impl Conduct {
         Ok(())
     }
 
-    pub(super) fn has_upstreams(&self) -> bool {
-        !self.upstreams.is_empty()
-    }
-
     /// Gives an opaque session the one backend it will ever have.
     pub(super) fn connect_opaque(&mut self, world: &World, now: Instant) {
         let lane = world.router.opaque().and_then(|route| {

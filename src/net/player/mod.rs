@@ -166,8 +166,8 @@ impl Player {
                 conduct.broken(end, now);
             }
         }
-        if was_high && !is_high && conduct.has_upstreams() {
-            cx.waker().wake_by_ref(); // upstreams that were not read because of the mark are read again
+        if was_high && !is_high {
+            cx.waker().wake_by_ref(); // what was not read because of the mark is read again
         }
     }
 
