@@ -3,10 +3,16 @@
 
 mod backoff;
 mod balance;
+mod breaker;
 mod drain;
+mod health;
+mod outlier;
 mod shed;
 
 pub use backoff::Backoff;
 pub use balance::{Balance, Candidate, OnLoss, Picker};
+pub use breaker::BreakerRules;
 pub use drain::leave_at;
+pub use health::HealthRules;
+pub use outlier::OutlierRules;
 pub use shed::{Marks, RouteClass};
