@@ -17,7 +17,7 @@ use super::seat::{Bell, Pool, Seat};
 use super::world::{ClusterView, World};
 use crate::base::{BackendKey, SessionId};
 use crate::cluster::Backend;
-use crate::policy::{Candidate, Picker};
+use crate::policy::{Candidate, Picker, Ring};
 use crate::telemetry::{RouteCounts, WorkerMeter};
 
 /// One worker's shared state.
@@ -139,14 +139,21 @@ impl Hub {
         let mut candidates = self.candidates.borrow_mut();
         candidates.clear();
         let members = cluster.entry.members();
-        candidates.extend(members.map(|(backend, weight)| Candidate { weight, serves: serves(backend) }));
+        candidates.extend(members.map(|(backend, weight)| Candidate {
+            weight,
+            serves: serves(backend),
+            load: 0.0,
+            sessions: 0,
+        }));
         let mut pickers = self.pickers.borrow_mut();
         let place = cluster.key().index();
         if pickers.len() <= place {
             pickers.resize_with(place + 1, Picker::default);
         }
-        let chosen =
-            pickers.get_mut(place)?.pick(cluster.balance(), &candidates, &mut *self.dice.borrow_mut())?;
+        let picker = pickers.get_mut(place)?;
+        let dice = &mut *self.dice.borrow_mut();
+        // No balance of the plan needs a key.
+        let chosen = picker.pick(cluster.balance(), &candidates, 0, &Ring::default(), dice)?;
         cluster.entry.at(chosen).cloned()
     }
 
