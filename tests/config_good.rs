@@ -79,7 +79,8 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((cluster.balance(), cluster.on_loss()), (Balance::RoundRobin, OnLoss::Repick));
     assert!(cluster.sticky() && cluster.tls().is_none());
     assert_eq!((cluster.connect_timeout(), cluster.send_buffer()), (Duration::from_secs(1), 4 << 20));
-    assert_eq!(cluster.backends()[0].weight(), 100);
+    let backend = &cluster.backends()[0];
+    assert_eq!((backend.weight(), backend.zone(), backend.max_sessions()), (100, "", None));
 
     let route = &plan.routes()[0];
     assert_eq!((route.class(), route.catch_all(), route.ids().len()), (RouteClass::Normal, true, 0));

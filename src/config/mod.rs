@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use plan::{
-    Backend, BackendTls, CertificatePair, Cluster, Drain, Gateway, LinkKind, Listener, ListenerLimits,
-    NamedLayout, Plan, ProxyHeader, Route, UnknownId,
+    Backend, BackendTls, CertificatePair, Cluster, Drain, Gateway, HashOn, Health, LinkKind, Listener,
+    ListenerLimits, NamedLayout, Plan, Probe, ProxyHeader, Reply, Route, UnknownId,
 };
 pub use problem::Problem;
 pub use report::Report;

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::clusters::DEFAULT_SEND_BUFFER;
-use super::layouts::{highest_id, is_opaque};
+use super::layouts::{highest_id, is_opaque, reads_no_frames};
 use super::listeners::too_small;
 use super::routes::{Claim, claims, span};
 use crate::base::format_size;
@@ -90,7 +90,8 @@ fn kept(context: &Context<'_>, claim: &Claim<'_>, listener: &Listener, what: &st
     }
 }
 
-fn site_of<'a>(frame: &'a Named<raw::Frame>, what: &str) -> Option<&'a Site> {
+/// Where a layout says what its heartbeat or its notice is.
+pub(super) fn site_of<'a>(frame: &'a Named<raw::Frame>, what: &str) -> Option<&'a Site> {
     match what {
         "heartbeat" => frame.body.heartbeat.given().map(Located::site),
         _ => frame.body.notice.given().map(Located::site),
@@ -127,10 +128,7 @@ fn opaque_listeners(
 ) {
     let catch_all = routes.iter().flatten().find(|route| route.catch_all);
     let cluster = catch_all.and_then(|route| clusters.get(route.cluster)?.as_ref());
-    let fits = cluster.is_some_and(|cluster| match &cluster.link {
-        LinkKind::Dedicated { layout, .. } => is_opaque(layout),
-        LinkKind::Shared => false,
-    });
+    let fits = cluster.is_some_and(reads_no_frames);
     for listener in listeners.iter().filter(|listener| is_opaque(&listener.layout) && !fits) {
         let title = match cluster {
             None => format!("[frame.{}] is opaque, and no route has ids = [\"*\"]", listener.frame),

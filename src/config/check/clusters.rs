@@ -1,13 +1,12 @@
 //! `[cluster.NAME]`: the backends and how they are spoken to.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::listeners::which_frame;
-use super::{Context, required};
-use crate::config::plan::{Backend, BackendTls, CertificatePair, Cluster, LinkKind, ProxyHeader};
-use crate::config::problem::{Problem, short};
+use super::{Context, backends, hash_on, health, outlier, required};
+use crate::config::plan::{BackendTls, CertificatePair, Cluster, LinkKind, ProxyHeader};
+use crate::config::problem::Problem;
 use crate::config::raw::{self, Field, Link, Named};
 use crate::config::site::{Located, Site};
 use crate::policy::{Balance, OnLoss};
@@ -15,7 +14,8 @@ use crate::wire::{FrameLayout, Framing};
 
 /// How much may wait for one link when the file does not say.
 pub(super) const DEFAULT_SEND_BUFFER: u32 = 4 << 20;
-const DEFAULT_WEIGHT: u32 = 100;
+const DEFAULT_SLOW_START: Duration = Duration::from_secs(30);
+const DEFAULT_PANIC_THRESHOLD: u8 = 50;
 
 /// Every cluster; `None` for one with a mistake.
 pub(super) fn check(context: &Context<'_>) -> Vec<Option<Cluster>> {
@@ -30,18 +30,47 @@ fn one(context: &Context<'_>, raw: &Named<raw::Cluster>) -> Option<Cluster> {
         Field::Bad => None,
         Field::Given(tls) => backend_tls(context, tls.get()).map(Some),
     };
-    let backends = backends(context, raw);
+    let (hash_on, health) = (hash_on::check(context, body), health::check(context, body));
+    let (outlier, backends) = (outlier::check(context, &body.outlier), backends::check(context, raw));
+    hot_standby(context, body);
     Some(Cluster {
         name: raw.name.get().clone(),
         link: link?,
         balance: body.balance.or(Balance::RoundRobin),
+        hash_on: hash_on?,
         sticky: body.sticky.or(true),
         on_loss: body.on_loss.or(OnLoss::Repick),
+        slow_start: body.slow_start.or(DEFAULT_SLOW_START),
+        panic_threshold: body.panic_threshold.or(DEFAULT_PANIC_THRESHOLD),
         connect_timeout: body.connect_timeout.or(Duration::from_secs(1)),
         send_buffer: usize::try_from(body.send_buffer.or(DEFAULT_SEND_BUFFER)).ok()?,
         tls: tls?,
+        health: health?,
+        outlier: outlier?,
         backends: backends?,
     })
+}
+
+/// Every frame to two backends at once: only a shared link can do it, and only where there are two.
+fn hot_standby(context: &Context<'_>, body: &raw::Cluster) {
+    let Some(given) = body.balance.given().filter(|given| *given.get() == Balance::HotStandby) else {
+        return;
+    };
+    if body.link.value() == Some(&Link::Dedicated) {
+        context.add(
+            Problem::at(given.site(), "\"hot_standby\" is for shared links, and these links are dedicated")
+                .because(
+                    "a session has one connection there, so its frames could not have gone to two backends",
+                )
+                .write("write balance = \"backup\", or link = \"shared\""),
+        );
+    } else if body.backends.value().is_some_and(|backends| backends.len() == 1) {
+        context.add(
+            Problem::at(given.site(), "\"hot_standby\" needs two backends, and this cluster has one")
+                .because("nobody would have stood by")
+                .write("add a second backend, or remove `balance`"),
+        );
+    }
 }
 
 fn link(context: &Context<'_>, raw: &Named<raw::Cluster>) -> Option<LinkKind> {
@@ -150,83 +179,4 @@ fn half(context: &Context<'_>, site: &Site, has: &str, lacks: &str) -> Option<Op
             .write(format!("add `{lacks}`, or remove `{has}`")),
     );
     None
-}
-
-fn backends(context: &Context<'_>, raw: &Named<raw::Cluster>) -> Option<Vec<Backend>> {
-    let empty = |site: &Site| {
-        Problem::at(site, format!("[cluster.{}] has no backends", raw.name.get()))
-            .because("its routes would have answered nobody")
-            .write("add backends = [{ address = \"10.0.1.1:7100\" }]")
-    };
-    let list = required(&raw.body.backends, "backends", raw.name.site(), context.mistakes, empty)?;
-    if list.get().is_empty() {
-        context.add(empty(list.site()));
-    }
-    let backends: Vec<_> = list.get().iter().map(|raw| backend(context, raw.get())).collect();
-    repeated(context, list.get());
-    weights(context, list);
-    backends.into_iter().collect()
-}
-
-fn backend(context: &Context<'_>, raw: &raw::Backend) -> Option<Backend> {
-    let address = required(&raw.address, "address", &raw.site, context.mistakes, |site| {
-        Problem::at(site, "this backend has no `address`")
-            .because("nobody would have known where it is")
-            .write("add address = \"10.0.1.1:7100\"")
-    })?;
-    if let Some(wrong) = wrong_address(address.get()) {
-        context.add(
-            Problem::at(address.site(), format!("\"{}\" {wrong}", short(address.get())))
-                .because("the gateway could not have connected to it")
-                .write("write host:port, such as \"10.0.1.1:7100\", \"battle1.example:7100\" or \"[2001:db8::1]:7100\""),
-        );
-        return None;
-    }
-    Some(Backend { address: address.clone(), weight: raw.weight.or(DEFAULT_WEIGHT) })
-}
-
-fn wrong_address(text: &str) -> Option<&'static str> {
-    let Some((host, port)) = text.rsplit_once(':') else { return Some("has no port") };
-    let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let ipv6 = |host: &str| host.parse::<std::net::Ipv6Addr>().is_ok();
-    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    if inside.is_some_and(|host| !ipv6(host)) {
-        Some("has no IPv6 address in its brackets")
-    } else if inside.is_none() && (ipv6(text) || ipv6(host)) {
-        Some("is an IPv6 address without brackets")
-    } else if inside.is_none() && (host.is_empty() || !host.bytes().all(letter)) {
-        Some("has no good host")
-    } else {
-        let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-        let good = digits && port.parse::<u16>().is_ok_and(|port| port != 0);
-        (!good).then_some("has no port from 1 to 65535")
-    }
-}
-
-fn repeated(context: &Context<'_>, list: &[Located<raw::Backend>]) {
-    let mut seen: BTreeMap<String, &Site> = BTreeMap::new();
-    for address in list.iter().filter_map(|backend| backend.get().address.given()) {
-        match seen.get(&address.get().to_ascii_lowercase()) {
-            Some(first) => context.add(
-                Problem::at(address.site(), format!("{} is in this cluster twice", short(address.get())))
-                    .see(first, "the first one")
-                    .because("it would have got twice its share")
-                    .write("keep one of them and give it a larger `weight`"),
-            ),
-            None => {
-                seen.insert(address.get().to_ascii_lowercase(), address.site());
-            }
-        }
-    }
-}
-
-fn weights(context: &Context<'_>, list: &Located<Vec<Located<raw::Backend>>>) {
-    let zero = |backend: &Located<raw::Backend>| backend.get().weight.value() == Some(&0);
-    if !list.get().is_empty() && list.get().iter().all(zero) {
-        context.add(
-            Problem::at(list.site(), "every backend has the weight 0")
-                .because("no backend would have got new sessions")
-                .write("give at least one backend a `weight` above 0"),
-        );
-    }
 }

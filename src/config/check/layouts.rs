@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{frames, no_such};
 use crate::config::mistakes::Mistakes;
-use crate::config::plan::NamedLayout;
+use crate::config::plan::{Cluster, LinkKind, NamedLayout, Route};
 use crate::config::raw::{Frame, Named};
 use crate::config::site::Located;
 use crate::wire::{FrameLayout, Framing, IdField};
@@ -61,6 +61,20 @@ impl<'a> Layouts<'a> {
 /// Whether sessions of this layout have no frames.
 pub(super) fn is_opaque(layout: &FrameLayout) -> bool {
     layout.framing == Framing::Opaque
+}
+
+/// Whether the sessions of a cluster go whole to a backend.
+pub(super) fn reads_no_frames(cluster: &Cluster) -> bool {
+    match &cluster.link {
+        LinkKind::Shared => false,
+        LinkKind::Dedicated { layout, .. } => is_opaque(layout),
+    }
+}
+
+/// Whether players with this layout can send frames that take the route.
+pub(super) fn can_reach(layout: &FrameLayout, route: &Route) -> bool {
+    let reaches = |highest| route.catch_all || route.ids.iter().any(|(first, _)| *first <= highest);
+    highest_id(layout.id.as_ref()).is_some_and(reaches)
 }
 
 /// The highest protocol ID that frames of this layout can carry; `None`: they carry none.

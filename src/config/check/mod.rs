@@ -3,12 +3,18 @@
 //! one run finds all.
 
 mod across;
+mod backends;
+mod breaker;
 mod clusters;
 mod frames;
+mod hash_on;
+mod health;
 mod identifier;
 mod layouts;
 mod listeners;
+mod outlier;
 mod routes;
+mod times;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +45,9 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> O
     let clusters = clusters::check(&context);
     let routes = routes::check(&context);
     across::check(&context, &listeners, &clusters, &routes);
+    let players: Vec<_> = listeners.iter().flatten().collect();
+    hash_on::across(&context, &players, &clusters, &routes);
+    breaker::across(&context, &players, &clusters, &routes);
     let drain = drain(&raw.drain, mistakes);
     Some(Plan {
         sources: Arc::clone(sources),

@@ -1,6 +1,6 @@
 //! `[route.NAME]`: which protocol IDs go where.
 
-use super::{Context, no_such, required};
+use super::{Context, breaker, no_such, required};
 use crate::config::plan::Route;
 use crate::config::problem::Problem;
 use crate::config::raw::{self, Ids, Named};
@@ -47,18 +47,22 @@ pub(super) fn claims<'a>(context: &Context<'a>) -> Vec<Claim<'a>> {
 
 fn one(context: &Context<'_>, raw: &Named<raw::Route>) -> Option<Route> {
     let cluster = cluster(context, raw);
+    let breaker = breaker::check(context, &raw.body.breaker);
     let items = ids(context, raw)?;
     let catch_all = items.iter().any(|item| *item.get() == Ids::All);
     let range = |item: &Located<Ids>| match *item.get() {
         Ids::Range(from, to) => Some((from, to)),
         Ids::All => None,
     };
+    let (breaker, reply) = breaker?;
     Some(Route {
         name: raw.name.get().clone(),
         ids: items.iter().filter_map(range).collect(),
         catch_all,
         cluster: cluster?,
         class: raw.body.class.or(RouteClass::Normal),
+        breaker,
+        reply,
     })
 }
 

@@ -1,13 +1,15 @@
 //! Interchangeable backends, and how sessions are shared among them.
 
+use std::fmt::{self, Display};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::health::Health;
 use super::listener::CertificatePair;
 use crate::config::site::Located;
-use crate::policy::{Balance, OnLoss};
-use crate::wire::FrameLayout;
+use crate::policy::{Balance, OnLoss, OutlierRules};
+use crate::wire::{ByteOrder, FrameLayout, Width};
 
 /// `[cluster.NAME]`.
 #[derive(Clone, Debug)]
@@ -15,11 +17,16 @@ pub struct Cluster {
     pub(in crate::config) name: String,
     pub(in crate::config) link: LinkKind,
     pub(in crate::config) balance: Balance,
+    pub(in crate::config) hash_on: HashOn,
     pub(in crate::config) sticky: bool,
     pub(in crate::config) on_loss: OnLoss,
+    pub(in crate::config) slow_start: Duration,
+    pub(in crate::config) panic_threshold: u8,
     pub(in crate::config) connect_timeout: Duration,
     pub(in crate::config) send_buffer: usize,
     pub(in crate::config) tls: Option<BackendTls>,
+    pub(in crate::config) health: Health,
+    pub(in crate::config) outlier: OutlierRules,
     pub(in crate::config) backends: Vec<Backend>,
 }
 
@@ -50,6 +57,26 @@ pub enum ProxyHeader {
     V2,
 }
 
+/// `hash_on`: what `modulo` and `consistent_hash` choose a backend by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashOn {
+    /// The session's ID: each session by itself.
+    Session,
+    /// The player's account.
+    Account,
+    /// The player's address without its port.
+    ClientIp,
+    /// A number in the frame.
+    Field {
+        /// Counted from the first byte of the frame.
+        offset: u16,
+        /// Bytes of the number.
+        width: Width,
+        /// The order of these bytes.
+        order: ByteOrder,
+    },
+}
+
 /// TLS to the backends of a cluster.
 #[derive(Clone, Debug)]
 pub struct BackendTls {
@@ -62,6 +89,8 @@ pub struct BackendTls {
 pub struct Backend {
     pub(in crate::config) address: Located<String>,
     pub(in crate::config) weight: u32,
+    pub(in crate::config) zone: String,
+    pub(in crate::config) max_sessions: Option<u32>,
 }
 
 impl Cluster {
@@ -83,6 +112,18 @@ impl Cluster {
         self.balance
     }
 
+    /// What [`Balance::Modulo`] and [`Balance::ConsistentHash`] choose by; says nothing with the other rules.
+    #[must_use]
+    pub fn hash_on(&self) -> HashOn {
+        self.hash_on
+    }
+
+    /// [`Cluster::hash_on`] where the rule of balance looks at a key.
+    #[must_use]
+    pub fn balance_key(&self) -> Option<HashOn> {
+        looks_at_key(self.balance).then_some(self.hash_on)
+    }
+
     /// Whether a session keeps its backend while that serves.
     #[must_use]
     pub fn sticky(&self) -> bool {
@@ -93,6 +134,18 @@ impl Cluster {
     #[must_use]
     pub fn on_loss(&self) -> OnLoss {
         self.on_loss
+    }
+
+    /// How long a backend that joined or recovered takes to reach its full share; zero: it has it at once.
+    #[must_use]
+    pub fn slow_start(&self) -> Duration {
+        self.slow_start
+    }
+
+    /// Below so many percent of healthy backends health is ignored, 0..=100; 0: never.
+    #[must_use]
+    pub fn panic_threshold(&self) -> u8 {
+        self.panic_threshold
     }
 
     /// How long a connection to a backend may take, handshakes included.
@@ -113,10 +166,51 @@ impl Cluster {
         self.tls.as_ref()
     }
 
+    /// How its backends are probed.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// When a backend is taken out for what real traffic says of it.
+    #[must_use]
+    pub fn outlier(&self) -> &OutlierRules {
+        &self.outlier
+    }
+
     /// The backends in the order of the file; at least one.
     #[must_use]
     pub fn backends(&self) -> &[Backend] {
         &self.backends
+    }
+}
+
+/// Whether a rule chooses by a key of the session or the frame.
+pub(in crate::config) fn looks_at_key(balance: Balance) -> bool {
+    match balance {
+        Balance::Modulo | Balance::ConsistentHash => true,
+        Balance::RoundRobin
+        | Balance::Random
+        | Balance::LeastLoad
+        | Balance::HotStandby
+        | Balance::Backup => false,
+    }
+}
+
+impl Display for HashOn {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session => into.write_str("session"),
+            Self::Account => into.write_str("account"),
+            Self::ClientIp => into.write_str("client_ip"),
+            Self::Field { offset, width, order } => {
+                let order = match order {
+                    ByteOrder::Big => "big",
+                    ByteOrder::Little => "little",
+                };
+                write!(into, "field at {offset} width {} {order}", width.bytes())
+            }
+        }
     }
 }
 
@@ -145,5 +239,17 @@ impl Backend {
     #[must_use]
     pub fn weight(&self) -> u32 {
         self.weight
+    }
+
+    /// Where it stands; empty when no zone is set.
+    #[must_use]
+    pub fn zone(&self) -> &str {
+        &self.zone
+    }
+
+    /// The most sessions that this gateway gives it, 1 or more; `None`: as many as come.
+    #[must_use]
+    pub fn max_sessions(&self) -> Option<u32> {
+        self.max_sessions
     }
 }

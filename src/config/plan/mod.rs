@@ -2,6 +2,7 @@
 //! private to the room; only `check` makes a plan.
 
 mod cluster;
+mod health;
 mod listener;
 mod process;
 mod route;
@@ -14,10 +15,12 @@ use super::report::Report;
 use super::site::Site;
 use super::source::Sources;
 
-pub use cluster::{Backend, BackendTls, Cluster, LinkKind, ProxyHeader};
+pub(super) use cluster::looks_at_key;
+pub use cluster::{Backend, BackendTls, Cluster, HashOn, LinkKind, ProxyHeader};
+pub use health::{Health, Probe};
 pub use listener::{CertificatePair, Listener, ListenerLimits, NamedLayout, UnknownId};
 pub use process::{Drain, Gateway};
-pub use route::Route;
+pub use route::{Reply, Route};
 
 /// Everything a configuration says, checked.
 #[derive(Clone, Debug)]

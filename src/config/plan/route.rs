@@ -1,6 +1,9 @@
-//! Which protocol IDs go where.
+//! Which frames go where, and when a route stops sending them.
 
-use crate::policy::RouteClass;
+use std::time::Duration;
+
+use crate::base::ProtocolId;
+use crate::policy::{BreakerRules, RouteClass};
 
 /// `[route.NAME]`.
 #[derive(Clone, Debug)]
@@ -10,6 +13,15 @@ pub struct Route {
     pub(in crate::config) catch_all: bool,
     pub(in crate::config) cluster: usize,
     pub(in crate::config) class: RouteClass,
+    pub(in crate::config) breaker: BreakerRules,
+    pub(in crate::config) reply: Option<Reply>,
+}
+
+/// `reply` of `[route.NAME.breaker]`: how it is known that a frame of this route was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub(in crate::config) id: ProtocolId,
+    pub(in crate::config) within: Duration,
 }
 
 impl Route {
@@ -41,5 +53,32 @@ impl Route {
     #[must_use]
     pub fn class(&self) -> RouteClass {
         self.class
+    }
+
+    /// When it stops sending to a backend, and for how long. Without a [`Route::reply`] nobody knows when a frame is
+    /// answered, so then [`BreakerRules::max_in_flight`] says nothing.
+    #[must_use]
+    pub fn breaker(&self) -> &BreakerRules {
+        &self.breaker
+    }
+
+    /// What answers a frame of this route; `None`: nobody waits for answers.
+    #[must_use]
+    pub fn reply(&self) -> Option<&Reply> {
+        self.reply.as_ref()
+    }
+}
+
+impl Reply {
+    /// The ID of the answer.
+    #[must_use]
+    pub fn id(&self) -> ProtocolId {
+        self.id
+    }
+
+    /// How long the answer may take; a frame without one by then has failed.
+    #[must_use]
+    pub fn within(&self) -> Duration {
+        self.within
     }
 }

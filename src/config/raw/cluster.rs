@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use super::field::Field;
 use super::fields::Fields;
+use super::hash_on::HashOn;
+use super::health::Health;
 use super::listener::WAITING;
+use super::outlier::Outlier;
 use crate::config::plan::ProxyHeader;
 use crate::config::site::{Located, Site};
 use crate::policy::{Balance, OnLoss};
@@ -15,12 +18,17 @@ pub(in crate::config) struct Cluster {
     pub(in crate::config) link: Field<Link>,
     pub(in crate::config) frame: Field<String>,
     pub(in crate::config) balance: Field<Balance>,
+    pub(in crate::config) hash_on: Field<HashOn>,
     pub(in crate::config) sticky: Field<bool>,
     pub(in crate::config) on_loss: Field<OnLoss>,
+    pub(in crate::config) slow_start: Field<Duration>,
+    pub(in crate::config) panic_threshold: Field<u8>,
     pub(in crate::config) connect_timeout: Field<Duration>,
     pub(in crate::config) send_buffer: Field<u32>,
     pub(in crate::config) proxy_protocol: Field<ProxyHeader>,
     pub(in crate::config) tls: Field<BackendTls>,
+    pub(in crate::config) health: Field<Health>,
+    pub(in crate::config) outlier: Field<Outlier>,
     pub(in crate::config) backends: Field<Vec<Located<Backend>>>,
 }
 
@@ -44,21 +52,28 @@ pub(in crate::config) struct Backend {
     pub(in crate::config) site: Site,
     pub(in crate::config) address: Field<String>,
     pub(in crate::config) weight: Field<u32>,
+    pub(in crate::config) zone: Field<String>,
+    pub(in crate::config) max_sessions: Field<u32>,
 }
 
 impl Cluster {
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
-        fields.later(&["hash_on", "slow_start", "panic_threshold", "active", "health", "outlier"]);
+        fields.later(&["active"]);
         Self {
             link: fields.word("link", &LINKS),
             frame: fields.text("frame", "\"game\""),
             balance: fields.word("balance", &BALANCES),
+            hash_on: HashOn::read(fields),
             sticky: fields.flag("sticky"),
             on_loss: fields.word("on_loss", &ON_LOSS),
+            slow_start: fields.duration("slow_start", Duration::ZERO..=*WAITING.end()),
+            panic_threshold: fields.number("panic_threshold", 0..=100),
             connect_timeout: fields.duration("connect_timeout", WAITING),
             send_buffer: fields.size("send_buffer", 1..=1 << 30),
             proxy_protocol: fields.word("proxy_protocol", &PROXY),
             tls: fields.nested("tls", "{ ca = \"tls/backend-ca.pem\" }", BackendTls::read),
+            health: fields.nested("health", "[cluster.battle.health]", Health::read),
+            outlier: fields.nested("outlier", "[cluster.battle.outlier]", Outlier::read),
             backends: fields.tables("backends", BACKENDS, false, Backend::read),
         }
     }
@@ -77,11 +92,13 @@ impl BackendTls {
 
 impl Backend {
     fn read(fields: &mut Fields<'_>) -> Self {
-        fields.later(&["zone", "group", "max_sessions"]);
+        fields.later(&["group"]);
         Self {
             site: fields.site().clone(),
             address: fields.text("address", "\"10.0.1.1:7100\""),
             weight: fields.number("weight", 0..=65_535),
+            zone: fields.name("zone"),
+            max_sessions: fields.number("max_sessions", 1..=10_000_000),
         }
     }
 }
@@ -92,11 +109,11 @@ const LINKS: [super::Word<Link>; 3] =
 const BALANCES: [super::Word<Balance>; 7] = [
     ("round_robin", Some(Balance::RoundRobin)),
     ("random", Some(Balance::Random)),
+    ("least_load", Some(Balance::LeastLoad)),
+    ("modulo", Some(Balance::Modulo)),
+    ("consistent_hash", Some(Balance::ConsistentHash)),
+    ("hot_standby", Some(Balance::HotStandby)),
     ("backup", Some(Balance::Backup)),
-    ("least_load", None),
-    ("modulo", None),
-    ("consistent_hash", None),
-    ("hot_standby", None),
 ];
 const ON_LOSS: [super::Word<OnLoss>; 2] = [("repick", Some(OnLoss::Repick)), ("close", Some(OnLoss::Close))];
 const PROXY: [super::Word<ProxyHeader>; 3] =

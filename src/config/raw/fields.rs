@@ -199,14 +199,21 @@ impl<'a> Fields<'a> {
 
     /// The table that has such a key, for keys that were written one table too high.
     fn home_of(&self, name: &str) -> Option<String> {
-        let homes: [(&str, &[&str]); 2] =
-            [("limits", &super::listener::LIMITS), ("gateway", &["id", "zone", "workers"])];
-        let (home, _) = homes.into_iter().find(|(_, keys)| keys.contains(&name))?;
-        match (home, self.path.as_str()) {
-            ("gateway", "") => Some(home.to_owned()),
-            ("limits", path) if path.starts_with("listener.") => Some(format!("{path}.{home}")),
-            _ => None,
-        }
+        let owns = |owner: &str| match self.path.split_once('.') {
+            Some((kind, own)) => kind == owner && !own.contains('.'),
+            None => owner == self.path,
+        };
+        let (_, home, _) = HOMES.into_iter().find(|(owner, _, keys)| owns(owner) && keys.contains(&name))?;
+        if self.path.is_empty() { Some(home.to_owned()) } else { Some(format!("{}.{home}", self.path)) }
+    }
+
+    /// Whether a key has a table, for keys that may have something else.
+    pub(super) fn holds_table(&self, key: &str) -> bool {
+        self.table.entries.get(key).is_some_and(|entry| entry.node.value.table().is_some())
+    }
+
+    pub(super) fn holds_any(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.table.entries.contains_key(*key))
     }
 
     fn find(&mut self, key: &'static str) -> Option<&'a Entry> {
@@ -239,3 +246,12 @@ fn not_yet(name: &str, site: &Site) -> Problem {
         .because("this version would have ignored it")
         .write(format!("remove `{name}`"))
 }
+
+/// The kind of a table, a table inside it and the keys of that.
+const HOMES: [(&str, &str, &[&str]); 5] = [
+    ("", "gateway", &["id", "zone", "workers"]),
+    ("listener", "limits", &super::listener::LIMITS),
+    ("cluster", "health", &super::health::HEALTH),
+    ("cluster", "outlier", &super::outlier::OUTLIER),
+    ("route", "breaker", &super::breaker::BREAKER),
+];

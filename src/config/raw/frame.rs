@@ -132,7 +132,8 @@ impl Notice {
     }
 }
 
-fn width_of(node: &Node) -> Result<Width, Wrong> {
+/// The bytes of a number of fixed width.
+pub(super) fn width_of(node: &Node) -> Result<Width, Wrong> {
     let Value::Integer(Some(number)) = &node.value else {
         return Err(Wrong::kind("a number of bytes", "4"));
     };
@@ -144,5 +145,6 @@ fn width_of(node: &Node) -> Result<Width, Wrong> {
 
 /// The longest frame that any layout may have: what one player can make the gateway hold.
 const MAX_LENGTH: u32 = 16 << 20;
-const ORDERS: [super::Word<ByteOrder>; 2] =
+/// The order of the bytes of a number.
+pub(super) const ORDERS: [super::Word<ByteOrder>; 2] =
     [("big", Some(ByteOrder::Big)), ("little", Some(ByteOrder::Little))];

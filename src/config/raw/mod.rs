@@ -2,19 +2,27 @@
 //! nothing filled in. Unknown keys are mistakes here; whether the values go together is asked in `check`.
 
 mod amounts;
+mod breaker;
 mod cluster;
 mod field;
 mod fields;
 mod frame;
+mod hash_on;
+mod health;
 mod listener;
+mod outlier;
 mod route;
 mod top;
 mod values;
 
+pub(super) use breaker::{Breaker, Reply};
 pub(super) use cluster::{Backend, BackendTls, Cluster, Link};
 pub(super) use field::{Field, Named};
 pub(super) use frame::{Frame, Heartbeat, Id, IdKind, Length, LengthKind};
+pub(super) use hash_on::{HashField, HashOn};
+pub(super) use health::{Health, ProbeKind};
 pub(super) use listener::{CertificatePair, Limits, Listener};
+pub(super) use outlier::Outlier;
 pub(super) use route::{Ids, Route};
 pub(super) use top::{Drain, Gateway};
 pub(super) use values::Word;

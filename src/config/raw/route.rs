@@ -1,5 +1,6 @@
 //! `[route.NAME]` as written.
 
+use super::breaker::Breaker;
 use super::field::Field;
 use super::fields::Fields;
 use super::values::{Wrong, number_of, text_of};
@@ -13,6 +14,7 @@ pub(in crate::config) struct Route {
     pub(in crate::config) ids: Field<Vec<Located<Ids>>>,
     pub(in crate::config) cluster: Field<String>,
     pub(in crate::config) class: Field<RouteClass>,
+    pub(in crate::config) breaker: Field<Breaker>,
 }
 
 /// One item of `ids`.
@@ -26,11 +28,12 @@ pub(in crate::config) enum Ids {
 
 impl Route {
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
-        fields.later(&["maintenance", "limit", "breaker"]);
+        fields.later(&["maintenance", "limit"]);
         let route = Self {
             ids: fields.list("ids", "[1000, \"1001-1999\"]", ids_of),
             cluster: fields.text("cluster", "\"battle\""),
             class: fields.word("class", &CLASSES),
+            breaker: fields.nested("breaker", "[route.battle.breaker]", Breaker::read),
         };
         // The word is checked and then says nothing: there is no login yet.
         fields.word("login", &[("none", Some(())), ("required", None)]);

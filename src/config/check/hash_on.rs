@@ -1,0 +1,106 @@
+//! `hash_on` of a cluster: whether its rule of balance looks at a key, and whether frames have the field.
+
+use super::layouts::{can_reach, reads_no_frames};
+use super::{Context, required};
+use crate::base::format_size;
+use crate::config::plan::{Cluster, HashOn, Listener, Route, looks_at_key};
+use crate::config::problem::Problem;
+use crate::config::raw::{self, Field, HashField, Named};
+use crate::config::site::{Located, Site};
+use crate::policy::Balance;
+use crate::wire::ByteOrder;
+
+/// What the backends are chosen by; `None` after a mistake.
+pub(super) fn check(context: &Context<'_>, cluster: &raw::Cluster) -> Option<HashOn> {
+    let given = match &cluster.hash_on {
+        Field::Absent => return Some(HashOn::Session),
+        Field::Bad => return None,
+        Field::Given(given) => given,
+    };
+    if let Some(problem) = without_effect(cluster, given.site()) {
+        context.add(problem);
+    }
+    match given.get() {
+        raw::HashOn::Word(word) => Some(*word),
+        raw::HashOn::Field(field) => in_frame(context, field),
+        raw::HashOn::Later => None,
+    }
+}
+
+/// Every frame that can come to a cluster must have room for the field that the cluster chooses by.
+pub(super) fn across(
+    context: &Context<'_>,
+    listeners: &[&Listener],
+    clusters: &[Option<Cluster>],
+    routes: &[Option<Route>],
+) {
+    for (place, (raw, cluster)) in context.raw.clusters.iter().zip(clusters).enumerate() {
+        let (Some(cluster), Some(given)) = (cluster, raw.body.hash_on.given()) else { continue };
+        let HashOn::Field { offset, width, .. } = cluster.hash_on else { continue };
+        let end = usize::from(offset) + width.bytes();
+        let own = || routes.iter().flatten().filter(|route| route.cluster == place);
+        let mut players = listeners.iter().filter(|one| own().any(|route| can_reach(&one.layout, route)));
+        let short = players.find(|one| usize::try_from(one.layout.max_length).is_ok_and(|most| most < end));
+        if reads_no_frames(cluster) {
+            context.add(needs_frames(raw, given.site()));
+        } else if let Some(listener) = short {
+            context.add(beyond(given.site(), end, listener));
+        }
+    }
+}
+
+fn without_effect(cluster: &raw::Cluster, site: &Site) -> Option<Problem> {
+    let balance = match &cluster.balance {
+        Field::Absent => Balance::RoundRobin,
+        Field::Bad => return None,
+        Field::Given(balance) => *balance.get(),
+    };
+    if looks_at_key(balance) {
+        return None;
+    }
+    let title = format!("balance = \"{}\" does not look at `hash_on`", balance.as_str());
+    let problem = Problem::at(site, title)
+        .because("it would have had no effect")
+        .write("write balance = \"consistent_hash\" or \"modulo\", or remove `hash_on`");
+    Some(match cluster.balance.given() {
+        Some(balance) => problem.see(balance.site(), "the rule"),
+        None => problem,
+    })
+}
+
+fn in_frame(context: &Context<'_>, field: &HashField) -> Option<HashOn> {
+    let missing = |site: &Site, key: &str, meaning: &str| {
+        Problem::at(site, format!("the field of `hash_on` has no `{key}`"))
+            .because("nobody would have known where the key is")
+            .write(format!("add `{key}`: {meaning}"))
+    };
+    let offset = required(&field.offset, "offset", &field.site, context.mistakes, |site| {
+        missing(site, "offset", "counted from the first byte of the frame")
+    });
+    let width = required(&field.width, "width", &field.site, context.mistakes, |site| {
+        missing(site, "width", "1, 2, 3, 4 or 8")
+    });
+    let (offset, width) = (offset.map(Located::get)?, width.map(Located::get)?);
+    Some(HashOn::Field { offset: *offset, width: *width, order: field.order.or(ByteOrder::Big) })
+}
+
+fn needs_frames(raw: &Named<raw::Cluster>, site: &Site) -> Problem {
+    let title = format!(
+        "`hash_on` is a place in a frame, and [cluster.{}] is opaque: no frames are read",
+        raw.name.get()
+    );
+    Problem::at(site, title)
+        .because("there would have been no key to choose by")
+        .write("write hash_on = \"session\" or \"client_ip\", or describe the frames")
+}
+
+fn beyond(site: &Site, end: usize, listener: &Listener) -> Problem {
+    let most = format_size(u64::from(listener.layout.max_length));
+    let title = format!(
+        "the field of `hash_on` ends at byte {end}, but no frame of [frame.{}] is longer than {most}",
+        listener.frame
+    );
+    Problem::at(site, title)
+        .because("no frame of its players could ever have had a key")
+        .write("write a smaller `offset`, or a larger `max_length` of the frame")
+}
