@@ -75,12 +75,64 @@ fn check_prints_a_line_per_listener_route_and_cluster() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let lines = [
         "listener players 127.0.0.1:0 tcp frames [frame.game]",
-        "route    battle 1000,1100-1199 -> battle",
-        "route    rest * -> rest",
-        "cluster  battle shared round_robin on loss repick connect 1s 127.0.0.1:1",
-        "cluster  rest dedicated round_robin on loss repick connect 1s 127.0.0.1:2",
+        "route    battle 1000,1100-1199 -> battle; breaker 7 in a row or 50% of 20 in 10s, open 1s to 1m",
+        "route    rest * -> rest; breaker 7 in a row or 50% of 20 in 10s, open 1s to 1m",
+        "cluster  battle shared round_robin on loss repick connect 1s; slow start 30s; panic below 50%; \
+         probe link every 2s within 1s, fall 3, rise 2; outlier 7 in a row, out 5s to 5m, 30% at most; \
+         backends 127.0.0.1:1",
+        "cluster  rest dedicated round_robin on loss repick connect 1s; slow start 30s; panic below 50%; \
+         probe tcp every 2s within 1s, fall 3, rise 2; outlier 7 in a row, out 5s to 5m, 30% at most; \
+         backends 127.0.0.1:2",
     ];
     assert_eq!(text(&output.stdout).lines().collect::<Vec<_>>(), lines);
+}
+
+const RULES: &str = r#"
+balance = "consistent_hash"
+hash_on = { offset = 6, width = 4 }
+slow_start = "0s"
+panic_threshold = 0
+backends = [{ address = "127.0.0.1:1", zone = "sh-a", max_sessions = 2000 }]
+[cluster.battle.health]
+probe = "http"
+path = "/live"
+interval = "5s"
+[cluster.battle.outlier]
+max_percent = 10
+[route.battle.breaker]
+reply = { id = 1001, within = "3s" }
+"#;
+
+#[test]
+fn check_and_explain_tell_the_rules_that_are_written() {
+    let text_of = |arguments: &[&str], folder: &Folder| {
+        let output = realmgate(arguments, &folder.file());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let folder = Folder::new("rules", &GOOD.replacen("backends = [{ address = \"127.0.0.1:1\" }]", RULES, 1));
+    let checked = text_of(&["check"], &folder);
+    for part in [
+        "open 1s to 1m; reply 1001 within 3s, 10000 in flight\n",
+        "shared consistent_hash on field at 6 width 4 big on loss",
+        "slow start 0s; panic never; probe http every 5s within 1s",
+        "10% at most; backends 127.0.0.1:1 zone sh-a at most 2000\n",
+    ] {
+        assert!(checked.contains(part), "{part} in {checked}");
+    }
+    let explained = text_of(&["explain", "--listener", "players", "--id", "1000"], &folder);
+    for part in [
+        "opens after 7 failures in a row, or 50% of at least 20 frames within 10s",
+        "answer    1001 within 3s, or the frame has failed; at most 10000 frames without one",
+        "consistent_hash by the field at 6 width 4 big of the frame",
+        "a new backend gets its full share at once",
+        "GET /live every 5s, within 1s; down after 3 failures in a row, up after 2 successes",
+        "at most 10% of the cluster, but always one",
+        "never: unhealthy backends get nothing",
+        "127.0.0.1:1 weight 100 zone sh-a at most 2000 sessions",
+    ] {
+        assert!(explained.contains(part), "{part} in {explained}");
+    }
 }
 
 #[test]
@@ -140,9 +192,16 @@ fn explain_says_what_a_frame_meets_and_why() {
         text(&output.stdout)
     };
     let routed = explain("1150");
-    for part in
-        ["battle because 1150 is in 1100-1199", "class normal", "shared link", "127.0.0.1:1 weight 100"]
-    {
+    for part in [
+        "battle because 1150 is in 1100-1199",
+        "class normal",
+        "answer    nobody waits for one",
+        "shared link",
+        "a PING over a fresh link every 2s",
+        "out after 7 failures in a row",
+        "below 50% of healthy backends health is ignored",
+        "127.0.0.1:1 weight 100",
+    ] {
         assert!(routed.contains(part), "{part} in {routed}");
     }
     assert!(explain("1").contains("answered by the gateway with 2"));

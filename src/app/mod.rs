@@ -5,6 +5,7 @@ pub mod demo;
 mod descriptors;
 mod gate;
 mod run;
+mod summary;
 
 pub use gate::{Gate, Phase, StartError};
 pub use run::{LogOptions, check, explain, run};

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::gate::{Gate, StartError, build};
-use crate::base::{ProtocolId, format_duration};
-use crate::config::{self, LinkKind, Listener, Plan, Report, Route};
+use super::summary::summary;
+use crate::base::ProtocolId;
+use crate::config::{self, Listener, Plan, Report};
 use crate::router;
 use crate::telemetry::{self, LogFormat, Meters};
 
@@ -115,47 +116,6 @@ pub fn check(file: &Path) -> ExitCode {
         Ok(world) => print(&summary(world.plan())),
         Err(error) => fail(&error),
     }
-}
-
-fn summary(plan: &Plan) -> String {
-    let listeners = plan.listeners().iter().map(|listener| {
-        let tls = if listener.tls().is_empty() { "tcp" } else { "tls" };
-        format!(
-            "listener {} {} {tls} frames [frame.{}]",
-            listener.name(),
-            listener.listen().get(),
-            listener.frame()
-        )
-    });
-    let routes = plan.routes().iter().map(|route| {
-        let cluster = plan.clusters().get(route.cluster()).map_or("", |cluster| cluster.name());
-        format!("route    {} {} -> {cluster}", route.name(), ids_of(route))
-    });
-    let clusters = plan.clusters().iter().map(|cluster| {
-        let link = match cluster.link() {
-            LinkKind::Shared => "shared",
-            LinkKind::Dedicated { .. } => "dedicated",
-        };
-        let backends: Vec<&str> =
-            cluster.backends().iter().map(|backend| backend.address().get().as_str()).collect();
-        format!(
-            "cluster  {} {link} {} on loss {} connect {} {}",
-            cluster.name(),
-            cluster.balance().as_str(),
-            cluster.on_loss().as_str(),
-            format_duration(cluster.connect_timeout()),
-            backends.join(" ")
-        )
-    });
-    listeners.chain(routes).chain(clusters).map(|line| line + "\n").collect()
-}
-
-fn ids_of(route: &Route) -> String {
-    let ranges = route
-        .ids()
-        .iter()
-        .map(|(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") });
-    ranges.chain(route.catch_all().then(|| "*".to_owned())).collect::<Vec<_>>().join(",")
 }
 
 /// `realmgate explain`: what a frame would meet.

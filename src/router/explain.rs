@@ -1,8 +1,9 @@
 //! What a frame would meet, in words.
 
+use super::rules::describe_route;
 use super::{RouteIndex, Router};
-use crate::base::{ProtocolId, format_duration, format_size};
-use crate::config::{Cluster, LinkKind, Listener, Plan, ProxyHeader, Route, UnknownId};
+use crate::base::ProtocolId;
+use crate::config::{Listener, Plan, Route, UnknownId};
 use crate::wire::Framing;
 
 /// One line of an explanation: what it is about, and what is so.
@@ -50,41 +51,6 @@ fn why(route: &Route, id: ProtocolId) -> String {
         || "no other route has this ID, and this one takes \"*\"".to_owned(),
         |range| format!("{id} is in {}", ids(*range)),
     )
-}
-
-fn describe_route(lines: &mut Vec<Line>, plan: &Plan, route: &Route) {
-    lines.push(("rules", format!("class {}; login none", route.class().as_str())));
-    lines
-        .push(("group", "none: no release rules, every backend serves every account and version".to_owned()));
-    if let Some(cluster) = plan.clusters().get(route.cluster()) {
-        describe_cluster(lines, cluster);
-    }
-}
-
-fn describe_cluster(lines: &mut Vec<Line>, cluster: &Cluster) {
-    let link = match cluster.link() {
-        LinkKind::Shared => "a shared link",
-        LinkKind::Dedicated { proxy: ProxyHeader::Off, .. } => "a connection per session",
-        LinkKind::Dedicated { proxy: ProxyHeader::V1, .. } => {
-            "a connection per session with a PROXY v1 header"
-        }
-        LinkKind::Dedicated { proxy: ProxyHeader::V2, .. } => {
-            "a connection per session with a PROXY v2 header"
-        }
-    };
-    let tls = if cluster.tls().is_some() { ", TLS" } else { "" };
-    let sticky = if cluster.sticky() { "a session keeps its backend" } else { "every frame is picked anew" };
-    let connect = format_duration(cluster.connect_timeout());
-    let buffer = format_size(cluster.send_buffer() as u64);
-    lines.push(("cluster", format!("{} over {link}{tls}", cluster.name())));
-    lines.push((
-        "balance",
-        format!("{}; {sticky}; on loss {}", cluster.balance().as_str(), cluster.on_loss().as_str()),
-    ));
-    lines.push(("limits", format!("connected within {connect}, at most {buffer} waiting per link")));
-    for backend in cluster.backends() {
-        lines.push(("backend", format!("{} weight {}", backend.address().get(), backend.weight())));
-    }
 }
 
 fn describe_unknown(lines: &mut Vec<Line>, plan: &Plan, listener: &Listener, id: ProtocolId) {

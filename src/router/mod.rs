@@ -2,6 +2,7 @@
 //! backends or bytes beyond the ID.
 
 mod explain;
+mod rules;
 mod table;
 
 pub use explain::{Line, explain};
