@@ -17,7 +17,7 @@ mod zones;
 
 pub use backoff::Backoff;
 pub use balance::{Balance, OnLoss};
-pub use breaker::BreakerRules;
+pub use breaker::{Breaker, BreakerRules, BreakerState, Life, Pass, Shut};
 pub use drain::leave_at;
 pub use health::HealthRules;
 pub use key::{stable_hash, stable_hash_u64};

@@ -1,4 +1,4 @@
-//! Whether a route's frames go to a backend.
+//! The numbers of a breaker.
 
 use std::time::Duration;
 
