@@ -21,7 +21,7 @@ pub use breaker::{Breaker, BreakerRules, BreakerState, Life, Pass, Shut};
 pub use drain::leave_at;
 pub use health::HealthRules;
 pub use key::{stable_hash, stable_hash_u64};
-pub use outlier::OutlierRules;
+pub use outlier::{Outlier, OutlierRules, may_eject};
 pub use picker::{Candidate, Picker, first_two};
 pub use ring::Ring;
 pub use shed::{Marks, RouteClass};

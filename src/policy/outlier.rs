@@ -1,5 +1,9 @@
 //! Taking a backend out of its cluster for what real traffic says of it.
+//!
+//! One count per backend, shared by all worker threads, in one number that changes by compare-and-swap. It knows
+//! one backend only: whether the cluster can spare one more is asked of the caller.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// `[cluster.NAME.outlier]`.
@@ -23,5 +27,241 @@ impl Default for OutlierRules {
             max_eject: Duration::from_secs(300),
             max_percent: 30,
         }
+    }
+}
+
+/// Whether one more of `members` backends may be ejected when `already_out` are: at most `max_percent` of them, but
+/// always one.
+#[must_use]
+pub const fn may_eject(already_out: usize, members: usize, max_percent: u8) -> bool {
+    already_out == 0 || (already_out + 1).saturating_mul(100) <= members.saturating_mul(max_percent as usize)
+}
+
+/// Whether one backend is ejected, and what speaks for it. A new one is not. Time is read in whole milliseconds.
+#[derive(Debug, Default)]
+pub struct Outlier {
+    /// A packed `Standing`. Nothing else depends on it, so relaxed operations are enough.
+    standing: AtomicU64,
+}
+
+impl Outlier {
+    /// It failed a frame or a connection. When that was one too many and the cluster allows it, it is ejected
+    /// for the time returned. When `may_eject` says no the count stays, and the next failure asks again.
+    pub fn failed(
+        &self,
+        rules: &OutlierRules,
+        now: Duration,
+        may_eject: impl FnOnce() -> bool,
+    ) -> Option<Duration> {
+        let now = millis(now);
+        let counted = self.change(|seen| seen.failed(now))?;
+        if !counted.has_failed_enough(rules) || !may_eject() {
+            return None;
+        }
+        // Another thread may have ejected it meanwhile, or counted a success: then there is nothing to do.
+        let ejected = self.change(|seen| seen.ejected(rules, now))?;
+        Some(Duration::from_millis(ejected.until - now))
+    }
+
+    /// It served a frame. One load when there is nothing to reset.
+    pub fn succeeded(&self, now: Duration) {
+        self.change(|seen| {
+            (seen.row > 0 && !seen.is_out(millis(now))).then_some(Standing { row: 0, ..seen })
+        });
+    }
+
+    /// Whether it is out.
+    #[must_use]
+    pub fn is_ejected(&self, now: Duration) -> bool {
+        self.seen().is_out(millis(now))
+    }
+
+    /// Until when it is out, counted from the gateway's start; `None` when it is not.
+    #[must_use]
+    pub fn ejected_until(&self, now: Duration) -> Option<Duration> {
+        Some(self.seen())
+            .filter(|seen| seen.is_out(millis(now)))
+            .map(|seen| Duration::from_millis(seen.until))
+    }
+
+    fn seen(&self) -> Standing {
+        Standing::unpack(self.standing.load(Ordering::Relaxed))
+    }
+
+    /// Goes to what `next` makes of the present standing, unless it makes nothing of it.
+    fn change(&self, next: impl Fn(Standing) -> Option<Standing>) -> Option<Standing> {
+        let mut changed = None;
+        let packed = |bits| {
+            changed = next(Standing::unpack(bits));
+            changed.map(Standing::pack)
+        };
+        self.standing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, packed).ok()?;
+        changed
+    }
+}
+
+/// What is true of a backend. All zero is a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Standing {
+    /// Failures in a row; sixteen bits, saturating.
+    row: u64,
+    /// Ejections in a row; eight bits, saturating.
+    ejections: u64,
+    /// The end of the last ejection in milliseconds since the gateway's start; forty bits are 34 years.
+    until: u64,
+}
+
+impl Standing {
+    const fn is_out(self, now: u64) -> bool {
+        now < self.until
+    }
+
+    fn failed(self, now: u64) -> Option<Self> {
+        (!self.is_out(now)).then(|| Self { row: (self.row + 1).min(MOST_ROW), ..self })
+    }
+
+    fn has_failed_enough(self, rules: &OutlierRules) -> bool {
+        self.row >= u64::from(rules.consecutive).min(MOST_ROW)
+    }
+
+    fn ejected(self, rules: &OutlierRules, now: u64) -> Option<Self> {
+        if self.is_out(now) || !self.has_failed_enough(rules) {
+            return None;
+        }
+        let has_served_as_long = now >= self.until.saturating_add(out_for(rules, self.ejections));
+        let ejections = if has_served_as_long { 1 } else { (self.ejections + 1).min(MOST_EJECTIONS) };
+        Some(Self { row: 0, ejections, until: now.saturating_add(out_for(rules, ejections)) })
+    }
+
+    fn pack(self) -> u64 {
+        self.row << ROW_AT | self.ejections << EJECTIONS_AT | self.until.min(MOST_UNTIL)
+    }
+
+    fn unpack(bits: u64) -> Self {
+        Self {
+            row: bits >> ROW_AT,
+            ejections: bits >> EJECTIONS_AT & MOST_EJECTIONS,
+            until: bits & MOST_UNTIL,
+        }
+    }
+}
+
+/// How long the ejection with this place in the row lasts by the present rules, in milliseconds.
+fn out_for(rules: &OutlierRules, ejections: u64) -> u64 {
+    millis(rules.eject).saturating_mul(ejections).min(millis(rules.max_eject))
+}
+
+fn millis(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1000).saturating_add(u64::from(duration.subsec_millis()))
+}
+
+const EJECTIONS_AT: u32 = 40;
+const ROW_AT: u32 = 48;
+const MOST_UNTIL: u64 = (1 << EJECTIONS_AT) - 1;
+const MOST_EJECTIONS: u64 = 0xFF;
+const MOST_ROW: u64 = 0xFFFF;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: OutlierRules = OutlierRules {
+        consecutive: 3,
+        eject: Duration::from_secs(5),
+        max_eject: Duration::from_secs(12),
+        max_percent: 30,
+    };
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    /// Fails until it is out or enough failures have come.
+    fn fail_enough(outlier: &Outlier, now: Duration) -> Option<Duration> {
+        (0..RULES.consecutive).find_map(|_| outlier.failed(&RULES, now, || true))
+    }
+
+    #[test]
+    fn failures_in_a_row_eject_and_a_success_between_does_not() {
+        let outlier = Outlier::default();
+        for _ in 0..2 {
+            assert_eq!(outlier.failed(&RULES, secs(1), || panic!("not asked before it is due")), None);
+        }
+        outlier.succeeded(secs(1));
+        assert_eq!(outlier.failed(&RULES, secs(1), || true), None);
+        assert_eq!(outlier.failed(&RULES, secs(1), || true), None);
+        assert_eq!(outlier.failed(&RULES, secs(1), || true), Some(secs(5)));
+        assert_eq!(outlier.ejected_until(secs(5)), Some(secs(6)));
+        assert!(outlier.is_ejected(secs(6) - Duration::from_millis(1)));
+        assert!(!outlier.is_ejected(secs(6)));
+        assert_eq!(outlier.ejected_until(secs(6)), None);
+    }
+
+    #[test]
+    fn a_cluster_that_cannot_spare_it_is_asked_again_at_the_next_failure() {
+        let outlier = Outlier::default();
+        assert_eq!((0..10).find_map(|_| outlier.failed(&RULES, secs(1), || false)), None);
+        assert!(!outlier.is_ejected(secs(1)));
+        assert_eq!(outlier.failed(&RULES, secs(1), || true), Some(secs(5)));
+    }
+
+    #[test]
+    fn while_it_is_out_results_change_nothing() {
+        let outlier = Outlier::default();
+        assert_eq!(fail_enough(&outlier, secs(0)), Some(secs(5)));
+        outlier.succeeded(secs(1));
+        assert_eq!((0..10).find_map(|_| outlier.failed(&RULES, secs(4), || true)), None);
+        assert_eq!(outlier.ejected_until(secs(4)), Some(secs(5)));
+        for _ in 0..2 {
+            assert_eq!(outlier.failed(&RULES, secs(5), || true), None, "the count starts at none");
+        }
+    }
+
+    #[test]
+    fn ejections_in_a_row_grow_up_to_the_limit_until_it_has_served_as_long_as_it_was_out() {
+        let outlier = Outlier::default();
+        assert_eq!(fail_enough(&outlier, secs(0)), Some(secs(5)));
+        assert_eq!(fail_enough(&outlier, secs(5)), Some(secs(10)));
+        assert_eq!(fail_enough(&outlier, secs(24)), Some(secs(12)), "out for ten seconds, served nine");
+        assert_eq!(fail_enough(&outlier, secs(48)), Some(secs(5)), "out for twelve seconds, served twelve");
+        assert_eq!(fail_enough(&outlier, secs(57)), Some(secs(10)));
+    }
+
+    #[test]
+    fn always_one_may_go_and_at_most_the_share() {
+        assert!(may_eject(0, 1, 30) && may_eject(0, 2, 0));
+        assert!(!may_eject(1, 6, 30));
+        assert!(may_eject(2, 10, 30) && !may_eject(3, 10, 30));
+        assert!(may_eject(9, 10, 100) && !may_eject(10, 10, 100));
+    }
+
+    #[test]
+    fn of_many_threads_that_fail_together_one_ejects_once() {
+        for round in 0..200 {
+            let (outlier, together) = (Outlier::default(), std::sync::Barrier::new(4));
+            let fail = || {
+                together.wait();
+                (0..3).filter(|_| outlier.failed(&RULES, secs(1), || true).is_some()).count()
+            };
+            let ejections: usize = std::thread::scope(|scope| {
+                let threads = [(); 4].map(|()| scope.spawn(fail));
+                threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+            });
+            assert_eq!(ejections, 1, "round {round}");
+        }
+    }
+
+    #[test]
+    fn times_and_counts_without_bounds_stop_at_their_most() {
+        let rules = OutlierRules { eject: Duration::MAX, max_eject: Duration::MAX, ..RULES };
+        let outlier = Outlier::default();
+        for now in [Duration::ZERO, Duration::MAX] {
+            for _ in 0..RULES.consecutive {
+                outlier.failed(&rules, now, || true);
+            }
+        }
+        let last = Standing { row: MOST_ROW, ejections: MOST_EJECTIONS, until: 0 };
+        assert_eq!(last.failed(0), Some(last));
+        assert_eq!(Standing::unpack(last.pack()), last);
     }
 }
