@@ -19,7 +19,7 @@ pub use backoff::Backoff;
 pub use balance::{Balance, OnLoss};
 pub use breaker::{Breaker, BreakerRules, BreakerState, Life, Pass, Shut};
 pub use drain::leave_at;
-pub use health::HealthRules;
+pub use health::{Change, HealthCount, HealthRules};
 pub use key::{stable_hash, stable_hash_u64};
 pub use outlier::{Outlier, OutlierRules, may_eject};
 pub use picker::{Candidate, Picker, first_two};
