@@ -4,7 +4,7 @@
 //! in the life of the breaker in which its frame was let in; every pass given back frees exactly one place.
 //! Refuses to know: what a failure is, and what becomes of a frame that was not let in.
 //!
-//! The cost while closed: two relaxed loads and one atomic add to enter; a subtraction, two loads and one
+//! The cost while closed: two relaxed loads and one atomic add to enter; a subtraction, three loads and one
 //! compare-and-swap for a success. Time is read in whole milliseconds.
 
 mod counts;
