@@ -58,16 +58,14 @@ impl Outlier {
         if !counted.has_failed_enough(rules) || !may_eject() {
             return None;
         }
-        // Another thread may have ejected it meanwhile, or counted a success: then there is nothing to do.
+        // Another thread may have ejected it meanwhile, or counted a success: then there is no more to do.
         let ejected = self.change(|seen| seen.ejected(rules, now))?;
         Some(Duration::from_millis(ejected.until - now))
     }
 
-    /// It served a frame. One load when there is nothing to reset.
-    pub fn succeeded(&self, now: Duration) {
-        self.change(|seen| {
-            (seen.row > 0 && !seen.is_out(millis(now))).then_some(Standing { row: 0, ..seen })
-        });
+    /// It served a frame. One load when there is nothing to reset, and so always while it is out.
+    pub fn succeeded(&self) {
+        self.change(|seen| (seen.row > 0).then_some(Standing { row: 0, ..seen }));
     }
 
     /// Whether it is out.
@@ -103,7 +101,7 @@ impl Outlier {
 /// What is true of a backend. All zero is a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Standing {
-    /// Failures in a row; sixteen bits, saturating.
+    /// Failures in a row, none while it is out; sixteen bits, saturating.
     row: u64,
     /// Ejections in a row; eight bits, saturating.
     ejections: u64,
@@ -121,11 +119,12 @@ impl Standing {
     }
 
     fn has_failed_enough(self, rules: &OutlierRules) -> bool {
-        self.row >= u64::from(rules.consecutive).min(MOST_ROW)
+        self.row >= u64::from(rules.consecutive).clamp(1, MOST_ROW)
     }
 
     fn ejected(self, rules: &OutlierRules, now: u64) -> Option<Self> {
-        if self.is_out(now) || !self.has_failed_enough(rules) {
+        // One that another thread has ejected meanwhile has no failures.
+        if !self.has_failed_enough(rules) {
             return None;
         }
         let has_served_as_long = now >= self.until.saturating_add(out_for(rules, self.ejections));
@@ -187,7 +186,7 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(outlier.failed(&RULES, secs(1), || panic!("not asked before it is due")), None);
         }
-        outlier.succeeded(secs(1));
+        outlier.succeeded();
         assert_eq!(outlier.failed(&RULES, secs(1), || true), None);
         assert_eq!(outlier.failed(&RULES, secs(1), || true), None);
         assert_eq!(outlier.failed(&RULES, secs(1), || true), Some(secs(5)));
@@ -209,7 +208,7 @@ mod tests {
     fn while_it_is_out_results_change_nothing() {
         let outlier = Outlier::default();
         assert_eq!(fail_enough(&outlier, secs(0)), Some(secs(5)));
-        outlier.succeeded(secs(1));
+        outlier.succeeded();
         assert_eq!((0..10).find_map(|_| outlier.failed(&RULES, secs(4), || true)), None);
         assert_eq!(outlier.ejected_until(secs(4)), Some(secs(5)));
         for _ in 0..2 {
