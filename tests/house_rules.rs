@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("policy", &["base"], &["rand"]),
     ("config", &["base", "wire", "policy"], &["toml", "annotate_snippets"]),
     ("router", &["base", "wire", "policy", "config"], &[]),
-    ("cluster", &["base", "policy", "config"], &[]),
+    ("cluster", &["base", "policy", "config"], &["rand"]),
     ("session", &["base", "wire", "policy", "config", "router"], &[]),
     (
         "telemetry",

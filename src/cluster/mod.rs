@@ -1,6 +1,18 @@
-//! The registry: every cluster and backend the process has known, by stable name, with what is true of it now.
-//! A reload replaces the plan and finds its entries here again. Counters are atomic; nothing here blocks.
+//! The registry: every cluster and backend the process has known, by stable name, with what is true of it now, and
+//! the pick of who serves. A reload replaces the plan and finds its entries here again. State is atomic, so that
+//! workers read it on a frame's way; nothing here reads a clock, moves a byte or knows what a link is.
 
+mod backend;
+mod exceptions;
+mod members;
+mod pick;
 mod registry;
+mod reports;
+#[cfg(test)]
+mod tests;
 
-pub use registry::{Backend, Cluster, Registry};
+pub use backend::{Backend, ServingState};
+pub use members::Cluster;
+pub use pick::{Ask, Fit, Miss, PickState};
+pub use registry::Registry;
+pub use reports::{Mark, Report};

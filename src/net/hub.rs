@@ -13,12 +13,12 @@ use foldhash::fast::RandomState;
 use rand::rngs::SmallRng;
 
 use super::link::SharedLink;
-use super::seat::{Bell, Pool, Seat};
+use super::recovery::WaitingRoom;
+use super::seat::{Bell, Order, Pool, Seat};
 use super::world::{ClusterView, World};
 use crate::base::{BackendKey, SessionId};
-use crate::cluster::Backend;
-use crate::policy::{Candidate, Picker, Ring};
-use crate::telemetry::{RouteCounts, WorkerMeter};
+use crate::cluster::{Ask, Backend, Fit, Miss, PickState};
+use crate::telemetry::{self, RouteCounts, WorkerMeter};
 
 /// One worker's shared state.
 #[derive(Debug)]
@@ -31,8 +31,8 @@ pub(super) struct Hub {
     pub(super) dice: RefCell<SmallRng>,
     seats: RefCell<HashMap<SessionId, Rc<Seat>, RandomState>>,
     links: RefCell<Vec<Option<Rc<SharedLink>>>>,
-    pickers: RefCell<Vec<Picker>>,
-    candidates: RefCell<Vec<Candidate>>,
+    picks: RefCell<Vec<PickState>>,
+    pub(super) waiting_room: WaitingRoom,
     /// Links whose first attempt has not ended; the gateway accepts nobody before.
     links_starting: Cell<usize>,
     links_bell: Bell,
@@ -68,8 +68,8 @@ impl Hub {
             dice: RefCell::new(rand::make_rng()),
             seats: RefCell::default(),
             links: RefCell::default(),
-            pickers: RefCell::default(),
-            candidates: RefCell::default(),
+            picks: RefCell::default(),
+            waiting_room: WaitingRoom::default(),
             links_starting: Cell::new(0),
             links_bell: Bell::default(),
             started,
@@ -96,6 +96,13 @@ impl Hub {
     /// Every session of the worker, in no order.
     pub(super) fn all_seats(&self) -> Vec<Rc<Seat>> {
         self.seats.borrow().values().cloned().collect()
+    }
+
+    /// Ends the sessions of a backend that is lost, where its cluster closes for that.
+    pub(super) fn close_sessions_of(&self, backend: BackendKey) {
+        for seat in self.all_seats() {
+            seat.order(Order::BackendLost(backend));
+        }
     }
 
     pub(super) fn link(&self, backend: BackendKey) -> Option<Rc<SharedLink>> {
@@ -130,31 +137,41 @@ impl Hub {
         self.links.borrow().iter().flatten().cloned().collect()
     }
 
-    /// The cluster's next backend among those that `serves` accepts.
+    /// The place of the cluster's next member among those that fit.
     pub(super) fn pick(
         &self,
         cluster: &ClusterView,
-        serves: impl Fn(&Backend) -> bool,
-    ) -> Option<Arc<Backend>> {
-        let mut candidates = self.candidates.borrow_mut();
-        candidates.clear();
-        let members = cluster.entry.members();
-        candidates.extend(members.map(|(backend, weight)| Candidate {
-            weight,
-            serves: serves(backend),
-            load: 0.0,
-            sessions: 0,
-        }));
-        let mut pickers = self.pickers.borrow_mut();
+        ask: &Ask,
+        fit: impl Fn(usize) -> Fit,
+    ) -> Result<usize, Miss> {
+        let mut picks = self.picks.borrow_mut();
         let place = cluster.key().index();
-        if pickers.len() <= place {
-            pickers.resize_with(place + 1, Picker::default);
+        if picks.len() <= place {
+            picks.resize_with(place + 1, PickState::default);
         }
-        let picker = pickers.get_mut(place)?;
-        let dice = &mut *self.dice.borrow_mut();
-        // No balance of the plan needs a key.
-        let chosen = picker.pick(cluster.balance(), &candidates, 0, &Ring::default(), dice)?;
-        cluster.entry.at(chosen).cloned()
+        let state = picks.get_mut(place).ok_or(Miss::Nobody)?;
+        cluster.entry.pick(ask, state, &mut *self.dice.borrow_mut(), fit)
+    }
+
+    /// The two that get the frames of a hot standby now; only the first one's answers go back.
+    pub(super) fn live_pair(&self, cluster: &ClusterView, now: Duration) -> (Option<usize>, Option<usize>) {
+        cluster.entry.live_pair(now, |backend| self.is_reachable(cluster, backend, now))
+    }
+
+    /// Whether a frame could be handed to a backend from this worker: its link is up, or it may be dialed.
+    pub(super) fn is_reachable(&self, cluster: &ClusterView, backend: &Backend, now: Duration) -> bool {
+        if cluster.is_shared() {
+            self.link(backend.key()).is_some_and(|link| link.is_up())
+        } else {
+            backend.may_be_tried(now)
+        }
+    }
+
+    /// Counts a failure of real traffic at a backend.
+    pub(super) fn count_failure(&self, cluster: &ClusterView, backend: &Backend, now: Duration) {
+        if let Some(out) = cluster.entry.failed(backend.key(), now) {
+            telemetry::backend_ejected(cluster.name(), backend.address(), out);
+        }
     }
 
     /// Counts something of the route that has this ID; frames of no route are not counted by route.

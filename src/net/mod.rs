@@ -3,9 +3,11 @@
 //! thread, so nothing here takes a lock on a frame's way.
 
 mod accept;
+mod guard;
 mod hub;
 mod link;
 mod player;
+mod recovery;
 mod seat;
 mod stream;
 mod tls;

@@ -4,10 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::base::{BackendKey, SessionId};
-use crate::session::EndReason;
+use super::guard::Promise;
+use crate::base::{BackendKey, ProtocolId, SessionId};
+use crate::session::{Awaited, EndReason};
 use crate::wire::FrameLayout;
 
 /// A session's mailbox on its worker.
@@ -22,6 +23,10 @@ pub(super) struct Seat {
     closing: Cell<bool>,
     /// Links that will ring when they have room again: a handful.
     pub(super) waits_for: RefCell<Vec<BackendKey>>,
+    /// Frames that a backend has to answer in time.
+    pub(super) awaited: RefCell<Awaited<Promise>>,
+    /// Routes that the player was told are unavailable.
+    refused: RefCell<Vec<Arc<str>>>,
     pub(super) bell: Bell,
     /// When the player last sent a whole frame, or came: the order of a drain.
     pub(super) last_frame: Cell<Instant>,
@@ -36,6 +41,8 @@ pub(super) enum Order {
     Refused(BackendKey),
     /// The link to this backend is gone and its cluster closes for that.
     BackendLost(BackendKey),
+    /// A route that the player was told is unavailable works again.
+    Recovered(Arc<str>),
     /// The session ends for a reason of the gateway.
     Leave(EndReason),
 }
@@ -91,6 +98,8 @@ impl Seat {
             orders: RefCell::default(),
             closing: Cell::new(false),
             waits_for: RefCell::default(),
+            awaited: RefCell::default(),
+            refused: RefCell::default(),
             bell: Bell::default(),
             last_frame: Cell::new(now),
         })
@@ -113,6 +122,33 @@ impl Seat {
     /// The orders that came since the last call.
     pub(super) fn take_orders(&self) -> Vec<Order> {
         std::mem::take(&mut *self.orders.borrow_mut())
+    }
+
+    /// Notes that the player was told of an unavailable route; false if it waits for that one already.
+    pub(super) fn waits_to_recover(&self, route: &Arc<str>) -> bool {
+        let mut refused = self.refused.borrow_mut();
+        let is_new = !refused.contains(route);
+        if is_new {
+            refused.push(Arc::clone(route));
+        }
+        is_new
+    }
+
+    /// The player hears that a route works again; false if it was not told otherwise.
+    pub(super) fn recovers(&self, route: &Arc<str>) -> bool {
+        let mut refused = self.refused.borrow_mut();
+        let place = refused.iter().position(|known| known == route);
+        place.map(|place| refused.swap_remove(place)).is_some()
+    }
+
+    /// A frame with this ID came from a backend: what it answers was answered in time.
+    pub(super) fn answered(&self, backend: BackendKey, id: ProtocolId, now: Duration) {
+        let mut awaited = self.awaited.borrow_mut();
+        if !awaited.is_empty()
+            && let Some(promise) = awaited.answered(backend, id)
+        {
+            promise.succeeded(now);
+        }
     }
 
     /// Leaves a whole frame and wakes the session.

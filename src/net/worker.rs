@@ -17,9 +17,10 @@ use super::accept::Admission;
 use super::hub::{self, Hub};
 use super::link::{self, SharedLink};
 use super::player::{self, Arrival};
+use super::recovery;
 use super::seat::{Order, Seat};
 use super::world::{Door, World};
-use crate::base::SessionId;
+use crate::base::{BackendKey, SessionId};
 use crate::policy::leave_at;
 use crate::session::EndReason;
 use crate::telemetry::{self, Meters};
@@ -55,6 +56,8 @@ pub enum Command {
     Arrive(Box<Arriving>),
     /// Tell the sessions to leave, evenly over this time, idle ones first.
     Drain(Duration),
+    /// This backend of a cluster that closes for that is down: end its sessions.
+    Lost(BackendKey),
     /// End every session now and then the worker.
     Stop,
 }
@@ -131,6 +134,7 @@ async fn work(
     let Some(meter) = setup.meters.worker(setup.index).cloned() else { return };
     let hub = Hub::new(setup.index, setup.world, meter, setup.started);
     start_links(&hub);
+    drop(tokio::task::spawn_local(recovery::watch(Rc::clone(&hub))));
     poll_fn(|cx| hub.poll_links_tried(cx)).await;
     if ready.send(Ok(())).is_err() {
         return; // the gateway gave up starting
@@ -139,6 +143,7 @@ async fn work(
         match command {
             Command::Arrive(arriving) => arrive(&hub, *arriving),
             Command::Drain(spread) => drop(tokio::task::spawn_local(drain(Rc::clone(&hub), spread))),
+            Command::Lost(backend) => hub.close_sessions_of(backend),
             Command::Stop => break,
         }
     }
@@ -148,7 +153,7 @@ async fn work(
 fn start_links(hub: &Rc<Hub>) {
     let world = hub.world.load();
     for cluster in world.clusters.iter().filter(|cluster| cluster.is_shared()) {
-        for (backend, _) in cluster.entry.members() {
+        for backend in cluster.entry.members() {
             let link = SharedLink::new(Arc::clone(cluster), Arc::clone(backend), hub::now());
             hub.add_link(&link);
             tokio::task::spawn_local(link::keep(Rc::clone(hub), link));

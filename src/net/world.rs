@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use super::guard::Guard;
 use super::tls::{BackendConnector, ServerTls, Tickets};
-use crate::base::{BackendKey, ClusterKey};
-use crate::cluster::{Cluster, Registry};
-use crate::config::{self, LinkKind, Plan, Problem};
-use crate::policy::{Balance, OnLoss, RouteClass};
+use crate::base::ClusterKey;
+use crate::cluster::{Backend, Cluster, Registry};
+use crate::config::{self, LinkKind, Plan, Problem, Reply};
+use crate::policy::{Balance, Breaker, OnLoss, RouteClass};
 use crate::router::{RouteIndex, Router};
 use crate::telemetry::{ListenerMeter, Meters, RouteMeter};
 
@@ -25,10 +26,14 @@ pub struct World {
 /// A route as the frame path uses it.
 #[derive(Debug)]
 pub(super) struct Lane {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) cluster: usize,
     pub(super) class: RouteClass,
     pub(super) meter: Arc<RouteMeter>,
+    /// Its breakers, one for each member of the cluster, in the cluster's order.
+    pub(super) guards: Vec<Arc<Guard>>,
+    /// What answers each of its frames, and in what time.
+    pub(super) reply: Option<Reply>,
 }
 
 /// A cluster as the frame path uses it.
@@ -77,13 +82,17 @@ impl World {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let clusters = plan.clusters().iter().zip(connectors).map(|(cluster, tls)| {
-            Arc::new(ClusterView { entry: registry.cluster(cluster), plan: cluster.clone(), tls })
-        });
+        let zone = plan.gateway().zone();
+        let view = |(cluster, tls): (&config::Cluster, _)| {
+            Arc::new(ClusterView { entry: registry.cluster(cluster, zone), plan: cluster.clone(), tls })
+        };
+        let clusters: Vec<_> = plan.clusters().iter().zip(connectors).map(view).collect();
+        let lane =
+            |route: &config::Route| Some(Lane::new(route, clusters.get(route.cluster())?, registry, meters));
         Ok(Self {
             router: Router::new(&plan),
-            lanes: plan.routes().iter().map(|route| Lane::new(route, meters)).collect(),
-            clusters: clusters.collect(),
+            lanes: plan.routes().iter().filter_map(lane).collect(),
+            clusters,
             doors: doors.into_iter().map(Arc::new).collect(),
             plan,
         })
@@ -105,15 +114,31 @@ impl World {
         let lane = self.lanes.get(route.get())?;
         Some((lane, self.clusters.get(lane.cluster)?))
     }
+
+    pub(super) fn lane_named(&self, name: &str) -> Option<(&Lane, &Arc<ClusterView>)> {
+        let lane = self.lanes.iter().find(|lane| *lane.name == *name)?;
+        Some((lane, self.clusters.get(lane.cluster)?))
+    }
+
+    pub(super) fn cluster(&self, key: ClusterKey) -> Option<&Arc<ClusterView>> {
+        self.clusters.iter().find(|cluster| cluster.key() == key)
+    }
 }
 
 impl Lane {
-    fn new(route: &config::Route, meters: &Meters) -> Self {
+    fn new(route: &config::Route, cluster: &ClusterView, registry: &mut Registry, meters: &Meters) -> Self {
+        let name: Arc<str> = route.name().into();
+        let breakers = registry.breakers(&name, &cluster.entry);
+        let guard = |(backend, breaker): (&Arc<Backend>, Arc<Breaker>)| {
+            Guard::new(Arc::clone(&name), Arc::clone(backend), breaker, *route.breaker())
+        };
         Self {
-            name: route.name().to_owned(),
+            guards: cluster.entry.members().zip(breakers).map(guard).collect(),
             cluster: route.cluster(),
             class: route.class(),
             meter: meters.route(route.name()),
+            reply: route.reply().copied(),
+            name,
         }
     }
 }
@@ -131,16 +156,19 @@ impl ClusterView {
         matches!(self.plan.link(), LinkKind::Shared)
     }
 
-    pub(super) fn balance(&self) -> Balance {
-        self.plan.balance()
+    pub(super) fn is_hot_standby(&self) -> bool {
+        self.entry.balance() == Balance::HotStandby
+    }
+
+    /// Whether the member at a place goes on with the sessions it has: it serves, or it is only out for a while and
+    /// its sessions cannot be moved.
+    pub(super) fn keeps_sessions(&self, place: usize, now: Duration) -> bool {
+        let lives = || self.entry.at(place).is_some_and(|backend| backend.is_up());
+        self.entry.keeps(place, now) || self.closes_on_loss() && lives()
     }
 
     pub(super) fn closes_on_loss(&self) -> bool {
         self.plan.on_loss() == OnLoss::Close
-    }
-
-    pub(super) fn has(&self, backend: BackendKey) -> bool {
-        self.entry.find(backend).is_some()
     }
 }
 

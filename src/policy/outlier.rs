@@ -82,6 +82,13 @@ impl Outlier {
             .map(|seen| Duration::from_millis(seen.until))
     }
 
+    /// When its last ejection ended, counted from the gateway's start; `None` if it never was out, or is now.
+    #[must_use]
+    pub fn back_since(&self, now: Duration) -> Option<Duration> {
+        let seen = self.seen();
+        (seen.until > 0 && !seen.is_out(millis(now))).then_some(Duration::from_millis(seen.until))
+    }
+
     fn seen(&self) -> Standing {
         Standing::unpack(self.standing.load(Ordering::Relaxed))
     }

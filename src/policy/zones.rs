@@ -5,8 +5,7 @@ use rand::{Rng, RngExt};
 
 /// The share of new sessions that stays in the gateway's own zone, 0.0..=1.0: min(1, 1.4 x healthy / total), in
 /// sums of weights. A zone without members keeps none.
-#[must_use]
-pub fn local_share(healthy: u64, total: u64) -> f64 {
+fn local_share(healthy: u64, total: u64) -> f64 {
     if total == 0 { 0.0 } else { (OVERPROVISIONING * healthy as f64 / total as f64).min(1.0) }
 }
 

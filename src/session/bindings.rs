@@ -11,6 +11,8 @@ pub struct Binding {
     pub backend: BackendKey,
     /// The life of the link on which it was told; a link that was lost and came back has another.
     pub epoch: u32,
+    /// Whether it only stands in: the backend that the session keeps is another one.
+    pub stands_in: bool,
 }
 
 /// All backends of a session: a handful at most, so a list.
@@ -32,20 +34,29 @@ pub enum Opening {
 }
 
 impl Bindings {
-    /// The backend that a sticky session keeps for a cluster: the last one it was bound to there.
+    /// The backend that a sticky session keeps for a cluster: the last one it was bound to there and that does
+    /// not only stand in.
     #[must_use]
     pub fn pinned(&self, cluster: ClusterKey) -> Option<BackendKey> {
-        self.bound.iter().rev().find(|binding| binding.cluster == cluster).map(|binding| binding.backend)
+        let kept = |binding: &&Binding| binding.cluster == cluster && !binding.stands_in;
+        self.bound.iter().rev().find(kept).map(|binding| binding.backend)
+    }
+
+    /// Whether a backend was told of the session.
+    #[must_use]
+    pub fn knows(&self, backend: BackendKey) -> bool {
+        self.bound.iter().any(|binding| binding.backend == backend)
     }
 
     /// Notes that a frame goes to a backend and says what must go before it.
     pub fn bind(&mut self, binding: Binding) -> Opening {
         let same = |known: &&mut Binding| known.backend == binding.backend;
         match self.bound.iter_mut().find(same) {
-            Some(known) if known.epoch == binding.epoch => Opening::Known,
             Some(known) => {
+                known.stands_in &= binding.stands_in;
+                let opening = if known.epoch == binding.epoch { Opening::Known } else { Opening::OpenAgain };
                 known.epoch = binding.epoch;
-                Opening::OpenAgain
+                opening
             }
             None => {
                 self.bound.push(binding);
@@ -91,7 +102,19 @@ mod tests {
     use super::*;
 
     fn binding(cluster: u16, backend: u32, epoch: u32) -> Binding {
-        Binding { cluster: ClusterKey(cluster), backend: BackendKey(backend), epoch }
+        Binding { cluster: ClusterKey(cluster), backend: BackendKey(backend), epoch, stands_in: false }
+    }
+
+    #[test]
+    fn one_that_stands_in_is_not_kept_until_it_is_bound_for_good() {
+        let mut bindings = Bindings::default();
+        bindings.bind(binding(1, 10, 1));
+        bindings.bind(Binding { stands_in: true, ..binding(1, 11, 1) });
+        assert_eq!(bindings.pinned(ClusterKey(1)), Some(BackendKey(10)));
+        bindings.unbind(BackendKey(10));
+        assert_eq!(bindings.pinned(ClusterKey(1)), None);
+        assert_eq!(bindings.bind(binding(1, 11, 1)), Opening::Known);
+        assert_eq!(bindings.pinned(ClusterKey(1)), Some(BackendKey(11)));
     }
 
     #[test]

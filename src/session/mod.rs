@@ -2,11 +2,13 @@
 //! is bound to, and when it has waited long enough. Moves no bytes, reads no clock and picks no backend; the task
 //! around it does.
 
+mod awaited;
 mod bindings;
 mod end;
 mod machine;
 mod timers;
 
+pub use awaited::Awaited;
 pub use bindings::{Binding, Bindings, Opening};
 pub use end::EndReason;
 pub use machine::{Expired, Rules, Session, Verdict};

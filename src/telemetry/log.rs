@@ -7,6 +7,8 @@ use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::base::SessionId;
+use crate::cluster::ServingState;
+use crate::policy::BreakerState;
 use crate::session::EndReason;
 
 /// How lines are written.
@@ -113,6 +115,56 @@ pub fn unreachable_backend(cluster: &str, backend: &str, why: &str) {
 /// A backend wrote what it must not, or said that the gateway did.
 pub fn backend_error(cluster: &str, backend: &str, what: &str, text: &str) {
     warn!(cluster, backend, text, "{what}");
+}
+
+/// A backend said something else of its readiness than before.
+pub fn backend_state(cluster: &str, backend: &str, state: ServingState, text: Option<&str>) {
+    info!(
+        cluster,
+        backend,
+        state = state.as_str(),
+        text = text.unwrap_or_default(),
+        "the backend's own state"
+    );
+}
+
+/// A backend said that it fails for some protocol IDs.
+pub fn backend_exception(
+    cluster: &str,
+    backend: &str,
+    ids: (u32, u32),
+    length: Duration,
+    text: Option<&str>,
+) {
+    let (first_id, last_id) = ids;
+    let (for_s, text) = (length.as_secs_f64(), text.unwrap_or_default());
+    warn!(
+        cluster,
+        backend, first_id, last_id, for_s, text, "the backend fails for these IDs; others get them"
+    );
+}
+
+/// Real traffic failed too often at a backend.
+pub fn backend_ejected(cluster: &str, backend: &str, out: Duration) {
+    warn!(cluster, backend, for_s = out.as_secs_f64(), "ejected: too many failures in a row");
+}
+
+/// What a row of probes says of a backend has changed.
+pub fn backend_health(cluster: &str, backend: &str, up: bool, why: &str) {
+    if up {
+        info!(cluster, backend, "up: its probes succeed; it starts slowly");
+    } else {
+        warn!(cluster, backend, why, "down: its probes fail");
+    }
+}
+
+/// A route's breaker at one backend has changed.
+pub fn breaker_changed(route: &str, backend: &str, state: BreakerState, remaining: Option<Duration>) {
+    let state = state.as_str();
+    match remaining {
+        Some(remaining) => warn!(route, backend, state, for_s = remaining.as_secs_f64(), "breaker"),
+        None => info!(route, backend, state, "breaker"),
+    }
 }
 
 /// The accept loop waits because the machine gives no more sockets.

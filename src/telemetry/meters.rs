@@ -16,6 +16,8 @@ pub struct Counter(AtomicU64);
 pub enum Refusal {
     /// No backend of its cluster serves.
     Unavailable,
+    /// Those that serve have as many sessions as they can take now.
+    Full,
     /// The link's buffer is above the mark of its class.
     Overloaded,
 }
@@ -33,6 +35,7 @@ pub struct RouteCounts {
     /// Their bytes.
     pub bytes_out: Counter,
     unavailable: Counter,
+    full: Counter,
     overloaded: Counter,
 }
 
@@ -58,6 +61,8 @@ pub struct WorkerMeter {
     pub unsaid: Counter,
     /// Envelopes of types that this version reads and does not act on.
     pub ignored_envelopes: Counter,
+    /// FRAMEs and KICKs of a hot standby that is not the first.
+    pub standby_dropped: Counter,
     /// Payloads of backends that are not one whole frame of the player's layout.
     pub bad_backend_frames: Counter,
     notices: [Counter; NoticeCode::ALL.len()],
@@ -96,14 +101,14 @@ impl Counter {
 
 impl Refusal {
     /// Every refusal, for tables.
-    pub const ALL: [Self; 2] = [Self::Unavailable, Self::Overloaded];
+    pub const ALL: [Self; 3] = [Self::Unavailable, Self::Full, Self::Overloaded];
 
     /// What the player is told.
     #[must_use]
     pub const fn notice(self) -> NoticeCode {
         match self {
             Self::Unavailable => NoticeCode::Unavailable,
-            Self::Overloaded => NoticeCode::Overloaded,
+            Self::Full | Self::Overloaded => NoticeCode::Overloaded,
         }
     }
 }
@@ -114,6 +119,7 @@ impl RouteCounts {
     pub const fn refused(&self, refusal: Refusal) -> &Counter {
         match refusal {
             Refusal::Unavailable => &self.unavailable,
+            Refusal::Full => &self.full,
             Refusal::Overloaded => &self.overloaded,
         }
     }

@@ -18,4 +18,5 @@ pub use encode::EncodeError;
 pub use layout::{ByteOrder, FrameLayout, Framing, Heartbeat, IdField, Width};
 pub use measure::{FrameError, Measured};
 pub use notice::{Notice, NoticeCode};
+pub use number::read_number;
 pub use proxy::{append_proxy_v1, append_proxy_v2};

@@ -17,7 +17,7 @@ pub(super) enum Varint {
 pub(super) const MAX_VARINT: usize = 10;
 
 /// The number in at most eight bytes.
-pub(super) fn read_number(bytes: &[u8], order: ByteOrder) -> u64 {
+pub fn read_number(bytes: &[u8], order: ByteOrder) -> u64 {
     let push = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
     match order {
         ByteOrder::Big => bytes.iter().fold(0, push),

@@ -5,11 +5,13 @@
     reason = "a test may panic and names what it means"
 )]
 
+mod breakers;
 mod dedicated;
 mod ends;
 mod fakes;
 mod limits;
 mod loss;
 mod routing;
+mod serve;
 mod shared;
 mod tls;

@@ -172,7 +172,12 @@ impl Pair {
     fn bindings(&mut self, what: u8, how: u8, context: &str) {
         let (cluster, backend, epoch) = (u16::from(how % 2), u32::from(how % 5), u32::from(how / 128));
         if what % 12 == 10 {
-            let binding = Binding { cluster: ClusterKey(cluster), backend: BackendKey(backend), epoch };
+            let binding = Binding {
+                cluster: ClusterKey(cluster),
+                backend: BackendKey(backend),
+                epoch,
+                stands_in: false,
+            };
             let opening = self.session.bindings.bind(binding);
             assert_eq!(opening, self.shadow.bind(cluster, backend, epoch), "{context}");
         } else if how > 200 {

@@ -1,13 +1,13 @@
-//! `hash_on` of a cluster: whether its rule of balance looks at a key, and whether frames have the field.
+//! `hash_on` of a cluster: whether frames have the field. A rule that looks at no key may have one: it is
+//! there when the rule is changed.
 
 use super::layouts::{can_reach, reads_no_frames};
 use super::{Context, required};
 use crate::base::format_size;
-use crate::config::plan::{Cluster, HashOn, Listener, Route, looks_at_key};
+use crate::config::plan::{Cluster, HashOn, Listener, Route};
 use crate::config::problem::Problem;
 use crate::config::raw::{self, Field, HashField, Named};
 use crate::config::site::{Located, Site};
-use crate::policy::Balance;
 use crate::wire::ByteOrder;
 
 /// What the backends are chosen by; `None` after a mistake.
@@ -17,9 +17,6 @@ pub(super) fn check(context: &Context<'_>, cluster: &raw::Cluster) -> Option<Has
         Field::Bad => return None,
         Field::Given(given) => given,
     };
-    if let Some(problem) = without_effect(cluster, given.site()) {
-        context.add(problem);
-    }
     match given.get() {
         raw::HashOn::Word(word) => Some(*word),
         raw::HashOn::Field(field) => in_frame(context, field),
@@ -47,25 +44,6 @@ pub(super) fn across(
             context.add(beyond(given.site(), end, listener));
         }
     }
-}
-
-fn without_effect(cluster: &raw::Cluster, site: &Site) -> Option<Problem> {
-    let balance = match &cluster.balance {
-        Field::Absent => Balance::RoundRobin,
-        Field::Bad => return None,
-        Field::Given(balance) => *balance.get(),
-    };
-    if looks_at_key(balance) {
-        return None;
-    }
-    let title = format!("balance = \"{}\" does not look at `hash_on`", balance.as_str());
-    let problem = Problem::at(site, title)
-        .because("it would have had no effect")
-        .write("write balance = \"consistent_hash\" or \"modulo\", or remove `hash_on`");
-    Some(match cluster.balance.given() {
-        Some(balance) => problem.see(balance.site(), "the rule"),
-        None => problem,
-    })
 }
 
 fn in_frame(context: &Context<'_>, field: &HashField) -> Option<HashOn> {

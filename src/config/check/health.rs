@@ -1,6 +1,5 @@
 //! `[cluster.NAME.health]`: what a probe does and how many of them decide.
 
-use super::frames::site;
 use super::times::{Time, in_order};
 use super::{Context, required};
 use crate::config::plan::{Health, Probe};
@@ -25,7 +24,6 @@ pub(super) fn check(context: &Context<'_>, cluster: &raw::Cluster) -> Option<Hea
         Field::Given(kind) => *kind.get(),
     };
     link_on_dedicated(context, cluster, &table.get().probe);
-    unfit_keys(context, table.get(), kind);
     Some(Health { probe: probe(context, table, kind)?, rules })
 }
 
@@ -51,31 +49,6 @@ fn link_on_dedicated(context: &Context<'_>, cluster: &raw::Cluster, probe: &Fiel
                 .because("no PING would have been answered, and every backend would have been down")
                 .write("write probe = \"tcp\", \"http\" or \"frame\", or link = \"shared\""),
         );
-    }
-}
-
-/// Keys that belong to another probe.
-fn unfit_keys(context: &Context<'_>, raw: &raw::Health, kind: ProbeKind) {
-    let (http, frame) = (kind == ProbeKind::Http, kind == ProbeKind::Frame);
-    let keys = [
-        ("path", site(&raw.path), "http", http),
-        ("send", site(&raw.send), "frame", frame),
-        ("expect", site(&raw.expect), "frame", frame),
-    ];
-    let word = match kind {
-        ProbeKind::Link => "link",
-        ProbeKind::Tcp => "tcp",
-        ProbeKind::Http => "http",
-        ProbeKind::Frame => "frame",
-    };
-    for (key, site, owner, fits) in keys {
-        if let (Some(site), false) = (site, fits) {
-            context.add(
-                Problem::at(site, format!("`{key}` does not go with probe = \"{word}\""))
-                    .because("it would have had no effect")
-                    .write(format!("remove `{key}`, or write probe = \"{owner}\"")),
-            );
-        }
     }
 }
 

@@ -121,7 +121,7 @@ impl Cluster {
     /// [`Cluster::hash_on`] where the rule of balance looks at a key.
     #[must_use]
     pub fn balance_key(&self) -> Option<HashOn> {
-        looks_at_key(self.balance).then_some(self.hash_on)
+        self.balance.needs_key().then_some(self.hash_on)
     }
 
     /// Whether a session keeps its backend while that serves.
@@ -182,18 +182,6 @@ impl Cluster {
     #[must_use]
     pub fn backends(&self) -> &[Backend] {
         &self.backends
-    }
-}
-
-/// Whether a rule chooses by a key of the session or the frame.
-pub(in crate::config) fn looks_at_key(balance: Balance) -> bool {
-    match balance {
-        Balance::Modulo | Balance::ConsistentHash => true,
-        Balance::RoundRobin
-        | Balance::Random
-        | Balance::LeastLoad
-        | Balance::HotStandby
-        | Balance::Backup => false,
     }
 }
 

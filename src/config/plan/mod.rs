@@ -15,7 +15,6 @@ use super::report::Report;
 use super::site::Site;
 use super::source::Sources;
 
-pub(super) use cluster::looks_at_key;
 pub use cluster::{Backend, BackendTls, Cluster, HashOn, LinkKind, ProxyHeader};
 pub use health::{Health, Probe};
 pub use listener::{CertificatePair, Listener, ListenerLimits, NamedLayout, UnknownId};

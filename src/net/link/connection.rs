@@ -13,6 +13,7 @@ use tokio::time::{Sleep, timeout};
 
 use super::dispatch;
 use super::shared::SharedLink;
+use crate::cluster::Report;
 use crate::net::hub::{self, Hub};
 use crate::net::stream::BackendStream;
 use crate::telemetry;
@@ -54,8 +55,9 @@ pub(super) enum LinkError {
     Silent,
 }
 
-/// A PING goes out this often; a backend that is not heard for [`SILENCE`] is lost.
-const PING_EVERY: Duration = Duration::from_secs(5);
+/// A PING goes out this often, so that it is known what a report of the load can have missed; a backend that is not
+/// heard for [`SILENCE`] is lost.
+const PING_EVERY: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(15);
 /// How many reads one wake-up makes at most.
 const READS_PER_TURN: usize = 4;
@@ -83,6 +85,7 @@ impl Connection {
 
     async fn greet(&mut self) -> Result<(), LinkError> {
         let hello = self.hello().map_err(LinkError::Envelope)?;
+        self.link.ask();
         self.stream.write_all(&hello).await.map_err(LinkError::Io)?;
         self.stream.flush().await.map_err(LinkError::Io)?;
         let mut first = [0; 4096];
@@ -119,7 +122,8 @@ impl Connection {
     /// Carries envelopes until the link breaks.
     pub(super) async fn serve(mut self) -> LinkError {
         // What came right behind HELLO_ACK is held already, and perhaps nothing follows it.
-        if let Err(error) = dispatch_all(&self.hub, &self.link, &mut self.decoder, &[]) {
+        let now = self.hub.since_start(self.heard);
+        if let Err(error) = dispatch_all(&self.hub, &self.link, &mut self.decoder, &[], now) {
             return error;
         }
         poll_fn(|cx| self.turn(cx)).await
@@ -149,7 +153,8 @@ impl Connection {
                 Poll::Ready(Ok(())) if read.filled().is_empty() => return Err(LinkError::Closed),
                 Poll::Ready(Ok(())) => self.heard = now,
             }
-            dispatch_all(&self.hub, &self.link, &mut self.decoder, read.filled())?;
+            let since_start = hub.since_start(now);
+            dispatch_all(&self.hub, &self.link, &mut self.decoder, read.filled(), since_start)?;
         }
         cx.waker().wake_by_ref();
         Ok(())
@@ -192,6 +197,7 @@ impl Connection {
             if now.saturating_duration_since(self.heard) >= SILENCE {
                 return Poll::Ready(LinkError::Silent);
             }
+            self.link.ask();
             self.link.say(LINK, Message::Ping { payload: &[] });
             self.tick.as_mut().reset((now + PING_EVERY).into());
         }
@@ -216,11 +222,12 @@ fn dispatch_all(
     link: &Rc<SharedLink>,
     decoder: &mut EnvelopeDecoder,
     input: &[u8],
+    now: Duration,
 ) -> Result<(), LinkError> {
     let world = hub.world.load();
     let mut envelopes = decoder.envelopes(DEFAULT_MAX_ENVELOPE, input);
     while let Some(raw) = envelopes.next() {
-        raw.and_then(|raw| dispatch::envelope(hub, link, &world, &raw)).map_err(LinkError::Envelope)?;
+        raw.and_then(|raw| dispatch::envelope(hub, link, &world, &raw, now)).map_err(LinkError::Envelope)?;
     }
     Ok(())
 }
@@ -229,7 +236,10 @@ fn welcome(hub: &Hub, link: &SharedLink, ack: &HelloAck<'_>) -> Result<(), LinkE
     if ack.version != VERSION {
         return Err(LinkError::Version(ack.version));
     }
-    link.came_up(ack.state, ack.max_envelope);
+    let now = hub.since_start(hub::now());
+    link.came_up(ack.max_envelope, ack.boot_id, now);
+    link.backend().set_state(dispatch::serving_state(ack.state));
+    dispatch::report(hub, link, Report { capacity: ack.capacity, ..Report::default() }, now);
     telemetry::link_up(
         link.cluster.name(),
         link.backend().address(),

@@ -1,16 +1,20 @@
 //! What an envelope of a backend does.
 
 use std::rc::Rc;
+use std::time::Duration;
+
+use rand::RngExt;
 
 use super::shared::SharedLink;
 use crate::base::{Reason, SessionId};
+use crate::cluster::{Report, ServingState};
 use crate::net::hub::Hub;
 use crate::net::seat::{Kick, Order};
 use crate::net::world::World;
 use crate::session::EndReason;
 use crate::telemetry;
 use crate::wire::Measured;
-use crate::wire::link::{self, EnvelopeError, LoadReport, Message, RawEnvelope};
+use crate::wire::link::{self, BackendState, EnvelopeError, LoadReport, Message, RawEnvelope};
 
 /// Carries one envelope out. An error closes the link.
 pub(super) fn envelope(
@@ -18,21 +22,30 @@ pub(super) fn envelope(
     link: &Rc<SharedLink>,
     world: &World,
     raw: &RawEnvelope<'_>,
+    now: Duration,
 ) -> Result<(), EnvelopeError> {
     if let Some((session, frame)) = raw.frame() {
-        deliver(hub, link, world, session, frame);
+        deliver(hub, link, world, session, frame, now);
         return Ok(());
     }
     let envelope = raw.decode()?;
     let session = envelope.session;
     match envelope.message {
-        Message::Frame { payload } => deliver(hub, link, world, session, payload),
+        Message::Frame { payload } => deliver(hub, link, world, session, payload, now),
         Message::Ping { payload } => {
             answer(hub, link, session, Message::Pong { payload, report: LoadReport::default() });
         }
+        Message::Kick(_) if !is_first(hub, link, now) => hub.meter.standby_dropped.add(1),
         Message::Kick(kick) => order(hub, link, session, kick_order(&kick)),
         Message::Refuse { .. } => order(hub, link, session, Order::Refused(link.backend().key())),
-        Message::State { state, text: _ } => link.state.set(state),
+        Message::State { state, text } => {
+            let state = serving_state(state);
+            if link.backend().set_state(state) {
+                telemetry::backend_state(link.cluster.name(), link.backend().address(), state, text);
+            }
+        }
+        Message::Load(load) => report(hub, link, report_of(load), now),
+        Message::Exception(exception) => except(link, &exception, now),
         Message::Error { reason: _, text } => {
             let cluster = link.cluster.name();
             telemetry::backend_error(
@@ -42,10 +55,13 @@ pub(super) fn envelope(
                 text.unwrap_or_default(),
             );
         }
-        Message::Pong { .. } => {}
-        Message::Load(_)
-        | Message::Exception(_)
-        | Message::Bind { .. }
+        Message::Pong { payload: _, report: load } => {
+            link.answered();
+            if load != LoadReport::default() {
+                report(hub, link, report_of(load), now);
+            }
+        }
+        Message::Bind { .. }
         | Message::Move { .. }
         | Message::Attributes { .. }
         | Message::Multicast { .. }
@@ -68,7 +84,11 @@ pub(super) fn envelope(
 
 /// Leaves a frame at its player's seat, if it is one whole frame of the player's layout: anything else would make
 /// the player misread all that follows.
-fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, frame: &[u8]) {
+fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, frame: &[u8], now: Duration) {
+    if !is_first(hub, link, now) {
+        hub.meter.standby_dropped.add(1);
+        return;
+    }
     let Some(seat) = hub.seat(session).filter(|seat| seat.is_taken()) else {
         undelivered(hub, link, session, Reason::PlayerLeft);
         return;
@@ -81,12 +101,56 @@ fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, fram
             return;
         }
     };
+    seat.answered(link.backend().key(), id, now);
+    link.backend().succeeded();
     if seat.deliver(frame, &hub.pool).is_err() {
         seat.order(Order::Leave(EndReason::TooSlow));
         undelivered(hub, link, session, Reason::TooSlow);
         return;
     }
     hub.count_out(world, id, frame.len());
+}
+
+/// Whether what the backend says to players counts: of a hot standby only the first live member's words do.
+fn is_first(hub: &Hub, link: &SharedLink, now: Duration) -> bool {
+    if !link.cluster.is_hot_standby() {
+        return true;
+    }
+    let (first, _) = hub.live_pair(&link.cluster, now);
+    first
+        .and_then(|place| link.cluster.entry.at(place))
+        .is_some_and(|first| first.key() == link.backend().key())
+}
+
+/// Takes in what the backend says of its load.
+pub(super) fn report(hub: &Hub, link: &SharedLink, report: Report, now: Duration) {
+    let drawn = hub.dice.borrow_mut().random_range(0.0..1.0);
+    let slow_start = link.cluster.entry.slow_start();
+    link.backend().report(report, link.mark(), slow_start, drawn, now);
+}
+
+fn report_of(load: LoadReport) -> Report {
+    let share = |ten_thousandths: u16| f64::from(ten_thousandths) / 10_000.0;
+    Report { load: load.load.map(share), sessions: load.sessions, capacity: load.capacity }
+}
+
+pub(super) fn serving_state(state: BackendState) -> ServingState {
+    match state {
+        BackendState::Ok => ServingState::Ok,
+        BackendState::Degraded => ServingState::Degraded,
+        BackendState::Refusing => ServingState::Refusing,
+        BackendState::Draining | BackendState::Stopping => ServingState::Leaving,
+    }
+}
+
+/// Protocol IDs that fail at the backend: they go elsewhere until it says otherwise or the time is over.
+fn except(link: &SharedLink, exception: &link::Exception<'_>, now: Duration) {
+    let length = Duration::from_millis(exception.for_ms.into());
+    let (first, last) = (exception.first_id, exception.last_id);
+    if link.backend().except(first, last, length, now) {
+        let (cluster, backend) = (link.cluster.name(), link.backend().address());
+        telemetry::backend_exception(cluster, backend, (first, last), length, exception.text);
+    }
 }
 
 fn order(hub: &Hub, link: &SharedLink, session: SessionId, order: Order) {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::connection::Connection;
 use super::shared::SharedLink;
 use crate::net::hub::{self, Hub};
-use crate::net::seat::Order;
 use crate::policy::Backoff;
 use crate::telemetry;
 
@@ -31,7 +30,11 @@ pub(in crate::net) async fn keep(hub: Rc<Hub>, link: Rc<SharedLink>) {
                 let error = connection.serve().await;
                 link.went_down();
                 telemetry::link_lost(cluster, backend, hub.worker, &error.to_string());
-                close_sessions(&hub, &link);
+                let now = hub.since_start(hub::now());
+                hub.count_failure(&link.cluster, link.backend(), now);
+                if link.cluster.closes_on_loss() {
+                    hub.close_sessions_of(link.backend().key());
+                }
                 error
             }
             Err(error) => error,
@@ -42,14 +45,5 @@ pub(in crate::net) async fn keep(hub: Rc<Hub>, link: Rc<SharedLink>) {
         let wait = backoff.next(&mut *hub.dice.borrow_mut());
         telemetry::link_retry(cluster, backend, hub.worker, &error.to_string(), wait);
         tokio::time::sleep(wait).await;
-    }
-}
-
-/// Where the cluster says so, its sessions end with their backend; elsewhere each finds out at its next frame.
-fn close_sessions(hub: &Hub, link: &SharedLink) {
-    if link.cluster.closes_on_loss() {
-        for seat in hub.all_seats() {
-            seat.order(Order::BackendLost(link.backend().key()));
-        }
     }
 }

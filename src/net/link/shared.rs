@@ -8,15 +8,14 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::base::{Reason, SessionId};
-use crate::cluster::Backend;
+use crate::cluster::{Backend, Mark};
 use crate::net::seat::{Bell, Seat};
 use crate::net::stream::Dial;
 use crate::net::world::{ClusterView, Door};
 use crate::policy::{Marks, RouteClass};
 use crate::telemetry;
 use crate::wire::link::{
-    BackendState, DEFAULT_MAX_ENVELOPE, Envelope, HEADER_LENGTH, LINK, Message, Open, Transport,
-    append_frame_envelope,
+    DEFAULT_MAX_ENVELOPE, Envelope, HEADER_LENGTH, LINK, Message, Open, Transport, append_frame_envelope,
 };
 
 /// One worker's link to one backend, whether it is up or not.
@@ -28,7 +27,9 @@ pub(in crate::net) struct SharedLink {
     up: Cell<bool>,
     /// How often it came up; sessions that were opened in another life are unknown to the backend.
     epoch: Cell<u32>,
-    pub(super) state: Cell<BackendState>,
+    /// A moment before every report that comes now, and one that becomes so with the next PONG.
+    mark: Cell<Mark>,
+    asked: Cell<Option<Mark>>,
     /// The longest envelope that the backend takes.
     max_envelope: Cell<u32>,
     /// Whole envelopes that wait for the next write.
@@ -56,7 +57,8 @@ impl SharedLink {
             backend,
             up: Cell::new(false),
             epoch: Cell::new(0),
-            state: Cell::new(BackendState::Ok),
+            mark: Cell::default(),
+            asked: Cell::default(),
             max_envelope: Cell::new(DEFAULT_MAX_ENVELOPE),
             out: RefCell::default(),
             in_writing: Cell::new(0),
@@ -77,11 +79,6 @@ impl SharedLink {
 
     pub(in crate::net) fn epoch(&self) -> u32 {
         self.epoch.get()
-    }
-
-    /// Whether a session that the backend does not know may be opened there.
-    pub(in crate::net) fn takes_sessions(&self) -> bool {
-        self.up.get() && matches!(self.state.get(), BackendState::Ok | BackendState::Degraded)
     }
 
     /// Whether a frame of this class and length still goes into the buffer.
@@ -200,13 +197,32 @@ impl SharedLink {
         }
     }
 
-    /// The backend answered: sessions may come.
-    pub(super) fn came_up(&self, state: BackendState, max_envelope: u32) {
-        self.state.set(state);
+    /// The backend is asked something: whatever it reports after its answer, it reports of a later time.
+    pub(super) fn ask(&self) {
+        if self.asked.get().is_none() {
+            self.asked.set(Some(self.backend.mark()));
+        }
+    }
+
+    /// The backend has answered.
+    pub(super) fn answered(&self) {
+        if let Some(mark) = self.asked.take() {
+            self.mark.set(mark);
+        }
+    }
+
+    /// A moment before every report that comes now.
+    pub(super) fn mark(&self) -> Mark {
+        self.mark.get()
+    }
+
+    /// The backend greeted: sessions may come.
+    pub(super) fn came_up(&self, max_envelope: u32, boot: u64, now: Duration) {
+        self.answered();
         self.max_envelope.set(max_envelope);
         self.epoch.set(self.epoch.get() + 1);
         self.up.set(true);
-        self.backend.link_came();
+        self.backend.link_came(boot, now);
     }
 
     /// The connection is gone, and what was in the buffer with it.
@@ -216,6 +232,7 @@ impl SharedLink {
         }
         self.out.borrow_mut().clear();
         self.in_writing.set(0);
+        self.asked.set(None);
         self.wake_waiting();
         self.flushed.ring();
     }

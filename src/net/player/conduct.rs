@@ -4,15 +4,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rand::RngExt;
+
+use super::choose::Turned;
 use super::tally::{Ended, Tally};
 use super::upstream::Upstream;
-use crate::base::{BackendKey, Reason};
+use crate::base::{BackendKey, ProtocolId, Reason};
 use crate::net::hub::{self, Hub};
-use crate::net::link::SharedLink;
+use crate::net::recovery::Refused;
 use crate::net::seat::{Kick, Order, Seat};
-use crate::net::world::{ClusterView, Door, Lane, World};
+use crate::net::world::{Door, Lane, World};
 use crate::router::RouteIndex;
-use crate::session::{Binding, EndReason, Opening, Rules, Session, Verdict};
+use crate::session::{Binding, EndReason, Rules, Session, Verdict};
 use crate::telemetry::Refusal;
 use crate::wire::{Frame, Framing, Notice, NoticeCode};
 
@@ -33,6 +36,8 @@ pub(super) struct Conduct {
 
 /// How long a session waits for a full link that still moves before its frames are judged by their class.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// How long a player is asked to wait where nothing says when it will be better: from here to twice as long.
+const AGAIN: Duration = Duration::from_secs(1);
 
 impl Conduct {
     pub(super) fn new(hub: Rc<Hub>, seat: Rc<Seat>, door: Arc<Door>, session: Session, tally: Tally) -> Self {
@@ -75,80 +80,67 @@ impl Conduct {
         } else {
             self.forward_dedicated(cluster, lane, frame, now)
         };
-        let Some(counts) = lane.meter.of(self.hub.worker) else { return };
-        match sent {
-            Ok(()) => {
+        match (sent, lane.meter.of(self.hub.worker)) {
+            (Ok(()), Some(counts)) => {
                 counts.frames_in.add(1);
                 counts.bytes_in.add(frame.bytes.len() as u64);
             }
-            Err(refusal) => {
-                counts.refused(refusal).add(1);
-                self.notice(&Notice {
-                    route: Some(&lane.name),
-                    id: Some(frame.id),
-                    ..Notice::new(refusal.notice())
-                });
+            (Ok(()), None) => {}
+            (Err(turned), _) => self.turn_away(world, lane, frame.id, &turned),
+        }
+    }
+
+    /// Tells the player that a frame goes nowhere, and why. Of an unavailable route it hears again when that works;
+    /// a route that works and only lets few frames in, it may try again by itself.
+    pub(super) fn turn_away(&self, world: &World, lane: &Lane, id: ProtocolId, turned: &Turned) {
+        if let Some(counts) = lane.meter.of(self.hub.worker) {
+            counts.refused(turned.refusal).add(1);
+        }
+        let refused = Refused { route: Arc::clone(&lane.name), id, only: turned.only };
+        let waits = turned.refusal == Refusal::Unavailable && !self.hub.serves(world, &refused);
+        let retry_after =
+            turned.retry_after.or_else(|| (!waits).then(|| self.soon(turned.refusal)).flatten());
+        let millis = |wait: Duration| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+        self.notice(&Notice {
+            route: Some(&lane.name),
+            id: Some(id),
+            retry_after_ms: retry_after.map(millis),
+            ..Notice::new(turned.refusal.notice())
+        });
+        if waits {
+            self.hub.waiting_room.enter(&self.seat, refused);
+        }
+    }
+
+    /// When to try again what has no time of its own: players that wait for places come back spread out.
+    fn soon(&self, refusal: Refusal) -> Option<Duration> {
+        match refusal {
+            Refusal::Full | Refusal::Unavailable => {
+                Some(AGAIN.mul_f64(self.hub.dice.borrow_mut().random_range(1.0..2.0)))
             }
+            Refusal::Overloaded => None,
         }
     }
 
-    fn forward_shared(
-        &mut self,
-        cluster: &ClusterView,
-        lane: &Lane,
-        frame: &Frame<'_>,
-        now: Instant,
-    ) -> Result<(), Refusal> {
-        let link = self.shared_link(cluster).ok_or(Refusal::Unavailable)?;
-        if !link.admits(lane.class, frame.bytes.len()) {
-            return Err(Refusal::Overloaded);
-        }
-        let backend = link.backend();
-        let binding = Binding { cluster: cluster.key(), backend: backend.key(), epoch: link.epoch() };
-        match self.session.bindings.bind(binding) {
-            Opening::Known => {}
-            Opening::Open => {
-                backend.session_came();
-                link.open(&self.seat, &self.tally.address, &self.door);
-            }
-            Opening::OpenAgain => link.open(&self.seat, &self.tally.address, &self.door),
-        }
-        link.frame(self.seat.id, frame.bytes, now);
-        Ok(())
+    /// When something is due for which nobody else wakes the session.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let reply = self.seat.awaited.borrow().deadline();
+        let own = self.session.next_deadline();
+        own.into_iter().chain(reply).min()
     }
 
-    /// The link of the backend that the session keeps, or of another one if that does not serve.
-    fn shared_link(&mut self, cluster: &ClusterView) -> Option<Rc<SharedLink>> {
-        if cluster.plan.sticky()
-            && let Some(kept) = self.session.bindings.pinned(cluster.key())
-        {
-            let link = self.hub.link(kept).filter(|link| link.is_up() && cluster.has(kept));
-            if link.is_some() {
-                return link;
-            }
-            self.unbind(kept, Reason::Moved);
-        }
-        let hub = Rc::clone(&self.hub);
-        let bindings = &self.session.bindings;
-        let picked = hub.pick(cluster, |backend| {
-            let key = backend.key();
-            !bindings.has_refused(key) && hub.link(key).is_some_and(|link| link.takes_sessions())
-        })?;
-        hub.link(picked.key())
-    }
-
-    /// Forgets a backend of a shared link and tells it so, if it can be told.
-    fn unbind(&mut self, backend: BackendKey, reason: Reason) {
-        if let Some(binding) = self.session.bindings.unbind(backend) {
-            self.part(binding, reason);
-        }
-    }
-
-    fn part(&self, binding: Binding, reason: Reason) {
-        let Some(link) = self.hub.link(binding.backend) else { return };
-        link.backend().session_went();
-        if link.is_up() && link.epoch() == binding.epoch {
-            link.close(self.seat.id, reason);
+    /// Frames that were not answered in time speak against their backend, unless they were lost with a link.
+    pub(super) fn expire_replies(&self, world: &World, now: Instant) {
+        let since_start = self.hub.since_start(now);
+        while let Some(promise) = self.seat.awaited.borrow_mut().overdue(now) {
+            let backend = promise.backend().key();
+            let link = self.hub.link(backend).filter(|link| link.is_up() && link.epoch() == promise.epoch);
+            let carried =
+                link.is_some() || self.upstreams.iter().any(|upstream| upstream.backend.key() == backend);
+            let cluster = world.clusters.iter().find(|cluster| cluster.entry.place_of(backend).is_some());
+            let (true, Some(cluster)) = (carried, cluster) else { continue };
+            self.hub.count_failure(cluster, promise.backend(), since_start);
+            promise.failed(since_start, &mut *self.hub.dice.borrow_mut());
         }
     }
 
@@ -176,10 +168,12 @@ impl Conduct {
                 Order::Kick(kick) => self.kick(&kick, now),
                 Order::Refused(backend) => self.refused(world, backend),
                 Order::BackendLost(backend) => {
-                    if self.session.bindings.iter().any(|binding| binding.backend == backend) {
+                    let dedicated = self.upstreams.iter().any(|upstream| upstream.backend.key() == backend);
+                    if dedicated || self.session.bindings.knows(backend) {
                         self.leave(EndReason::BackendLost, now);
                     }
                 }
+                Order::Recovered(route) => self.recovered(&route),
                 Order::Leave(EndReason::Cut) => self.broken(EndReason::Cut, now),
                 Order::Leave(end) => self.leave(end, now),
             }
@@ -199,16 +193,22 @@ impl Conduct {
         }
     }
 
+    fn recovered(&self, route: &Arc<str>) {
+        if self.seat.recovers(route) {
+            self.notice(&Notice { route: Some(route), ..Notice::new(NoticeCode::Recovered) });
+        }
+    }
+
     /// A backend does not take the session: what it was sent is lost, and the player is told so.
     fn refused(&mut self, world: &World, backend: BackendKey) {
         let Some(binding) = self.session.bindings.refuse(backend) else { return };
         if let Some(link) = self.hub.link(backend) {
-            link.backend().session_went();
+            link.backend().close_session();
         }
         let of_cluster = |lane: &&Lane| {
             world.clusters.get(lane.cluster).is_some_and(|cluster| cluster.key() == binding.cluster)
         };
-        let route = world.lanes.iter().find(of_cluster).map(|lane| lane.name.as_str());
+        let route = world.lanes.iter().find(of_cluster).map(|lane| &*lane.name);
         self.notice(&Notice { route, retry_after_ms: Some(0), ..Notice::new(NoticeCode::Unavailable) });
     }
 

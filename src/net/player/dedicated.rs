@@ -3,18 +3,20 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::choose::{Turned, Wanted};
 use super::conduct::Conduct;
 use super::upstream::{Step, Upstream};
-use crate::base::BackendKey;
-use crate::cluster::Backend;
+use crate::base::{BackendKey, ProtocolId};
+use crate::cluster::{Ask, Backend, Fit};
 use crate::config::{LinkKind, ProxyHeader};
+use crate::net::guard::Promise;
 use crate::net::stream::Dial;
 use crate::net::world::{ClusterView, Lane, World};
 use crate::session::EndReason;
 use crate::telemetry::{self, Refusal};
-use crate::wire::{Frame, FrameDecoder, Notice, NoticeCode, append_proxy_v1, append_proxy_v2};
+use crate::wire::{Frame, FrameDecoder, append_proxy_v1, append_proxy_v2};
 
 impl Conduct {
     /// Puts a frame on the session's own connection to the cluster; makes one if there is none.
@@ -24,13 +26,17 @@ impl Conduct {
         lane: &Lane,
         frame: &Frame<'_>,
         now: Instant,
-    ) -> Result<(), Refusal> {
-        let place = self.upstream_for(cluster, now).ok_or(Refusal::Unavailable)?;
+    ) -> Result<(), Turned> {
+        let wanted = self.wanted(cluster, lane, Some(frame), now);
+        let (place, promise) = self.upstream_for(&wanted)?;
         let upstream = self.upstreams.get_mut(place).ok_or(Refusal::Unavailable)?;
         if !upstream.admits(lane.class, frame.bytes.len()) {
-            return Err(Refusal::Overloaded);
+            return Err(Refusal::Overloaded.into());
         }
         upstream.put(frame.bytes, &self.hub.pool);
+        if let Some(promise) = upstream.promise(promise, lane.reply.is_some()) {
+            self.await_reply(&wanted, promise, now);
+        }
         Ok(())
     }
 
@@ -40,9 +46,13 @@ impl Conduct {
             self.tally.uses(route);
             world.lane(route)
         });
-        let connected = lane.and_then(|(_, cluster)| self.upstream_for(cluster, now));
-        if connected.is_none() {
-            self.leave(EndReason::BackendLost, now);
+        let connected = lane.and_then(|(lane, cluster)| {
+            let wanted = self.wanted(cluster, lane, None, now);
+            self.upstream_for(&wanted).ok()
+        });
+        match connected.and_then(|(place, promise)| Some((self.upstreams.get_mut(place)?, promise))) {
+            Some((upstream, promise)) => drop(upstream.promise(promise, false)),
+            None => self.leave(EndReason::BackendLost, now),
         }
     }
 
@@ -53,32 +63,69 @@ impl Conduct {
         }
     }
 
-    fn upstream_for(&mut self, cluster: &ClusterView, now: Instant) -> Option<usize> {
-        let kept = self.upstreams.iter().position(|upstream| upstream.cluster == cluster.key());
-        if cluster.plan.sticky() && kept.is_some() {
-            return kept;
+    fn wanted<'a>(
+        &self,
+        cluster: &'a ClusterView,
+        lane: &'a Lane,
+        frame: Option<&Frame<'a>>,
+        now: Instant,
+    ) -> Wanted<'a> {
+        let of_cluster = |upstream: &&Upstream| upstream.cluster == cluster.key() && !upstream.stands_in;
+        let kept = self.upstreams.iter().find(of_cluster).filter(|_| cluster.plan.sticky());
+        Wanted {
+            cluster,
+            lane,
+            id: frame.map_or(ProtocolId(0), |frame| frame.id),
+            bytes: frame.map_or(&[], |frame| frame.bytes),
+            kept: kept.and_then(|upstream| cluster.entry.place_of(upstream.backend.key())),
+            now: self.hub.since_start(now),
         }
-        let backend = self.pick_dedicated(cluster, &[], now)?;
-        let same = |upstream: &Upstream| upstream.backend.key() == backend.key();
-        if let Some(known) = self.upstreams.iter().position(same) {
-            return Some(known);
-        }
-        let LinkKind::Dedicated { layout, .. } = cluster.plan.link() else { return None };
-        let mut upstream =
-            Upstream::new(cluster.key(), backend, Arc::clone(layout), cluster.plan.send_buffer());
-        self.dial(&mut upstream, cluster);
-        self.upstreams.push(upstream);
-        Some(self.upstreams.len() - 1)
     }
 
-    fn pick_dedicated(
+    fn upstream_for(&mut self, wanted: &Wanted<'_>) -> Result<(usize, Promise), Turned> {
+        let choice = self.choose(wanted, |backend| self.fit_dedicated(backend, &[], wanted.now))?;
+        let cluster = wanted.cluster;
+        let backend = cluster.entry.at(choice.place).ok_or(Refusal::Unavailable)?;
+        let same = |upstream: &Upstream| upstream.backend.key() == backend.key();
+        if let Some(known) = self.upstreams.iter().position(same) {
+            return Ok((known, choice.promise));
+        }
+        let LinkKind::Dedicated { layout, .. } = cluster.plan.link() else {
+            return Err(Refusal::Unavailable.into());
+        };
+        let send_buffer = cluster.plan.send_buffer();
+        let mut upstream = Upstream::new(cluster.key(), Arc::clone(backend), Arc::clone(layout), send_buffer);
+        upstream.stands_in = choice.stands_in;
+        self.dial(&mut upstream, cluster);
+        self.upstreams.push(upstream);
+        Ok((self.upstreams.len() - 1, choice.promise))
+    }
+
+    fn fit_dedicated(&self, backend: &Backend, tried: &[BackendKey], now: Duration) -> Fit {
+        let key = backend.key();
+        let known = self.upstreams.iter().any(|upstream| upstream.backend.key() == key);
+        match backend.may_be_tried(now) && !tried.contains(&key) {
+            _ if known => Fit::Known,
+            true => Fit::New,
+            false => Fit::No,
+        }
+    }
+
+    /// Another member for frames that could not be handed over, with a place for the session.
+    fn pick_instead(
         &self,
         cluster: &ClusterView,
         tried: &[BackendKey],
         now: Instant,
     ) -> Option<Arc<Backend>> {
-        let since_start = self.hub.since_start(now);
-        self.hub.pick(cluster, |backend| backend.may_be_tried(since_start) && !tried.contains(&backend.key()))
+        let now = self.hub.since_start(now);
+        let ask = Ask { key: self.seat.id.raw(), critical: false, now };
+        let fit = |place| match cluster.entry.at(place) {
+            Some(backend) if self.fit_dedicated(backend, tried, now) == Fit::New => Fit::New,
+            Some(_) | None => Fit::No,
+        };
+        let place = self.hub.pick(cluster, &ask, fit).ok()?;
+        cluster.entry.at(place).filter(|_| cluster.entry.open_session(place, now)).cloned()
     }
 
     fn dial(&self, upstream: &mut Upstream, cluster: &ClusterView) {
@@ -107,7 +154,7 @@ impl Conduct {
         while let Some(upstream) = self.upstreams.get_mut(place) {
             let seat = Rc::clone(&self.seat);
             let before = seat.outbox.borrow().waiting();
-            let step = upstream.turn(cx, &self.hub, world, &mut seat.outbox.borrow_mut());
+            let step = upstream.turn(cx, &self.hub, world, &seat, now);
             if self.is_opaque() && seat.outbox.borrow().waiting() > before {
                 self.session.touched(now);
             }
@@ -127,8 +174,14 @@ impl Conduct {
                 return true;
             }
             Step::Ended => self.upstream_ended(world, place, EndReason::BackendClosed, now),
-            Step::Lost if self.is_opaque() => self.broken(EndReason::BackendLost, now),
-            Step::Lost => self.upstream_ended(world, place, EndReason::BackendLost, now),
+            Step::Lost => {
+                self.count_lost(world, place, now);
+                if self.is_opaque() {
+                    self.broken(EndReason::BackendLost, now);
+                } else {
+                    self.upstream_ended(world, place, EndReason::BackendLost, now);
+                }
+            }
             Step::Malformed(error) => {
                 self.hub.meter.bad_backend_frames.add(1);
                 if let Some(upstream) = self.upstreams.get(place) {
@@ -146,9 +199,16 @@ impl Conduct {
         false
     }
 
+    fn count_lost(&self, world: &World, place: usize, now: Instant) {
+        let Some(upstream) = self.upstreams.get(place) else { return };
+        if let Some(cluster) = world.cluster(upstream.cluster) {
+            self.hub.count_failure(cluster, &upstream.backend, self.hub.since_start(now));
+        }
+    }
+
     fn upstream_ended(&mut self, world: &World, place: usize, end: EndReason, now: Instant) {
         let upstream = self.upstreams.remove(place);
-        let cluster = world.clusters.iter().find(|cluster| cluster.key() == upstream.cluster);
+        let cluster = world.cluster(upstream.cluster);
         let closes = cluster.is_none_or(|cluster| cluster.closes_on_loss());
         drop(upstream);
         let half_closed = self.session.leaving().is_none() && !self.session.is_playing();
@@ -160,14 +220,15 @@ impl Conduct {
     /// A backend could not be reached: the next one gets what waits. With nobody left the player is told for
     /// each frame that waited.
     fn dial_another(&mut self, world: &World, place: usize, error: &std::io::Error, now: Instant) {
+        self.count_lost(world, place, now);
         let mut upstream = self.upstreams.swap_remove(place);
-        let cluster = world.clusters.iter().find(|cluster| cluster.key() == upstream.cluster);
+        let cluster = world.cluster(upstream.cluster);
         upstream.backend.connect_failed(self.hub.since_start(now));
         let name = cluster.map_or("", |cluster| cluster.name());
         telemetry::unreachable_backend(name, upstream.backend.address(), &error.to_string());
         upstream.tried.push(upstream.backend.key());
         let next =
-            cluster.and_then(|cluster| Some((cluster, self.pick_dedicated(cluster, &upstream.tried, now)?)));
+            cluster.and_then(|cluster| Some((cluster, self.pick_instead(cluster, &upstream.tried, now)?)));
         match next {
             Some((cluster, backend)) => {
                 upstream.turn_to(backend);
@@ -186,15 +247,9 @@ impl Conduct {
         let mut frames = decoder.frames(&layout, bytes);
         while let Some(Ok(frame)) = frames.next() {
             let lane = world.router.route(frame.id).and_then(|route| world.lane(route));
-            let Some((lane, _)) = lane else { continue };
-            if let Some(counts) = lane.meter.of(self.hub.worker) {
-                counts.refused(Refusal::Unavailable).add(1);
+            if let Some((lane, _)) = lane {
+                self.turn_away(world, lane, frame.id, &Refusal::Unavailable.into());
             }
-            self.notice(&Notice {
-                route: Some(&lane.name),
-                id: Some(frame.id),
-                ..Notice::new(NoticeCode::Unavailable)
-            });
         }
     }
 }

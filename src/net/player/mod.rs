@@ -1,8 +1,10 @@
 //! The task of one player: each wake-up is one turn that takes orders, reads, forwards, writes and looks at the
 //! deadlines, all without waiting. What the rules say is asked of `session`; the bytes are moved here.
 
+mod choose;
 mod conduct;
 mod dedicated;
+mod shared;
 mod tally;
 mod transport;
 mod upstream;
@@ -86,6 +88,7 @@ impl Player {
         let world = hub.world.load();
         self.conduct.seat.bell.listen(cx.waker());
         self.expire(now);
+        self.conduct.expire_replies(&world, now);
         self.conduct.take_orders(&world, now);
         self.greet(&world, now);
         self.read(cx, &world, now);
@@ -93,7 +96,7 @@ impl Player {
         self.write(cx, now);
         let ended = self.finish(cx, now);
         if ended.is_pending() {
-            self.alarm.set(cx, self.conduct.session.next_deadline(), now);
+            self.alarm.set(cx, self.conduct.next_deadline(), now);
         }
         ended
     }

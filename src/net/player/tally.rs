@@ -37,12 +37,8 @@ impl Tally {
 
     /// Writes the line.
     pub(super) fn log(&self, ended: &Ended<'_>, world: &World, now: Instant) {
-        let routes: Vec<&str> = self
-            .routes
-            .iter()
-            .filter_map(|route| world.lane(*route))
-            .map(|(lane, _)| lane.name.as_str())
-            .collect();
+        let routes: Vec<&str> =
+            self.routes.iter().filter_map(|route| world.lane(*route)).map(|(lane, _)| &*lane.name).collect();
         telemetry::session_ended(&SessionRecord {
             session: ended.session,
             address: self.address,

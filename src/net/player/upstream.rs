@@ -5,13 +5,15 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::base::{BackendKey, ClusterKey};
 use crate::cluster::Backend;
+use crate::net::guard::Promise;
 use crate::net::hub::Hub;
-use crate::net::seat::{Outbox, Pool};
+use crate::net::seat::{Pool, Seat};
 use crate::net::stream::{BackendStream, Dial};
 use crate::net::world::World;
 use crate::policy::{Marks, RouteClass};
@@ -23,6 +25,10 @@ pub(super) struct Upstream {
     pub(super) backend: Arc<Backend>,
     /// Backends that could not be reached for the frames that wait.
     pub(super) tried: Vec<BackendKey>,
+    /// Whether it stands in for another backend of the cluster, which the session keeps.
+    pub(super) stands_in: bool,
+    /// Frames that have succeeded when the connection stands.
+    promises: Vec<Promise>,
     layout: Arc<FrameLayout>,
     phase: Phase,
     /// Whole frames that wait for the backend.
@@ -63,17 +69,19 @@ pub(super) enum Step {
 }
 
 impl Upstream {
+    /// A connection to be made for a session that has a place at the backend already.
     pub(super) fn new(
         cluster: ClusterKey,
         backend: Arc<Backend>,
         layout: Arc<FrameLayout>,
         send_buffer: usize,
     ) -> Self {
-        backend.session_came();
         Self {
             cluster,
             backend,
             tried: Vec::new(),
+            stands_in: false,
+            promises: Vec::new(),
             layout,
             phase: Phase::Gone,
             out: Vec::new(),
@@ -89,12 +97,22 @@ impl Upstream {
         self.phase = Phase::Dialing(Box::pin(dial.connect(preface)));
     }
 
-    /// Goes on with another backend; what waits goes there, since nothing of it was written.
+    /// Goes on with another backend, which has a place for the session already; what waits goes there, since nothing
+    /// of it was written.
     pub(super) fn turn_to(&mut self, backend: Arc<Backend>) {
         self.tried.push(self.backend.key());
-        self.backend.session_went();
-        backend.session_came();
+        self.backend.close_session();
         self.backend = backend;
+    }
+
+    /// Takes the promise of a frame that was put in. Given back if a reply has to keep it; kept by the connection
+    /// that stands already, or by the one that is being made.
+    pub(super) fn promise(&mut self, promise: Promise, by_reply: bool) -> Option<Promise> {
+        if by_reply {
+            return Some(promise);
+        }
+        self.promises.push(promise);
+        None
     }
 
     pub(super) fn admits(&self, class: RouteClass, length: usize) -> bool {
@@ -142,12 +160,18 @@ impl Upstream {
         cx: &mut Context<'_>,
         hub: &Hub,
         world: &World,
-        outbox: &mut Outbox,
+        seat: &Seat,
+        now: Instant,
     ) -> Step {
+        let since_start = hub.since_start(now);
         if let Phase::Dialing(attempt) = &mut self.phase {
             match attempt.as_mut().poll(cx) {
                 Poll::Pending => return Step::Waits,
-                Poll::Ready(Err(error)) => return Step::Unreachable(error),
+                Poll::Ready(Err(error)) => {
+                    let mut dice = hub.dice.borrow_mut();
+                    self.promises.drain(..).for_each(|promise| promise.failed(since_start, &mut *dice));
+                    return Step::Unreachable(error);
+                }
                 Poll::Ready(Ok(stream)) => {
                     self.backend.connected();
                     self.tried.clear();
@@ -155,8 +179,9 @@ impl Upstream {
                 }
             }
         }
+        self.promises.drain(..).for_each(|promise| promise.succeeded(since_start));
         match self.write(cx, &hub.pool) {
-            Ok(()) => self.read(cx, hub, world, outbox),
+            Ok(()) => self.read(cx, hub, world, seat, since_start),
             Err(_) => Step::Lost,
         }
     }
@@ -184,8 +209,9 @@ impl Upstream {
     }
 
     /// Reads while the player takes what comes; whole frames go into the outbox.
-    fn read(&mut self, cx: &mut Context<'_>, hub: &Hub, world: &World, outbox: &mut Outbox) -> Step {
+    fn read(&mut self, cx: &mut Context<'_>, hub: &Hub, world: &World, seat: &Seat, now: Duration) -> Step {
         let Phase::Open(stream) = &mut self.phase else { return Step::Waits };
+        let mut outbox = seat.outbox.borrow_mut();
         let mut buffers = hub.buffers.borrow_mut();
         while !outbox.is_high() {
             let mut read = ReadBuf::new(&mut buffers.scratch);
@@ -195,7 +221,7 @@ impl Upstream {
                 Poll::Ready(Ok(())) if read.filled().is_empty() => {
                     return if self.decoder.is_idle() { Step::Ended } else { Step::Lost };
                 }
-                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Ok(())) => self.backend.succeeded(),
             }
             let bytes = read.filled();
             if self.layout.framing == Framing::Opaque {
@@ -208,6 +234,7 @@ impl Upstream {
                     Ok(frame) => {
                         outbox.append(frame.bytes, &hub.pool);
                         outbox.count_frames(1);
+                        seat.answered(self.backend.key(), frame.id, now);
                         hub.count_out(world, frame.id, frame.bytes.len());
                     }
                     Err(error) => return Step::Malformed(error),
@@ -220,7 +247,7 @@ impl Upstream {
 
 impl Drop for Upstream {
     fn drop(&mut self) {
-        self.backend.session_went();
+        self.backend.close_session();
     }
 }
 

@@ -49,10 +49,13 @@ impl Crowd {
     /// there is always one with room.
     fn has_room(&self, one: &Candidate) -> bool {
         let bound = 5 * (self.sessions + 1) * u128::from(one.weight);
-        4 * u128::from(one.sessions) * self.weight < bound
+        one.sessions < UNBOUND || 4 * u128::from(one.sessions) * self.weight < bound
     }
 }
 
+/// Up to so many sessions no bound is looked at: the second player of the first room would be over 125 % of the mean,
+/// and a key that is torn apart is worse than a few sessions too many.
+const UNBOUND: u32 = 64;
 /// So many homes are tried before members are gone through one by one. With half of all missing, one key in 65,536
 /// comes to that.
 const ATTEMPTS: u64 = 16;

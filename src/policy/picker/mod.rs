@@ -54,7 +54,7 @@ impl Picker {
             Balance::LeastLoad => least_loaded(candidates, dice),
             Balance::Modulo => keyed::by_remainder(candidates, key, ring),
             Balance::ConsistentHash => keyed::by_hash(candidates, key, ring),
-            Balance::HotStandby | Balance::Backup => first_two(candidates).0,
+            Balance::HotStandby | Balance::Backup => open(candidates).next().map(|(place, _)| place),
         }
     }
 
@@ -85,13 +85,6 @@ impl Picker {
         *self.credit.get_mut(place)? -= total * unit;
         Some(place)
     }
-}
-
-/// The first two that serve, in the order of the file: who answers, and who hears everything too.
-#[must_use]
-pub fn first_two(candidates: &[Candidate]) -> (Option<usize>, Option<usize>) {
-    let mut places = open(candidates).map(|(place, _)| place);
-    (places.next(), places.next())
 }
 
 fn drawn(candidates: &[Candidate], dice: &mut impl Rng) -> Option<usize> {

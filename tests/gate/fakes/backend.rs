@@ -26,6 +26,7 @@ pub(crate) enum Event {
     Undelivered { session: SessionId, reason: u16 },
     Error { text: String },
     GoAway,
+    Ping,
     Pong { payload: Vec<u8> },
     Lost,
 }
@@ -51,7 +52,7 @@ pub(crate) struct Backend {
 }
 
 struct Shared {
-    manner: Manner,
+    manner: Mutex<Manner>,
     events: Mutex<Vec<Event>>,
     changed: Notify,
     links: Mutex<Vec<mpsc::Sender<Vec<u8>>>>,
@@ -81,7 +82,7 @@ impl Backend {
         let listener = TcpListener::bind(address).await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let shared = Arc::new(Shared {
-            manner,
+            manner: Mutex::new(manner),
             events: Mutex::default(),
             changed: Notify::new(),
             links: Mutex::default(),
@@ -94,6 +95,11 @@ impl Backend {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it does from now on.
+    pub(crate) fn behave(&self, manner: Manner) {
+        *self.shared.manner.lock().expect("no panic") = manner;
     }
 
     /// All that reached it so far.
@@ -121,6 +127,13 @@ impl Backend {
             }
         })
         .await
+    }
+
+    /// Waits until so many frames have reached it.
+    pub(crate) async fn has_frames(&self, count: usize) {
+        let frames =
+            |events: &[Event]| events.iter().filter(|event| matches!(event, Event::Frame { .. })).count();
+        self.wait("frames", |events| (frames(events) >= count).then_some(())).await;
     }
 
     /// The session of the first OPEN.
@@ -190,7 +203,7 @@ async fn link(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) {
                 if write.write_all(&out).await.is_err() || write.flush().await.is_err() {
                     break;
                 }
-                if shared.manner == Manner::Stuck {
+                if shared.manner() == Manner::Stuck {
                     std::future::pending::<()>().await;
                 }
             }
@@ -205,6 +218,10 @@ async fn link(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) {
 }
 
 impl Shared {
+    fn manner(&self) -> Manner {
+        *self.manner.lock().expect("no panic")
+    }
+
     fn note(&self, event: Event) {
         self.events.lock().expect("no panic").push(event);
         self.changed.notify_waiters();
@@ -222,10 +239,11 @@ impl Shared {
                 self.note(Event::Hello { worker: hello.worker, cluster: hello.cluster.to_owned() });
             }
             Message::Ping { payload } => {
-                answer(LINK, Message::Pong { payload, report: LoadReport::default() })
+                answer(LINK, Message::Pong { payload, report: LoadReport::default() });
+                self.note(Event::Ping);
             }
             Message::Open(open) => {
-                if self.manner == Manner::Refuse {
+                if self.manner() == Manner::Refuse {
                     answer(session, Message::Refuse { reason: 5, text: Some("full") });
                 }
                 self.note(Event::Open {
@@ -236,7 +254,7 @@ impl Shared {
                 });
             }
             Message::Frame { payload } => {
-                if self.manner == Manner::Echo {
+                if self.manner() == Manner::Echo {
                     append_frame_envelope(session, payload, out).expect("a frame");
                 }
                 self.note(Event::Frame { session, bytes: payload.to_vec() });

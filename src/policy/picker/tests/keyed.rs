@@ -130,11 +130,16 @@ fn consistent_hash_moves_few_keys_when_the_file_changes_and_modulo_nine_of_ten()
 fn the_bound_is_125_percent_of_the_share_rounded_up() {
     let mut two = Cluster::new(Balance::ConsistentHash, &[1; 2]);
     let key = (0..).find(|&key| two.place(key) == 0).expect("a key whose home is the first");
-    // The first one's bound: ceil(1.25 x 8 / 2) = 5 in two rows, ceil(1.25 x 7 / 2) = ceil(4.375) = 5 in two, and
-    // with a quarter of the weight ceil(1.25 x 8 / 4) = ceil(2.5) = 3 in two.
-    for (others_weight, sessions, place) in
-        [(1, [4, 3], 0), (1, [5, 2], 1), (1, [4, 2], 0), (1, [5, 1], 1), (3, [2, 5], 0), (3, [3, 4], 1)]
-    {
+    // The first one's bound: ceil(1.25 x 701 / 2) = ceil(438.1) = 439 in two rows, and with a quarter of the weight
+    // ceil(1.25 x 701 / 4) = ceil(219.1) = 220 in two. Below 64 sessions there is none.
+    for (others_weight, sessions, place) in [
+        (1, [438, 262], 0),
+        (1, [439, 261], 1),
+        (3, [219, 481], 0),
+        (3, [220, 480], 1),
+        (1, [63, 0], 0),
+        (1, [64, 0], 1),
+    ] {
         two.candidates[1].weight = others_weight;
         two.candidates[0].sessions = sessions[0];
         two.candidates[1].sessions = sessions[1];
@@ -150,11 +155,11 @@ fn those_who_do_not_serve_do_not_count_for_the_bound() {
     for (others_sessions, others_weight) in [(1000, 1), (0, 1000)] {
         three.candidates[2].sessions = others_sessions;
         three.candidates[2].weight = others_weight;
-        three.candidates[0].sessions = 4;
-        three.candidates[1].sessions = 3;
+        three.candidates[0].sessions = 438;
+        three.candidates[1].sessions = 262;
         assert_eq!(three.place(key), 0);
-        three.candidates[0].sessions = 5;
-        three.candidates[1].sessions = 2;
+        three.candidates[0].sessions = 439;
+        three.candidates[1].sessions = 261;
         assert_eq!(three.place(key), 1);
     }
 }
@@ -178,7 +183,8 @@ fn nobody_gets_more_than_its_bound_of_a_skewed_stream() {
     let mut cluster = Cluster::new(Balance::ConsistentHash, &weights);
     let unbound = Cluster::new(Balance::ConsistentHash, &weights);
     let mut without_bound = [0_u32; 10];
-    let bound = |total: u32, weight: u32| (1.25 * f64::from(total) * f64::from(weight) / 20.0).ceil();
+    let bound =
+        |total: u32, weight: u32| (1.25 * f64::from(total) * f64::from(weight) / 20.0).ceil().max(64.0);
     for total in 1..=20_000_u32 {
         let key = zipf(&mut dice);
         without_bound[unbound.place(key)] += 1;

@@ -72,18 +72,6 @@ fn backup_and_hot_standby_take_the_first_live_one() {
 }
 
 #[test]
-fn a_hot_standby_is_the_second_live_one() {
-    let mut four = candidates(&[1, 0, 1, 1]);
-    assert_eq!(first_two(&four), (Some(0), Some(2)));
-    four[0].serves = false;
-    assert_eq!(first_two(&four), (Some(2), Some(3)));
-    four[2].serves = false;
-    assert_eq!(first_two(&four), (Some(3), None));
-    four[3].serves = false;
-    assert_eq!(first_two(&four), (None, None));
-}
-
-#[test]
 fn nobody_serves_or_weighs_anything_picks_nobody() {
     let mut dice = SmallRng::seed_from_u64(1);
     let mut down = candidates(&[1; 12]);

@@ -1,0 +1,381 @@
+//! What is true of one backend now, shared by all workers and the control thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::exceptions::Exceptions;
+use super::reports::{Crowd, Local, Mark, Report, Reports, scaled};
+use crate::base::{BackendKey, ProtocolId};
+use crate::policy::{Outlier, OutlierRules, slow_start_factor};
+
+/// A backend for the life of the process. Times are counted from the gateway's start.
+#[derive(Debug)]
+pub struct Backend {
+    key: BackendKey,
+    address: String,
+    sessions: AtomicU32,
+    links: AtomicU32,
+    /// Whether a shared link ever came up.
+    was_linked: AtomicBool,
+    state: AtomicU8,
+    /// Whether its probes say that it lives.
+    up: AtomicBool,
+    /// Milliseconds at which slow start began; [`WARM`]: it has none.
+    cold_since: AtomicU64,
+    /// The backend's own number of its present life.
+    boot: AtomicU64,
+    /// Before this time (in milliseconds) no new connection is tried.
+    shunned_until: AtomicU64,
+    /// Failed connections in a row.
+    failures: AtomicU32,
+    exceptions: Exceptions,
+    pub(super) reports: Reports,
+    pub(super) outlier: Outlier,
+}
+
+/// What a backend says of its own readiness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServingState {
+    /// It takes sessions.
+    Ok,
+    /// It takes sessions when others are short.
+    Degraded,
+    /// It takes no new sessions.
+    Refusing,
+    /// It takes no new sessions and will end.
+    Leaving,
+}
+
+impl ServingState {
+    /// The word of the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Refusing => "refusing",
+            Self::Leaving => "leaving",
+        }
+    }
+}
+
+const WARM: u64 = u64::MAX;
+const STATES: [ServingState; 4] =
+    [ServingState::Ok, ServingState::Degraded, ServingState::Refusing, ServingState::Leaving];
+
+impl Backend {
+    /// One that was there at the gateway's own start is up; one that came later is down until a probe succeeds.
+    pub(super) fn new(key: BackendKey, address: String, crowd: Arc<Crowd>, up: bool) -> Self {
+        Self {
+            key,
+            address,
+            sessions: AtomicU32::new(0),
+            links: AtomicU32::new(0),
+            was_linked: AtomicBool::new(false),
+            state: AtomicU8::new(0),
+            up: AtomicBool::new(up),
+            cold_since: AtomicU64::new(WARM),
+            boot: AtomicU64::new(0),
+            shunned_until: AtomicU64::new(0),
+            failures: AtomicU32::new(0),
+            exceptions: Exceptions::default(),
+            reports: Reports::new(crowd),
+            outlier: Outlier::default(),
+        }
+    }
+
+    /// Its key for the life of the process.
+    #[must_use]
+    pub fn key(&self) -> BackendKey {
+        self.key
+    }
+
+    /// `host:port` as the configuration says it.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Sessions of this gateway that it serves now, over all workers.
+    #[must_use]
+    pub fn sessions(&self) -> u32 {
+        self.sessions.load(Ordering::Relaxed)
+    }
+
+    /// Takes a place for one more session; false when `limit` (sessions of this gateway) or what it reported last
+    /// lets none in.
+    #[must_use]
+    pub fn open_session(&self, limit: u32) -> bool {
+        let one_more = |sessions| (sessions < limit).then_some(sessions + 1);
+        if self.sessions.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+            return false;
+        }
+        let opened = self.reports.open();
+        if !opened {
+            self.close_session();
+        }
+        opened
+    }
+
+    /// A session that had a place there left.
+    pub fn close_session(&self) {
+        self.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Shared links that are up, at most one per worker.
+    #[must_use]
+    pub fn links(&self) -> u32 {
+        self.links.load(Ordering::Relaxed)
+    }
+
+    /// A shared link came up to a backend that says this `boot` number of its life. After a life of its own, or
+    /// after all links were gone, it starts slowly.
+    pub fn link_came(&self, boot: u64, now: Duration) {
+        let first = self.links.fetch_add(1, Ordering::Relaxed) == 0;
+        let known = self.was_linked.swap(true, Ordering::Relaxed);
+        let reborn = self.boot.swap(boot, Ordering::Relaxed) != boot && known;
+        if reborn {
+            self.reports.forget();
+            self.exceptions.clear();
+        }
+        if known && (first || reborn) {
+            self.start_slowly(now);
+        }
+    }
+
+    /// A shared link was lost.
+    pub fn link_went(&self) {
+        self.links.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// What the backend says of its readiness; whether that is new.
+    pub fn set_state(&self, state: ServingState) -> bool {
+        let code = STATES.iter().position(|known| *known == state).and_then(|place| u8::try_from(place).ok());
+        let code = code.unwrap_or(0);
+        self.state.swap(code, Ordering::Relaxed) != code
+    }
+
+    /// What it said last of its readiness.
+    #[must_use]
+    pub fn state(&self) -> ServingState {
+        STATES.get(usize::from(self.state.load(Ordering::Relaxed))).copied().unwrap_or(ServingState::Ok)
+    }
+
+    /// Whether its probes say that it lives.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    /// What a row of probes says of it. Coming back, it starts slowly.
+    pub fn set_up(&self, up: bool, now: Duration) {
+        let was_up = self.up.swap(up, Ordering::Relaxed);
+        if up && !was_up {
+            self.start_slowly(now);
+        }
+    }
+
+    /// Whether it is out for what real traffic said of it.
+    #[must_use]
+    pub fn is_ejected(&self, now: Duration) -> bool {
+        self.outlier.is_ejected(now)
+    }
+
+    /// Whether it counts as healthy: it lives and is not out.
+    #[must_use]
+    pub fn is_healthy(&self, now: Duration) -> bool {
+        self.is_up() && !self.is_ejected(now)
+    }
+
+    /// Real traffic succeeded there.
+    pub fn succeeded(&self) {
+        self.outlier.succeeded();
+    }
+
+    fn start_slowly(&self, now: Duration) {
+        self.cold_since.store(millis(now), Ordering::Relaxed);
+    }
+
+    /// How much of its weight and limits it has now, 0.1 to 1.0: less than all while it starts slowly, after
+    /// joining, after it was down, and after it was out.
+    #[must_use]
+    pub fn slow_start(&self, slow_start: Duration, now: Duration) -> f64 {
+        let cold = match self.cold_since.load(Ordering::Relaxed) {
+            WARM => None,
+            since => Some(Duration::from_millis(since)),
+        };
+        let back = self.outlier.back_since(now);
+        match cold.max(back) {
+            Some(since) => slow_start_factor(now.saturating_sub(since), slow_start),
+            None => 1.0,
+        }
+    }
+
+    /// A moment for [`Backend::report`], to be taken when the backend is asked something.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { opened: self.reports.opened() }
+    }
+
+    /// Takes in what the backend says of itself, made after `mark`, `slow_start` being its cluster's; `drawn` is
+    /// drawn evenly from 0..1.
+    pub fn report(&self, report: Report, mark: Mark, slow_start: Duration, drawn: f64, now: Duration) {
+        let factor = self.slow_start(slow_start, now);
+        self.reports.take(report, mark, &Local { sessions: self.sessions(), factor, drawn, now });
+    }
+
+    /// The most sessions of this gateway that it may have now.
+    pub(super) fn limit(&self, max_sessions: Option<u32>, factor: f64) -> u32 {
+        let said = self.reports.capacity().filter(|_| !self.reports.limits());
+        let limit = max_sessions.unwrap_or(u32::MAX).min(said.unwrap_or(u32::MAX));
+        if limit == u32::MAX { limit } else { scaled(limit, factor) }
+    }
+
+    /// The backend says that it fails for these protocol IDs, ends included, for so long. Whether that is new for
+    /// the first of them.
+    pub fn except(&self, first: u32, last: u32, length: Duration, now: Duration) -> bool {
+        let is_new = self.excepts(ProtocolId(first.into()), now).is_none();
+        self.exceptions.add(first, last, now + length);
+        is_new
+    }
+
+    /// How long it still fails for this ID, as it has said itself.
+    #[must_use]
+    pub fn excepts(&self, id: ProtocolId, now: Duration) -> Option<Duration> {
+        self.exceptions.until(id, now).map(|end| end.saturating_sub(now))
+    }
+
+    /// Counts a failure of real traffic; how long the backend is out if that was one too many. `may_eject` is
+    /// asked only then.
+    pub(super) fn failed(
+        &self,
+        rules: &OutlierRules,
+        now: Duration,
+        may_eject: impl FnOnce() -> bool,
+    ) -> Option<Duration> {
+        self.outlier.failed(rules, now, may_eject)
+    }
+
+    /// Whether a new connection may be tried.
+    #[must_use]
+    pub fn may_be_tried(&self, now: Duration) -> bool {
+        millis(now) >= self.shunned_until.load(Ordering::Relaxed)
+    }
+
+    /// A new connection worked: nothing stands against the next one.
+    pub fn connected(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+        self.shunned_until.store(0, Ordering::Relaxed);
+    }
+
+    /// A new connection failed: the next is tried after a second, two, four, and at last every eight.
+    pub fn connect_failed(&self, now: Duration) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed);
+        let wait = Duration::from_secs(1 << failures.min(3));
+        self.shunned_until.store(millis(now + wait), Ordering::Relaxed);
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLOW: Duration = Duration::from_secs(10);
+
+    fn backend(up: bool) -> Backend {
+        Backend::new(BackendKey(0), "127.0.0.1:1".to_owned(), Arc::default(), up)
+    }
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn factor(backend: &Backend, now: u64) -> f64 {
+        (backend.slow_start(SLOW, at(now)) * 100.0).round() / 100.0
+    }
+
+    #[test]
+    fn a_failed_backend_is_left_alone_for_longer_each_time_until_it_works() {
+        let backend = backend(true);
+        let mut now = at(100);
+        for wait in [1, 2, 4, 8, 8] {
+            backend.connect_failed(now);
+            assert!(!backend.may_be_tried(now + at(wait) - Duration::from_millis(1)));
+            now += at(wait);
+            assert!(backend.may_be_tried(now));
+        }
+        backend.connected();
+        backend.connect_failed(now);
+        assert!(backend.may_be_tried(now + at(1)));
+    }
+
+    #[test]
+    fn slow_start_is_for_joining_and_recovery_and_not_for_the_gateways_own_start() {
+        assert_eq!(factor(&backend(true), 0), 1.0);
+        let joined = backend(false);
+        joined.set_up(true, at(100));
+        assert_eq!([100, 101, 105, 110].map(|now| factor(&joined, now)), [0.1, 0.1, 0.5, 1.0]);
+        joined.set_up(true, at(110));
+        assert_eq!(factor(&joined, 110), 1.0, "a success more is no recovery");
+        joined.set_up(false, at(200));
+        joined.set_up(true, at(300));
+        assert_eq!(factor(&joined, 302), 0.2);
+    }
+
+    #[test]
+    fn all_links_lost_or_a_new_life_start_slowly_and_the_first_link_does_not() {
+        let backend = backend(true);
+        backend.link_came(7, at(1));
+        backend.link_came(7, at(1));
+        assert_eq!(factor(&backend, 1), 1.0);
+        backend.link_went();
+        backend.link_came(7, at(50));
+        assert_eq!(factor(&backend, 50), 1.0, "the other link stood");
+        backend.link_went();
+        backend.link_went();
+        backend.link_came(7, at(100));
+        assert_eq!(factor(&backend, 103), 0.3);
+        backend.link_came(8, at(200));
+        assert_eq!(factor(&backend, 204), 0.4);
+    }
+
+    #[test]
+    fn a_new_life_has_forgotten_what_the_old_one_reported() {
+        let backend = backend(true);
+        backend.link_came(7, at(1));
+        let full = Report { load: Some(1.0), sessions: Some(5), capacity: Some(5) };
+        backend.report(full, backend.mark(), SLOW, 0.0, at(1));
+        backend.except(1, 9, at(60), at(1));
+        assert!(!backend.open_session(u32::MAX) && backend.excepts(ProtocolId(5), at(2)).is_some());
+        backend.link_went();
+        backend.link_came(8, at(2));
+        assert!(backend.open_session(u32::MAX) && backend.excepts(ProtocolId(5), at(2)).is_none());
+    }
+
+    #[test]
+    fn a_place_that_the_report_does_not_give_is_no_session() {
+        let backend = backend(true);
+        let one = Report { load: None, sessions: Some(0), capacity: Some(1) };
+        backend.report(one, backend.mark(), SLOW, 0.0, at(1));
+        assert_eq!([backend.open_session(9), backend.open_session(9)], [true, false]);
+        assert_eq!(backend.sessions(), 1);
+        backend.close_session();
+        assert!(!backend.open_session(9), "who left may still be counted by the report");
+    }
+
+    #[test]
+    fn a_limit_of_sessions_holds_and_slow_start_holds_it_down() {
+        let backend = backend(true);
+        assert_eq!([backend.open_session(1), backend.open_session(1)], [true, false]);
+        assert_eq!(backend.limit(Some(50), 0.1), 5);
+        assert_eq!(backend.limit(None, 0.1), u32::MAX);
+        let greeting = Report { capacity: Some(20), ..Report::default() };
+        backend.report(greeting, backend.mark(), SLOW, 0.0, at(1));
+        assert_eq!(backend.limit(Some(50), 1.0), 20, "a capacity alone limits this gateway's own");
+    }
+}

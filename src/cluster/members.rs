@@ -1,0 +1,148 @@
+//! A cluster of one plan: its members in the order of the file, and the rules by which they serve.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::backend::{Backend, ServingState};
+use crate::base::{BackendKey, ClusterKey};
+use crate::config;
+use crate::policy::{Balance, OutlierRules, Ring, may_eject};
+
+/// A cluster: its stable key, its members, its rules.
+#[derive(Debug)]
+pub struct Cluster {
+    key: ClusterKey,
+    name: String,
+    pub(super) members: Vec<Member>,
+    pub(super) balance: Balance,
+    pub(super) ring: Ring,
+    pub(super) slow_start: Duration,
+    pub(super) panic_threshold: u8,
+    /// Whether some members are in the gateway's zone and some are not.
+    pub(super) zoned: bool,
+    outlier: OutlierRules,
+}
+
+/// A backend and its place in a cluster of one plan.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) backend: Arc<Backend>,
+    pub(super) weight: u32,
+    pub(super) max_sessions: Option<u32>,
+    /// Whether it is in the gateway's zone.
+    pub(super) local: bool,
+}
+
+impl Member {
+    pub(super) fn new(backend: Arc<Backend>, plan: &config::Backend, zone: &str) -> Self {
+        let local = !zone.is_empty() && plan.zone() == zone;
+        Self { backend, weight: plan.weight(), max_sessions: plan.max_sessions(), local }
+    }
+}
+
+impl Cluster {
+    pub(super) fn new(key: ClusterKey, plan: &config::Cluster, members: Vec<Member>) -> Self {
+        let names: Vec<_> = members.iter().map(|member| (member.backend.address(), member.weight)).collect();
+        Self {
+            key,
+            name: plan.name().to_owned(),
+            balance: plan.balance(),
+            ring: Ring::new(plan.balance(), &names),
+            slow_start: plan.slow_start(),
+            panic_threshold: plan.panic_threshold(),
+            zoned: members.iter().any(|member| member.local) && !members.iter().all(|member| member.local),
+            outlier: *plan.outlier(),
+            members,
+        }
+    }
+
+    /// Its key for the life of the process.
+    #[must_use]
+    pub fn key(&self) -> ClusterKey {
+        self.key
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The rule by which its backends share the sessions.
+    #[must_use]
+    pub fn balance(&self) -> Balance {
+        self.balance
+    }
+
+    /// How long a backend starts slowly.
+    #[must_use]
+    pub fn slow_start(&self) -> Duration {
+        self.slow_start
+    }
+
+    /// Its backends, in the order of the file.
+    pub fn members(&self) -> impl ExactSizeIterator<Item = &Arc<Backend>> {
+        self.members.iter().map(|member| &member.backend)
+    }
+
+    /// The backend at a place of the list.
+    #[must_use]
+    pub fn at(&self, place: usize) -> Option<&Arc<Backend>> {
+        self.members.get(place).map(|member| &member.backend)
+    }
+
+    /// The place of a backend, if it is still one of the cluster's.
+    #[must_use]
+    pub fn place_of(&self, key: BackendKey) -> Option<usize> {
+        self.members.iter().position(|member| member.backend.key() == key)
+    }
+
+    /// Whether the member at a place serves the sessions it has: healthy, or so few are that health is ignored.
+    #[must_use]
+    pub fn keeps(&self, place: usize, now: Duration) -> bool {
+        self.at(place).is_some_and(|backend| backend.is_healthy(now)) || self.is_in_panic(now)
+    }
+
+    /// Takes a place for a new session at a member; false when its limits let none in.
+    #[must_use]
+    pub fn open_session(&self, place: usize, now: Duration) -> bool {
+        self.members.get(place).is_some_and(|member| member.backend.open_session(self.limit(member, now)))
+    }
+
+    /// The first two members in file order that live: reachable, not about to end, and healthy as far as health
+    /// counts now.
+    pub fn live_pair(
+        &self,
+        now: Duration,
+        reachable: impl Fn(&Backend) -> bool,
+    ) -> (Option<usize>, Option<usize>) {
+        let panic = self.is_in_panic(now);
+        let lives = |member: &Member| {
+            let backend = &member.backend;
+            let able = panic || backend.is_healthy(now);
+            able && member.weight > 0 && backend.state() != ServingState::Leaving && reachable(backend)
+        };
+        let mut live =
+            self.members.iter().enumerate().filter(|(_, member)| lives(member)).map(|(place, _)| place);
+        (live.next(), live.next())
+    }
+
+    pub(super) fn limit(&self, member: &Member, now: Duration) -> u32 {
+        member.backend.limit(member.max_sessions, member.backend.slow_start(self.slow_start, now))
+    }
+
+    /// Counts a failure of real traffic at a backend; how long it is out if that was one too many.
+    pub fn failed(&self, backend: BackendKey, now: Duration) -> Option<Duration> {
+        let backend = self.at(self.place_of(backend)?)?;
+        let out = || self.members().filter(|member| member.is_ejected(now)).count();
+        let may = || may_eject(out(), self.members.len(), self.outlier.max_percent);
+        backend.failed(&self.outlier, now, may)
+    }
+
+    /// Whether fewer than `panic_threshold` percent of the members are healthy.
+    #[must_use]
+    pub fn is_in_panic(&self, now: Duration) -> bool {
+        let healthy = self.members().filter(|backend| backend.is_healthy(now)).count();
+        healthy * 100 < usize::from(self.panic_threshold) * self.members.len()
+    }
+}

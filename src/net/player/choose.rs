@@ -1,0 +1,182 @@
+//! Which backend a frame goes to: the one its session keeps, one that stands in while the route's breaker is open
+//! there, or the one that the balance gives.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use super::conduct::Conduct;
+use crate::base::{BackendKey, ProtocolId};
+use crate::cluster::{Ask, Backend, Fit, Miss};
+use crate::config::HashOn;
+use crate::net::guard::Promise;
+use crate::net::world::{ClusterView, Lane};
+use crate::policy::{RouteClass, stable_hash};
+use crate::telemetry::Refusal;
+use crate::wire::read_number;
+
+/// A frame that wants a backend.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) cluster: &'a ClusterView,
+    pub(super) lane: &'a Lane,
+    pub(super) id: ProtocolId,
+    pub(super) bytes: &'a [u8],
+    /// The place of the member that the session keeps, if it does and that serves.
+    pub(super) kept: Option<usize>,
+    /// Since the gateway's start.
+    pub(super) now: Duration,
+}
+
+/// Who gets it.
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub(super) place: usize,
+    /// Whether the session has a new place there, to be given back if the frame does not go.
+    pub(super) opened: bool,
+    /// Whether the backend only stands in for the one that the session keeps.
+    pub(super) stands_in: bool,
+    pub(super) promise: Promise,
+}
+
+/// Why nobody does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turned {
+    pub(super) refusal: Refusal,
+    pub(super) retry_after: Option<Duration>,
+    /// The only backend that could have served the session.
+    pub(super) only: Option<BackendKey>,
+}
+
+/// How many members are tried for one frame when the first ones turn it away at the last moment.
+const TRIES: usize = 4;
+
+impl Conduct {
+    /// Chooses a member. `fit` says what the session is to it, where it can be reached and has not refused.
+    pub(super) fn choose(
+        &self,
+        wanted: &Wanted<'_>,
+        fit: impl Fn(&Backend) -> Fit,
+    ) -> Result<Choice, Turned> {
+        if wanted.cluster.is_hot_standby() {
+            let (first, _) = self.hub.live_pair(wanted.cluster, wanted.now);
+            let place = first.ok_or_else(|| self.turned(wanted, Refusal::Unavailable))?;
+            return self.take(wanted, place, &fit).map_err(|refusal| self.turned(wanted, refusal));
+        }
+        if let Some(kept) = wanted.kept {
+            match self.take(wanted, kept, |_| Fit::Known) {
+                Ok(choice) => return Ok(choice),
+                Err(refusal) if wanted.cluster.closes_on_loss() => return Err(self.turned(wanted, refusal)),
+                Err(_) => {}
+            }
+        }
+        let mut choice = self.choose_other(wanted, fit)?;
+        choice.stands_in = wanted.kept.is_some();
+        Ok(choice)
+    }
+
+    fn choose_other(&self, wanted: &Wanted<'_>, fit: impl Fn(&Backend) -> Fit) -> Result<Choice, Turned> {
+        let tried = Cell::new([wanted.kept.unwrap_or(usize::MAX); TRIES + 1]);
+        let fit = |place: usize| match wanted.cluster.entry.at(place) {
+            Some(backend) if !tried.get().contains(&place) && passes(wanted, place) => fit(backend),
+            Some(_) | None => Fit::No,
+        };
+        let ask = self.ask(wanted);
+        for turn in 0..TRIES {
+            let standing_in =
+                || wanted.kept.and_then(|_| places(wanted).find(|place| fit(*place) == Fit::Known));
+            let picked = standing_in().map_or_else(|| self.hub.pick(wanted.cluster, &ask, fit), Ok);
+            let place = picked.map_err(|miss| self.turned(wanted, refusal_of(miss)))?;
+            if let Ok(choice) = self.take(wanted, place, |_| fit(place)) {
+                return Ok(choice);
+            }
+            let mut places = tried.get();
+            places.iter_mut().skip(turn + 1).take(1).for_each(|slot| *slot = place);
+            tried.set(places);
+        }
+        Err(self.turned(wanted, Refusal::Unavailable))
+    }
+
+    /// Takes a place at a member and passes the route's breaker there.
+    fn take(
+        &self,
+        wanted: &Wanted<'_>,
+        place: usize,
+        fit: impl Fn(&Backend) -> Fit,
+    ) -> Result<Choice, Refusal> {
+        let cluster = &wanted.cluster.entry;
+        let (Some(backend), Some(guard)) = (cluster.at(place), wanted.lane.guards.get(place)) else {
+            return Err(Refusal::Unavailable);
+        };
+        if backend.excepts(wanted.id, wanted.now).is_some() {
+            return Err(Refusal::Unavailable);
+        }
+        let entered = guard.enter(wanted.now, &mut *self.hub.dice.borrow_mut());
+        let promise = entered.map_err(|_| Refusal::Unavailable)?;
+        let opened = fit(backend) == Fit::New;
+        if opened && !cluster.open_session(place, wanted.now) {
+            return Err(Refusal::Full);
+        }
+        Ok(Choice { place, opened, stands_in: false, promise })
+    }
+
+    fn ask(&self, wanted: &Wanted<'_>) -> Ask {
+        let keyed = wanted.cluster.entry.balance().needs_key();
+        Ask {
+            key: if keyed { self.key(wanted) } else { 0 },
+            critical: wanted.lane.class == RouteClass::Critical,
+            now: wanted.now,
+        }
+    }
+
+    /// What a keyed balance goes by: numbers as they are, so that an operator can count them out. A frame without the field, and a session without an account, go by the
+    /// session.
+    fn key(&self, wanted: &Wanted<'_>) -> u64 {
+        let session = self.seat.id.raw();
+        match wanted.cluster.plan.hash_on() {
+            HashOn::Session | HashOn::Account => session,
+            HashOn::ClientIp => match self.tally.address.ip() {
+                std::net::IpAddr::V4(ip) => stable_hash(&ip.octets()),
+                std::net::IpAddr::V6(ip) => stable_hash(&ip.octets()),
+            },
+            HashOn::Field { offset, width, order } => {
+                let field =
+                    wanted.bytes.get(usize::from(offset)..).and_then(|rest| rest.get(..width.bytes()));
+                field.map_or(session, |field| read_number(field, order))
+            }
+        }
+    }
+
+    /// What the player is told: how long until a backend may be tried again, as far as that is known.
+    fn turned(&self, wanted: &Wanted<'_>, refusal: Refusal) -> Turned {
+        let kept = wanted.kept.filter(|_| wanted.cluster.closes_on_loss());
+        let mine = |place: &usize| refusal == Refusal::Unavailable && kept.is_none_or(|kept| kept == *place);
+        let retry_after = places(wanted).filter(mine).filter_map(|place| opens_in(wanted, place)).min();
+        let only = kept.and_then(|place| Some(wanted.cluster.entry.at(place)?.key()));
+        Turned { refusal, retry_after, only }
+    }
+}
+
+fn refusal_of(miss: Miss) -> Refusal {
+    match miss {
+        Miss::Nobody => Refusal::Unavailable,
+        Miss::Full => Refusal::Full,
+    }
+}
+
+fn places(wanted: &Wanted<'_>) -> std::ops::Range<usize> {
+    0..wanted.lane.guards.len()
+}
+
+/// Whether a member takes frames of this route and with this ID.
+fn passes(wanted: &Wanted<'_>, place: usize) -> bool {
+    let guard = wanted.lane.guards.get(place);
+    guard.is_some_and(|guard| {
+        guard.may_enter(wanted.now) && guard.backend().excepts(wanted.id, wanted.now).is_none()
+    })
+}
+
+/// When a member takes frames of this route and with this ID again, if that is why it does not.
+fn opens_in(wanted: &Wanted<'_>, place: usize) -> Option<Duration> {
+    let guard = wanted.lane.guards.get(place)?;
+    guard.remaining(wanted.now).max(guard.backend().excepts(wanted.id, wanted.now))
+}

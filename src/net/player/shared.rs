@@ -1,0 +1,137 @@
+//! Forwarding over shared links.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::choose::{Choice, Turned, Wanted};
+use super::conduct::Conduct;
+use crate::base::{BackendKey, Reason};
+use crate::cluster::{Backend, Fit};
+use crate::net::guard::Promise;
+use crate::net::link::SharedLink;
+use crate::net::world::{ClusterView, Lane};
+use crate::session::{Binding, Opening};
+use crate::telemetry::Refusal;
+use crate::wire::Frame;
+
+/// How many frames of one session may wait for their replies: more is no game, and each is looked at in every turn.
+const MOST_AWAITED: usize = 256;
+
+impl Conduct {
+    /// Puts a frame on the link of the backend that serves it.
+    pub(super) fn forward_shared(
+        &mut self,
+        cluster: &ClusterView,
+        lane: &Lane,
+        frame: &Frame<'_>,
+        now: Instant,
+    ) -> Result<(), Turned> {
+        let since_start = self.hub.since_start(now);
+        let kept = self.kept_shared(cluster, since_start);
+        let wanted = Wanted { cluster, lane, id: frame.id, bytes: frame.bytes, kept, now: since_start };
+        let choice = self.choose(&wanted, |backend| self.fit_shared(backend))?;
+        self.send(&wanted, choice, now)?;
+        if cluster.is_hot_standby() {
+            self.send_to_standby(&wanted, now);
+        }
+        Ok(())
+    }
+
+    /// The member that the session keeps. One that does not serve any more is forgotten.
+    fn kept_shared(&mut self, cluster: &ClusterView, now: Duration) -> Option<usize> {
+        if !cluster.plan.sticky() || cluster.is_hot_standby() {
+            return None;
+        }
+        let kept = self.session.bindings.pinned(cluster.key())?;
+        let is_up = self.hub.link(kept).is_some_and(|link| link.is_up());
+        let place = cluster.entry.place_of(kept).filter(|place| is_up && cluster.keeps_sessions(*place, now));
+        if place.is_none() {
+            self.unbind(kept, Reason::Moved);
+        }
+        place
+    }
+
+    fn fit_shared(&self, backend: &Backend) -> Fit {
+        let key = backend.key();
+        let is_up = self.hub.link(key).is_some_and(|link| link.is_up());
+        match is_up && !self.session.bindings.has_refused(key) {
+            false => Fit::No,
+            true if self.session.bindings.knows(key) => Fit::Known,
+            true => Fit::New,
+        }
+    }
+
+    fn send(&mut self, wanted: &Wanted<'_>, choice: Choice, now: Instant) -> Result<(), Turned> {
+        let Choice { place, opened, stands_in, promise } = choice;
+        let backend = wanted.cluster.entry.at(place);
+        let link = backend.and_then(|backend| self.hub.link(backend.key()));
+        let fits = |link: &Rc<SharedLink>| link.admits(wanted.lane.class, wanted.bytes.len());
+        let awaits = wanted.lane.reply.is_none() || self.seat.awaited.borrow().len() < MOST_AWAITED;
+        let Some(link) = link.filter(fits).filter(|_| awaits) else {
+            backend.filter(|_| opened).inspect(|backend| backend.close_session());
+            return Err(Turned::from(Refusal::Overloaded));
+        };
+        self.tell(wanted.cluster, &link, stands_in);
+        link.frame(self.seat.id, wanted.bytes, now);
+        self.await_reply(wanted, promise.carried_by(link.epoch()), now);
+        Ok(())
+    }
+
+    /// The second of a hot standby hears what the first one hears; what it cannot take it misses.
+    fn send_to_standby(&mut self, wanted: &Wanted<'_>, now: Instant) {
+        let (_, second) = self.hub.live_pair(wanted.cluster, wanted.now);
+        let Some((place, backend)) = second.and_then(|place| Some((place, wanted.cluster.entry.at(place)?)))
+        else {
+            return;
+        };
+        let fit = self.fit_shared(backend);
+        let link =
+            self.hub.link(backend.key()).filter(|link| link.admits(wanted.lane.class, wanted.bytes.len()));
+        let Some(link) = link.filter(|_| fit != Fit::No) else { return };
+        if fit == Fit::Known || wanted.cluster.entry.open_session(place, wanted.now) {
+            self.tell(wanted.cluster, &link, true);
+            link.frame(self.seat.id, wanted.bytes, now);
+        }
+    }
+
+    /// Tells a backend of the session before its first frame there.
+    fn tell(&mut self, cluster: &ClusterView, link: &SharedLink, stands_in: bool) {
+        let (backend, epoch) = (link.backend().key(), link.epoch());
+        match self.session.bindings.bind(Binding { cluster: cluster.key(), backend, epoch, stands_in }) {
+            Opening::Known => {}
+            Opening::Open | Opening::OpenAgain => link.open(&self.seat, &self.tally.address, &self.door),
+        }
+    }
+
+    /// The frame is on its way: it must be answered in time, or has succeeded by that alone.
+    pub(super) fn await_reply(&self, wanted: &Wanted<'_>, promise: Promise, now: Instant) {
+        match &wanted.lane.reply {
+            Some(reply) => {
+                let until = now + reply.within();
+                self.seat.awaited.borrow_mut().push(promise.backend().key(), reply.id(), until, promise);
+            }
+            None => promise.succeeded(wanted.now),
+        }
+    }
+
+    /// Forgets a backend of a shared link and tells it so, if it can be told.
+    fn unbind(&mut self, backend: BackendKey, reason: Reason) {
+        if let Some(binding) = self.session.bindings.unbind(backend) {
+            self.part(binding, reason);
+        }
+    }
+
+    pub(super) fn part(&self, binding: Binding, reason: Reason) {
+        let Some(link) = self.hub.link(binding.backend) else { return };
+        link.backend().close_session();
+        if link.is_up() && link.epoch() == binding.epoch {
+            link.close(self.seat.id, reason);
+        }
+    }
+}
+
+impl From<Refusal> for Turned {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, retry_after: None, only: None }
+    }
+}

@@ -1,0 +1,113 @@
+//! Sessions that were told `unavailable` and are to hear once when their route works again.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::hub::{self, Hub};
+use super::seat::{Bell, Order, Seat};
+use super::world::World;
+use crate::base::{BackendKey, ProtocolId};
+
+/// The sessions of one worker that wait, by what they wait for.
+#[derive(Debug, Default)]
+pub(super) struct WaitingRoom {
+    groups: RefCell<Vec<Group>>,
+    bell: Bell,
+}
+
+/// What was refused.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    pub(super) route: Arc<str>,
+    /// The protocol ID of the frame.
+    pub(super) id: ProtocolId,
+    /// The only backend that can serve the session, if its cluster moves none.
+    pub(super) only: Option<BackendKey>,
+}
+
+/// Sessions that wait for the same.
+#[derive(Debug)]
+struct Group {
+    /// Of several IDs the last one that was refused.
+    refused: Refused,
+    seats: Vec<Weak<Seat>>,
+}
+
+/// How often the routes are looked at while somebody waits.
+const LOOK: Duration = Duration::from_millis(20);
+/// How many sessions are told at one look, so that telling them delays nobody.
+const TOLD_AT_ONCE: usize = 500;
+
+impl WaitingRoom {
+    /// The session was told `unavailable`. It waits for each route once.
+    pub(super) fn enter(&self, seat: &Rc<Seat>, refused: Refused) {
+        let is_new = seat.waits_to_recover(&refused.route);
+        let mut groups = self.groups.borrow_mut();
+        let same =
+            |group: &&mut Group| group.refused.route == refused.route && group.refused.only == refused.only;
+        match groups.iter_mut().find(same) {
+            Some(group) => {
+                group.refused.id = refused.id;
+                if is_new {
+                    group.seats.push(Rc::downgrade(seat));
+                }
+            }
+            None if is_new => groups.push(Group { refused, seats: vec![Rc::downgrade(seat)] }),
+            None => {}
+        }
+        self.bell.ring();
+    }
+
+    fn is_empty(&self) -> bool {
+        self.groups.borrow().is_empty()
+    }
+
+    /// Tells those whose route works again.
+    fn look(&self, hub: &Hub, world: &World) {
+        let mut groups = self.groups.borrow_mut();
+        for group in groups.iter_mut() {
+            group.seats.retain(|seat| seat.strong_count() > 0);
+            if hub.serves(world, &group.refused) {
+                let told = group.seats.len().saturating_sub(TOLD_AT_ONCE);
+                let seats = group.seats.drain(told..).filter_map(|seat| seat.upgrade());
+                seats.for_each(|seat| seat.order(Order::Recovered(Arc::clone(&group.refused.route))));
+            }
+        }
+        groups.retain(|group| !group.seats.is_empty());
+    }
+}
+
+/// Looks at the routes while somebody waits; sleeps without a timer while nobody does.
+pub(super) async fn watch(hub: Rc<Hub>) {
+    loop {
+        poll_fn(|cx| {
+            hub.waiting_room.bell.listen(cx.waker());
+            if hub.waiting_room.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        tokio::time::sleep(LOOK).await;
+        hub.waiting_room.look(&hub, &hub.world.load());
+    }
+}
+
+impl Hub {
+    /// Whether a frame like the one that was refused would be let through: some backend that may serve it lives,
+    /// its breaker is closed and it makes no exception of the ID.
+    pub(super) fn serves(&self, world: &World, refused: &Refused) -> bool {
+        let Some((lane, cluster)) = world.lane_named(&refused.route) else { return true };
+        let now = self.since_start(hub::now());
+        let serves = |(place, guard): (usize, &Arc<super::guard::Guard>)| {
+            let backend = guard.backend();
+            refused.only.is_none_or(|only| only == backend.key())
+                && self.is_reachable(cluster, backend, now)
+                && cluster.entry.keeps(place, now)
+                && guard.is_closed()
+                && backend.excepts(refused.id, now).is_none()
+        };
+        lane.guards.iter().enumerate().any(serves)
+    }
+}
