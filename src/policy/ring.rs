@@ -44,3 +44,39 @@ impl Ring {
         known.copied().unwrap_or(rank)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEMBERS: [(&str, u32); 3] = [("b", 1), ("c", 0), ("a", 1)];
+
+    fn parts(balance: Balance) -> (Vec<usize>, bool) {
+        let ring = Ring::new(balance, &MEMBERS);
+        (ring.order.clone(), ring.home(1).is_some())
+    }
+
+    #[test]
+    fn only_what_the_balance_needs_is_made() {
+        assert_eq!(parts(Balance::RoundRobin), (vec![], false));
+        assert_eq!(parts(Balance::Modulo), (vec![2, 0, 1], false));
+        assert_eq!(parts(Balance::ConsistentHash), (vec![2, 0, 1], true));
+    }
+
+    #[test]
+    fn homes_are_places_of_the_file_and_who_weighs_nothing_is_nobodys() {
+        let ring = Ring::new(Balance::ConsistentHash, &MEMBERS);
+        let turned = Ring::new(Balance::ConsistentHash, &[MEMBERS[2], MEMBERS[1], MEMBERS[0]]);
+        let homes: Vec<_> = (0..100).filter_map(|hash| ring.home(hash)).collect();
+        assert!(homes.contains(&0) && homes.contains(&2) && !homes.contains(&1), "{homes:?}");
+        let mirrored: Vec<_> = (0..100).filter_map(|hash| turned.home(hash)).map(|place| 2 - place).collect();
+        assert_eq!(homes, mirrored);
+    }
+
+    #[test]
+    fn a_ring_of_other_members_ranks_by_file() {
+        let ring = Ring::new(Balance::Modulo, &MEMBERS);
+        assert_eq!([0, 1, 2].map(|rank| ring.ranked(rank, 3)), [2, 0, 1]);
+        assert_eq!([0, 1, 2, 3].map(|rank| ring.ranked(rank, 4)), [0, 1, 2, 3]);
+    }
+}

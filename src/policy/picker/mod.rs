@@ -63,9 +63,9 @@ impl Picker {
     ///
     /// Who is not open for this ask neither earns nor loses, so asks with different candidates (a zone, a session's
     /// refusals, a breaker) do not rob each other, and who comes back is owed no more than when it went. That is the
-    /// fair carpool of Fagin and Williams (IBM J. Res. Dev. 27, 1983), which proves that nobody ever gets far from
-    /// its share. It counts in picks, not in weights, so this also holds while weights change: a credit earned under
-    /// great weights would be worth thousands of picks under small ones.
+    /// carpool of Fagin and Williams ("A Fair Carpool Scheduling Algorithm", IBM J. Res. Dev. 27, 1983), with weights:
+    /// whoever rides on a day, nobody's debt grows without bound. Credit counts in picks, not in weights, so that
+    /// weights may change between asks: what was earned under great ones would be thousands of picks under small ones.
     fn in_turn(&mut self, candidates: &[Candidate]) -> Option<usize> {
         if self.credit.len() != candidates.len() {
             self.credit.clear();
