@@ -14,6 +14,8 @@ pub struct Cluster {
     key: ClusterKey,
     name: String,
     pub(super) members: Vec<Member>,
+    /// Where the backend with a key is among the members, by that key; [`NOWHERE`].
+    places: Vec<u32>,
     pub(super) balance: Balance,
     pub(super) ring: Ring,
     pub(super) slow_start: Duration,
@@ -31,6 +33,17 @@ pub(super) struct Member {
     pub(super) max_sessions: Option<u32>,
     /// Whether it is in the gateway's zone.
     pub(super) local: bool,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+fn places(members: &[Member]) -> Vec<u32> {
+    let keys = || members.iter().map(|member| member.backend.key().index());
+    let mut places = vec![NOWHERE; keys().max().map_or(0, |most| most + 1)];
+    for (place, key) in (0..).zip(keys()) {
+        places.iter_mut().skip(key).take(1).for_each(|slot| *slot = place);
+    }
+    places
 }
 
 impl Member {
@@ -52,6 +65,7 @@ impl Cluster {
             panic_threshold: plan.panic_threshold(),
             zoned: members.iter().any(|member| member.local) && !members.iter().all(|member| member.local),
             outlier: *plan.outlier(),
+            places: places(&members),
             members,
         }
     }
@@ -94,7 +108,8 @@ impl Cluster {
     /// The place of a backend, if it is still one of the cluster's.
     #[must_use]
     pub fn place_of(&self, key: BackendKey) -> Option<usize> {
-        self.members.iter().position(|member| member.backend.key() == key)
+        let place = self.places.get(key.index()).copied().filter(|place| *place != NOWHERE)?;
+        usize::try_from(place).ok()
     }
 
     /// Whether the member at a place serves the sessions it has: healthy, or so few are that health is ignored.

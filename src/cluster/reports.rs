@@ -50,7 +50,7 @@ pub(super) struct Reports {
     capacity: AtomicU32,
     /// When the last report came, in milliseconds since the gateway's start; [`NEVER`].
     at: AtomicU64,
-    /// Bits of the reported load, and of what one opened session adds to it.
+    /// Bits of the reported load, not a number where none was reported, and of what one opened session adds to it.
     load: AtomicU64,
     step: AtomicU64,
     /// [`Mark::opened`] of the last report.
@@ -96,7 +96,7 @@ impl Reports {
             allowed: AtomicU64::new(u64::MAX),
             capacity: AtomicU32::new(0),
             at: AtomicU64::new(NEVER),
-            load: AtomicU64::new(0),
+            load: AtomicU64::new(f64::NAN.to_bits()),
             step: AtomicU64::new(0),
             since: AtomicU64::new(0),
             last: Mutex::default(),
@@ -156,6 +156,7 @@ impl Reports {
 
     fn expire(&self) {
         self.at.store(NEVER, Ordering::Relaxed);
+        self.load.store(f64::NAN.to_bits(), Ordering::Relaxed);
         self.allowed.store(u64::MAX, Ordering::Relaxed);
     }
 
@@ -192,14 +193,12 @@ impl Reports {
         self.opened.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
-    /// The reported load plus what has been sent since; `None` without a report.
+    /// The reported load plus what has been sent since; `None` where none was reported.
     pub(super) fn predicted(&self) -> Option<f64> {
-        if self.at.load(Ordering::Relaxed) == NEVER {
-            return None;
-        }
+        let load = f64::from_bits(self.load.load(Ordering::Relaxed));
         let sent = self.opened().saturating_sub(self.since.load(Ordering::Relaxed));
         let step = f64::from_bits(self.step.load(Ordering::Relaxed));
-        Some(f64::from_bits(self.load.load(Ordering::Relaxed)) + sent as f64 * step)
+        (!load.is_nan()).then_some(load + sent as f64 * step)
     }
 }
 
@@ -256,6 +255,13 @@ mod tests {
         assert!((reports.predicted().expect("reported") - 0.7).abs() < 1e-9);
         take(&reports, said(0.6, 2, 10), Mark { opened: 2 }, 2);
         assert!((reports.predicted().expect("reported") - 0.6).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_greeting_that_says_nothing_of_the_load_is_no_report_of_it() {
+        let reports = reports();
+        take(&reports, Report { capacity: Some(10), ..Report::default() }, Mark::default(), 0);
+        assert_eq!((reports.predicted(), reports.capacity()), (None, Some(10)));
     }
 
     #[test]

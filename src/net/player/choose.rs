@@ -1,7 +1,7 @@
 //! Which backend a frame goes to: the one its session keeps, one that stands in while the route's breaker is open
 //! there, or the one that the balance gives.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::time::Duration;
 
 use super::conduct::Conduct;
@@ -35,7 +35,8 @@ pub(super) struct Choice {
     pub(super) opened: bool,
     /// Whether the backend only stands in for the one that the session keeps.
     pub(super) stands_in: bool,
-    pub(super) promise: Promise,
+    /// `None` where nothing is promised: on a shared link without a reply nobody ever knows what becomes of a frame.
+    pub(super) promise: Option<Promise>,
 }
 
 /// Why nobody does.
@@ -75,25 +76,27 @@ impl Conduct {
     }
 
     fn choose_other(&self, wanted: &Wanted<'_>, fit: impl Fn(&Backend) -> Fit) -> Result<Choice, Turned> {
-        let tried = Cell::new([wanted.kept.unwrap_or(usize::MAX); TRIES + 1]);
+        let ask = self.ask(wanted);
+        let tried: RefCell<Vec<usize>> = RefCell::default();
+        let is_out = |place| wanted.kept == Some(place) || tried.borrow().contains(&place);
         let fit = |place: usize| match wanted.cluster.entry.at(place) {
-            Some(backend) if !tried.get().contains(&place) && passes(wanted, place) => fit(backend),
+            Some(backend) if !is_out(place) && passes(wanted, place) => fit(backend),
             Some(_) | None => Fit::No,
         };
-        let ask = self.ask(wanted);
-        for turn in 0..TRIES {
-            let standing_in =
-                || wanted.kept.and_then(|_| places(wanted).find(|place| fit(*place) == Fit::Known));
-            let picked = standing_in().map_or_else(|| self.hub.pick(wanted.cluster, &ask, fit), Ok);
+        let knows =
+            |place: &usize| fit(*place) == Fit::Known && wanted.cluster.entry.keeps(*place, wanted.now);
+        let mut refusal = Refusal::Unavailable;
+        for _ in 0..TRIES {
+            let standing_in = wanted.kept.and_then(|_| places(wanted).find(knows));
+            let picked = standing_in.map_or_else(|| self.hub.pick(wanted.cluster, &ask, fit), Ok);
             let place = picked.map_err(|miss| self.turned(wanted, refusal_of(miss)))?;
-            if let Ok(choice) = self.take(wanted, place, |_| fit(place)) {
-                return Ok(choice);
+            match self.take(wanted, place, |_| fit(place)) {
+                Ok(choice) => return Ok(choice),
+                Err(why) => refusal = why,
             }
-            let mut places = tried.get();
-            places.iter_mut().skip(turn + 1).take(1).for_each(|slot| *slot = place);
-            tried.set(places);
+            tried.borrow_mut().push(place);
         }
-        Err(self.turned(wanted, Refusal::Unavailable))
+        Err(self.turned(wanted, refusal))
     }
 
     /// Takes a place at a member and passes the route's breaker there.
@@ -110,8 +113,13 @@ impl Conduct {
         if backend.excepts(wanted.id, wanted.now).is_some() {
             return Err(Refusal::Unavailable);
         }
-        let entered = guard.enter(wanted.now, &mut *self.hub.dice.borrow_mut());
-        let promise = entered.map_err(|_| Refusal::Unavailable)?;
+        let promise = match wanted.cluster.is_shared() && wanted.lane.reply.is_none() {
+            true => None,
+            false => {
+                let entered = guard.enter(wanted.now, &mut *self.hub.dice.borrow_mut());
+                Some(entered.map_err(|_| Refusal::Unavailable)?)
+            }
+        };
         let opened = fit(backend) == Fit::New;
         if opened && !cluster.open_session(place, wanted.now) {
             return Err(Refusal::Full);
@@ -128,8 +136,8 @@ impl Conduct {
         }
     }
 
-    /// What a keyed balance goes by: numbers as they are, so that an operator can count them out. A frame without the field, and a session without an account, go by the
-    /// session.
+    /// What a keyed balance goes by: numbers as they are, so that an operator can count them out. A frame without
+    /// the field, and a session without an account, go by the session.
     fn key(&self, wanted: &Wanted<'_>) -> u64 {
         let session = self.seat.id.raw();
         match wanted.cluster.plan.hash_on() {

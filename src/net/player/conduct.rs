@@ -132,7 +132,8 @@ impl Conduct {
     /// Frames that were not answered in time speak against their backend, unless they were lost with a link.
     pub(super) fn expire_replies(&self, world: &World, now: Instant) {
         let since_start = self.hub.since_start(now);
-        while let Some(promise) = self.seat.awaited.borrow_mut().overdue(now) {
+        let next = || self.seat.awaited.borrow_mut().overdue(now);
+        while let Some(promise) = next() {
             let backend = promise.backend().key();
             let link = self.hub.link(backend).filter(|link| link.is_up() && link.epoch() == promise.epoch);
             let carried =

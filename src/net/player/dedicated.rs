@@ -27,6 +27,7 @@ impl Conduct {
         frame: &Frame<'_>,
         now: Instant,
     ) -> Result<(), Turned> {
+        self.leave_lost(cluster, self.hub.since_start(now));
         let wanted = self.wanted(cluster, lane, Some(frame), now);
         let (place, promise) = self.upstream_for(&wanted)?;
         let upstream = self.upstreams.get_mut(place).ok_or(Refusal::Unavailable)?;
@@ -34,7 +35,8 @@ impl Conduct {
             return Err(Refusal::Overloaded.into());
         }
         upstream.put(frame.bytes, &self.hub.pool);
-        if let Some(promise) = upstream.promise(promise, lane.reply.is_some()) {
+        let promise = promise.and_then(|promise| upstream.promise(promise, lane.reply.is_some()));
+        if let Some(promise) = promise {
             self.await_reply(&wanted, promise, now);
         }
         Ok(())
@@ -51,7 +53,7 @@ impl Conduct {
             self.upstream_for(&wanted).ok()
         });
         match connected.and_then(|(place, promise)| Some((self.upstreams.get_mut(place)?, promise))) {
-            Some((upstream, promise)) => drop(upstream.promise(promise, false)),
+            Some((upstream, promise)) => drop(promise.map(|promise| upstream.promise(promise, false))),
             None => self.leave(EndReason::BackendLost, now),
         }
     }
@@ -61,6 +63,15 @@ impl Conduct {
         if let Some(upstream) = self.upstreams.first_mut() {
             upstream.put(bytes, &self.hub.pool);
         }
+    }
+
+    /// Ends connections to members that do not serve any more: the session goes on with another one.
+    fn leave_lost(&mut self, cluster: &ClusterView, now: Duration) {
+        let serves = |upstream: &Upstream| {
+            let place = cluster.entry.place_of(upstream.backend.key());
+            upstream.cluster != cluster.key() || place.is_some_and(|place| cluster.keeps_sessions(place, now))
+        };
+        self.upstreams.retain(serves);
     }
 
     fn wanted<'a>(
@@ -82,7 +93,7 @@ impl Conduct {
         }
     }
 
-    fn upstream_for(&mut self, wanted: &Wanted<'_>) -> Result<(usize, Promise), Turned> {
+    fn upstream_for(&mut self, wanted: &Wanted<'_>) -> Result<(usize, Option<Promise>), Turned> {
         let choice = self.choose(wanted, |backend| self.fit_dedicated(backend, &[], wanted.now))?;
         let cluster = wanted.cluster;
         let backend = cluster.entry.at(choice.place).ok_or(Refusal::Unavailable)?;

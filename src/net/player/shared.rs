@@ -73,7 +73,9 @@ impl Conduct {
         };
         self.tell(wanted.cluster, &link, stands_in);
         link.frame(self.seat.id, wanted.bytes, now);
-        self.await_reply(wanted, promise.carried_by(link.epoch()), now);
+        if let Some(promise) = promise {
+            self.await_reply(wanted, promise.carried_by(link.epoch()), now);
+        }
         Ok(())
     }
 
