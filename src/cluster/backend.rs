@@ -218,6 +218,11 @@ impl Backend {
         Mark { opened: self.reports.opened() }
     }
 
+    /// The backend greets and says how many sessions it can have, if it does.
+    pub fn greeted(&self, capacity: Option<u32>) {
+        self.reports.greet(capacity);
+    }
+
     /// Takes in what the backend says of itself, made after `mark`, `slow_start` being its cluster's; `drawn` is
     /// drawn evenly from 0..1.
     pub fn report(&self, report: Report, mark: Mark, slow_start: Duration, drawn: f64, now: Duration) {
@@ -374,8 +379,7 @@ mod tests {
         assert_eq!([backend.open_session(1), backend.open_session(1)], [true, false]);
         assert_eq!(backend.limit(Some(50), 0.1), 5);
         assert_eq!(backend.limit(None, 0.1), u32::MAX);
-        let greeting = Report { capacity: Some(20), ..Report::default() };
-        backend.report(greeting, backend.mark(), SLOW, 0.0, at(1));
+        backend.greeted(Some(20));
         assert_eq!(backend.limit(Some(50), 1.0), 20, "a capacity alone limits this gateway's own");
     }
 }

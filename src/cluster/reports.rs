@@ -46,7 +46,8 @@ pub(super) struct Reports {
     opened: AtomicU64,
     /// How many may be opened before the next report; `u64::MAX`: no report sets a limit.
     allowed: AtomicU64,
-    /// Capacity; 0: never said.
+    /// The capacity of the greeting, which holds for the backend's life, and of the last report; 0: not said.
+    greeted: AtomicU32,
     capacity: AtomicU32,
     /// When the last report came, in milliseconds since the gateway's start; [`NEVER`].
     at: AtomicU64,
@@ -94,6 +95,7 @@ impl Reports {
         Self {
             opened: AtomicU64::new(0),
             allowed: AtomicU64::new(u64::MAX),
+            greeted: AtomicU32::new(0),
             capacity: AtomicU32::new(0),
             at: AtomicU64::new(NEVER),
             load: AtomicU64::new(f64::NAN.to_bits()),
@@ -102,6 +104,11 @@ impl Reports {
             last: Mutex::default(),
             crowd,
         }
+    }
+
+    /// The backend greets: it can have so many sessions, if it says so.
+    pub(super) fn greet(&self, capacity: Option<u32>) {
+        self.greeted.store(capacity.map_or(0, |capacity| capacity.max(1)), Ordering::Relaxed);
     }
 
     /// Takes in a report that was made after `mark`.
@@ -170,7 +177,8 @@ impl Reports {
 
     /// Sessions it can have, as it has said.
     pub(super) fn capacity(&self) -> Option<u32> {
-        Some(self.capacity.load(Ordering::Relaxed)).filter(|capacity| *capacity > 0)
+        let said = [&self.capacity, &self.greeted].map(|capacity| capacity.load(Ordering::Relaxed));
+        said.into_iter().find(|capacity| *capacity > 0)
     }
 
     pub(super) fn opened(&self) -> u64 {
@@ -258,9 +266,13 @@ mod tests {
     }
 
     #[test]
-    fn a_greeting_that_says_nothing_of_the_load_is_no_report_of_it() {
+    fn a_greeting_says_nothing_of_the_load_and_does_not_grow_old() {
         let reports = reports();
-        take(&reports, Report { capacity: Some(10), ..Report::default() }, Mark::default(), 0);
+        reports.greet(Some(10));
+        assert_eq!((reports.predicted(), reports.capacity(), reports.limits()), (None, Some(10), false));
+        take(&reports, said(0.5, 0, 20), Mark::default(), 0);
+        assert_eq!(reports.capacity(), Some(20));
+        reports.age(NOW + 2 * REPORT_LIFE);
         assert_eq!((reports.predicted(), reports.capacity()), (None, Some(10)));
     }
 
@@ -279,7 +291,7 @@ mod tests {
         reports.age(NOW + REPORT_LIFE);
         assert!(!reports.allows());
         reports.age(NOW + REPORT_LIFE + Duration::from_millis(1));
-        assert!(reports.allows() && reports.predicted().is_none() && reports.capacity().is_none());
+        assert!(reports.allows() && reports.predicted().is_none());
     }
 
     #[test]

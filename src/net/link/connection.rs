@@ -13,7 +13,6 @@ use tokio::time::{Sleep, timeout};
 
 use super::dispatch;
 use super::shared::SharedLink;
-use crate::cluster::Report;
 use crate::net::hub::{self, Hub};
 use crate::net::stream::BackendStream;
 use crate::telemetry;
@@ -239,7 +238,7 @@ fn welcome(hub: &Hub, link: &SharedLink, ack: &HelloAck<'_>) -> Result<(), LinkE
     let now = hub.since_start(hub::now());
     link.came_up(ack.max_envelope, ack.boot_id, now);
     link.backend().set_state(dispatch::serving_state(ack.state));
-    dispatch::report(hub, link, Report { capacity: ack.capacity, ..Report::default() }, now);
+    link.backend().greeted(ack.capacity);
     telemetry::link_up(
         link.cluster.name(),
         link.backend().address(),

@@ -123,7 +123,7 @@ fn is_first(hub: &Hub, link: &SharedLink, now: Duration) -> bool {
 }
 
 /// Takes in what the backend says of its load.
-pub(super) fn report(hub: &Hub, link: &SharedLink, report: Report, now: Duration) {
+fn report(hub: &Hub, link: &SharedLink, report: Report, now: Duration) {
     let drawn = hub.dice.borrow_mut().random_range(0.0..1.0);
     let slow_start = link.cluster.entry.slow_start();
     link.backend().report(report, link.mark(), slow_start, drawn, now);
