@@ -11,6 +11,7 @@ use super::hub::{self, Hub};
 use super::seat::{Bell, Order, Seat};
 use super::world::World;
 use crate::base::{BackendKey, ProtocolId};
+use crate::policy::RouteClass;
 
 /// The sessions of one worker that wait, by what they wait for.
 #[derive(Debug, Default)]
@@ -100,6 +101,9 @@ impl Hub {
     pub(super) fn serves(&self, world: &World, refused: &Refused) -> bool {
         let Some((lane, cluster)) = world.lane_named(&refused.route) else { return true };
         let now = self.since_start(hub::now());
+        if lane.class == RouteClass::Critical && cluster.entry.is_in_panic(now) {
+            return false;
+        }
         let serves = |(place, guard): (usize, &Arc<super::guard::Guard>)| {
             let backend = guard.backend();
             refused.only.is_none_or(|only| only == backend.key())

@@ -43,6 +43,16 @@ impl<T> Awaited<T> {
         self.waiting.remove(place).map(|one| one.what)
     }
 
+    /// Waits no longer for a backend that will not answer.
+    pub fn forget(&mut self, backend: BackendKey) {
+        self.waiting.retain(|one| one.backend != backend);
+    }
+
+    /// Waits for nothing any more.
+    pub fn clear(&mut self) {
+        self.waiting.clear();
+    }
+
     /// When the first of them is overdue.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
@@ -87,6 +97,9 @@ mod tests {
         assert_eq!(awaited.answered(A, ProtocolId(10)), None);
         assert_eq!(awaited.answered(B, ProtocolId(10)), Some("other"));
         assert_eq!(awaited.len(), 1);
+        awaited.push(B, ProtocolId(12), until, "stays");
+        awaited.forget(A);
+        assert_eq!((awaited.len(), awaited.answered(B, ProtocolId(12))), (1, Some("stays")));
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(super) struct Wanted<'a> {
     pub(super) bytes: &'a [u8],
     /// The place of the member that the session keeps, if it does and that serves.
     pub(super) kept: Option<usize>,
+    /// Whether it will be known what becomes of the frame: a reply is awaited, or a connection is yet to be made.
+    pub(super) guarded: bool,
     /// Since the gateway's start.
     pub(super) now: Duration,
 }
@@ -35,7 +37,7 @@ pub(super) struct Choice {
     pub(super) opened: bool,
     /// Whether the backend only stands in for the one that the session keeps.
     pub(super) stands_in: bool,
-    /// `None` where nothing is promised: on a shared link without a reply nobody ever knows what becomes of a frame.
+    /// `None` where nobody will know what becomes of the frame.
     pub(super) promise: Option<Promise>,
 }
 
@@ -113,17 +115,15 @@ impl Conduct {
         if backend.excepts(wanted.id, wanted.now).is_some() {
             return Err(Refusal::Unavailable);
         }
-        let promise = match wanted.cluster.is_shared() && wanted.lane.reply.is_none() {
-            true => None,
-            false => {
-                let entered = guard.enter(wanted.now, &mut *self.hub.dice.borrow_mut());
-                Some(entered.map_err(|_| Refusal::Unavailable)?)
-            }
+        let fit = fit(backend); // before it enters: what has entered stands in its own way
+        let enter = || guard.enter(wanted.now, &mut *self.hub.dice.borrow_mut());
+        let promise = wanted.guarded.then(enter).transpose().map_err(|_| Refusal::Unavailable)?;
+        let opened = match fit {
+            Fit::No => return Err(Refusal::Unavailable),
+            Fit::Known => false,
+            Fit::New if cluster.open_session(place, wanted.now) => true,
+            Fit::New => return Err(Refusal::Full),
         };
-        let opened = fit(backend) == Fit::New;
-        if opened && !cluster.open_session(place, wanted.now) {
-            return Err(Refusal::Full);
-        }
         Ok(Choice { place, opened, stands_in: false, promise })
     }
 

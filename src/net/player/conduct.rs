@@ -200,17 +200,23 @@ impl Conduct {
         }
     }
 
-    /// A backend does not take the session: what it was sent is lost, and the player is told so.
+    /// A backend does not take the session: what it was sent is lost, and the player is told so; not of the second
+    /// of a hot standby, whose frames the first one got too.
     fn refused(&mut self, world: &World, backend: BackendKey) {
         let Some(binding) = self.session.bindings.refuse(backend) else { return };
+        self.seat.awaited.borrow_mut().forget(backend);
         if let Some(link) = self.hub.link(backend) {
             link.backend().close_session();
         }
-        let of_cluster = |lane: &&Lane| {
-            world.clusters.get(lane.cluster).is_some_and(|cluster| cluster.key() == binding.cluster)
+        let cluster = world.clusters.iter().position(|cluster| cluster.key() == binding.cluster);
+        let Some((place, cluster)) = cluster.and_then(|place| Some((place, world.clusters.get(place)?)))
+        else {
+            return;
         };
-        let route = world.lanes.iter().find(of_cluster).map(|lane| &*lane.name);
-        self.notice(&Notice { route, retry_after_ms: Some(0), ..Notice::new(NoticeCode::Unavailable) });
+        if !(binding.stands_in && cluster.is_hot_standby()) {
+            let route = world.lanes.iter().find(|lane| lane.cluster == place).map(|lane| &*lane.name);
+            self.notice(&Notice { route, retry_after_ms: Some(0), ..Notice::new(NoticeCode::Unavailable) });
+        }
     }
 
     /// The player will send nothing more. Dedicated backends hear of it in the same way and may still answer;
@@ -252,6 +258,7 @@ impl Conduct {
     }
 
     fn part_shared(&mut self, reason: Reason) {
+        self.seat.awaited.borrow_mut().clear();
         let bindings: Vec<Binding> = self.session.bindings.drain().collect();
         bindings.into_iter().for_each(|binding| self.part(binding, reason));
     }

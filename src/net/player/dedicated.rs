@@ -69,7 +69,9 @@ impl Conduct {
     fn leave_lost(&mut self, cluster: &ClusterView, now: Duration) {
         let serves = |upstream: &Upstream| {
             let place = cluster.entry.place_of(upstream.backend.key());
-            upstream.cluster != cluster.key() || place.is_some_and(|place| cluster.keeps_sessions(place, now))
+            let serves = place.is_some_and(|place| cluster.keeps_sessions(place, now));
+            // One that is still being made fails by itself, and then what waits for it goes elsewhere.
+            upstream.cluster != cluster.key() || serves || !upstream.is_open()
         };
         self.upstreams.retain(serves);
     }
@@ -89,6 +91,7 @@ impl Conduct {
             id: frame.map_or(ProtocolId(0), |frame| frame.id),
             bytes: frame.map_or(&[], |frame| frame.bytes),
             kept: kept.and_then(|upstream| cluster.entry.place_of(upstream.backend.key())),
+            guarded: lane.reply.is_some() || !kept.is_some_and(Upstream::is_open),
             now: self.hub.since_start(now),
         }
     }

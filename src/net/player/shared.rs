@@ -28,7 +28,15 @@ impl Conduct {
     ) -> Result<(), Turned> {
         let since_start = self.hub.since_start(now);
         let kept = self.kept_shared(cluster, since_start);
-        let wanted = Wanted { cluster, lane, id: frame.id, bytes: frame.bytes, kept, now: since_start };
+        let wanted = Wanted {
+            cluster,
+            lane,
+            id: frame.id,
+            bytes: frame.bytes,
+            kept,
+            guarded: lane.reply.is_some(),
+            now: since_start,
+        };
         let choice = self.choose(&wanted, |backend| self.fit_shared(backend))?;
         self.send(&wanted, choice, now)?;
         if cluster.is_hot_standby() {

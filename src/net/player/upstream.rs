@@ -115,6 +115,11 @@ impl Upstream {
         None
     }
 
+    /// Whether the connection stands.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open(_))
+    }
+
     pub(super) fn admits(&self, class: RouteClass, length: usize) -> bool {
         self.marks.admits(class, self.waiting() + length)
     }
