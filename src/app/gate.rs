@@ -106,6 +106,12 @@ impl Gate {
         self.workers.iter().map(WorkerHandle::sessions).collect()
     }
 
+    /// The world in force.
+    #[must_use]
+    pub fn world(&self) -> Arc<World> {
+        self.world.load_full()
+    }
+
     /// Hears of every phase.
     #[must_use]
     pub fn phases(&self) -> watch::Receiver<Phase> {

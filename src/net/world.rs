@@ -110,6 +110,15 @@ impl World {
         &self.doors
     }
 
+    /// Sessions that this gateway has at each backend now: cluster, address, sessions; in the order of the plan.
+    pub fn sessions(&self) -> impl Iterator<Item = (&str, &str, u32)> {
+        let all = self
+            .clusters
+            .iter()
+            .flat_map(|cluster| cluster.entry.members().map(move |backend| (cluster, backend)));
+        all.map(|(cluster, backend)| (cluster.name(), backend.address(), backend.sessions()))
+    }
+
     pub(super) fn lane(&self, route: RouteIndex) -> Option<(&Lane, &Arc<ClusterView>)> {
         let lane = self.lanes.get(route.get())?;
         Some((lane, self.clusters.get(lane.cluster)?))

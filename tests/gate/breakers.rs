@@ -69,6 +69,8 @@ async fn a_backend_that_hangs_opens_its_routes_breaker_and_recovered_comes_once_
     is_notice(&mut other, "recovered").await;
     other.send(1, b"").await;
     assert_eq!(other.recv().await.id, 2, "nothing but the heartbeat's answer follows");
+    drop((player, other, chatter));
+    gate.is_empty().await;
 }
 
 #[tokio::test]
@@ -98,6 +100,8 @@ async fn where_another_backend_answers_the_route_goes_there_and_other_routes_do_
     first.has_frames(at_first + 1).await;
     assert!(first.frames().iter().any(|frame| frame.ends_with(b"shop")));
     assert_eq!(second.frames().len(), before, "the session keeps its backend for other routes");
+    drop(player);
+    gate.is_empty().await;
 }
 
 #[tokio::test]
@@ -152,4 +156,6 @@ async fn a_dedicated_backend_that_answers_nothing_opens_the_breaker_too() {
     });
     let notice = until_refused(&mut player, 2000).await;
     assert!(notice.starts_with(r#"{"code":"unavailable","route":"pay""#), "{notice}");
+    drop(player);
+    gate.is_empty().await;
 }

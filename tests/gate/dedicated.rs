@@ -76,6 +76,8 @@ async fn what_waits_for_a_backend_that_cannot_be_reached_goes_to_the_next_one() 
     let mut connection = chat.accept().await;
     assert_eq!(connection.recv().await.body, b"one");
     assert_eq!(connection.recv().await.body, b"two");
+    drop((player, connection));
+    gate.is_empty().await;
 }
 
 #[tokio::test]
@@ -104,6 +106,8 @@ async fn a_lost_backend_is_picked_anew_or_ends_the_session_as_on_loss_says() {
     chat.accept().await.lose_after(b"one").await;
     assert_eq!(player.notice().await, r#"{"code":"unavailable"}"#);
     player.closed().await;
+    drop(player);
+    gate.is_empty().await;
 }
 
 #[tokio::test]

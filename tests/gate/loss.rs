@@ -132,6 +132,7 @@ async fn killing_one_of_two_backends_loses_only_what_was_in_flight() {
     }
     let opened = survivor.events().iter().filter(|event| matches!(event, Event::Open { .. })).count();
     assert_eq!(opened, 20, "every session is with the survivor now");
+    gate.is_empty().await;
 }
 
 #[tokio::test]
@@ -176,6 +177,8 @@ async fn a_backend_that_comes_back_is_found_again() {
         }
     })
     .await;
+    drop(player);
+    gate.is_empty().await;
 }
 
 #[tokio::test]
@@ -193,4 +196,6 @@ async fn without_stickiness_every_frame_is_picked_anew() {
         player.echo(3000, &[turn]).await;
     }
     assert_eq!((first.frames().len(), second.frames().len()), (5, 5));
+    drop(player);
+    gate.is_empty().await;
 }

@@ -97,6 +97,8 @@ async fn a_refusing_backend_keeps_its_sessions_and_a_degraded_one_is_the_last_ch
     let before = opens(&first);
     gate.player().await.echo(1000, b"others are short").await;
     assert_eq!(opens(&first), before + 1);
+    drop(player);
+    gate.is_empty().await;
 }
 
 #[tokio::test]
@@ -162,4 +164,6 @@ async fn both_of_a_hot_standby_hear_everything_and_only_the_first_is_heard() {
     }
     player.echo(1000, b"two").await;
     assert_eq!(second.frames().len(), 2, "nothing was sent twice");
+    drop(player);
+    gate.is_empty().await;
 }

@@ -91,6 +91,8 @@ async fn a_refused_session_goes_to_another_backend_and_is_not_offered_again() {
     }
     let opened = full.events().iter().filter(|event| matches!(event, Event::Open { .. })).count();
     assert_eq!(opened, 1, "the backend that refused was asked once");
+    drop(player);
+    gate.is_empty().await;
 }
 
 #[tokio::test]

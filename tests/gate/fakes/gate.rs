@@ -82,6 +82,14 @@ impl Gate {
         .await;
     }
 
+    /// Waits until every session is over and nowhere counted any more.
+    pub(crate) async fn is_empty(&self) {
+        self.has_sessions(0).await;
+        let world = self.inner.world();
+        let left: Vec<_> = world.sessions().filter(|(_, _, sessions)| *sessions > 0).collect();
+        assert!(left.is_empty(), "sessions that nobody has: {left:?}");
+    }
+
     pub(crate) async fn stop(self) {
         within("the gate to stop", self.inner.stop()).await;
     }
