@@ -23,7 +23,20 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     (
         "net",
         &["base", "wire", "policy", "config", "router", "cluster", "session", "telemetry"],
-        &["arc_swap", "foldhash", "rand", "rustls", "socket2", "tokio", "tokio_rustls", "x509_parser"],
+        &[
+            "arc_swap",
+            "foldhash",
+            "http_body_util",
+            "hyper",
+            "hyper_util",
+            "rand",
+            "rustls",
+            "serde_json",
+            "socket2",
+            "tokio",
+            "tokio_rustls",
+            "x509_parser",
+        ],
     ),
     (
         "app",

@@ -3,6 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::{LinkKind, Plan};
+use crate::net::PROBES_AT_ONCE;
 use crate::telemetry;
 
 /// What the process needs beside connections: logs, event queues, certificates while they are read.
@@ -19,16 +20,17 @@ pub(super) fn raise(plan: &Plan, workers: usize) {
     }
 }
 
-/// Descriptors in use when every listener is full.
+/// Descriptors in use when every listener is full and as many backends are probed as may be at one time.
 fn needed(plan: &Plan, workers: usize) -> u64 {
     let players: u64 =
         plan.listeners().iter().map(|listener| u64::from(listener.limits().connections())).sum();
-    let (mut links, mut dedicated) = (0, 0);
+    let (mut links, mut dedicated, mut probes) = (0, 0, 0);
     for cluster in plan.clusters() {
+        probes += cluster.backends().len();
         match cluster.link() {
             LinkKind::Shared => links += cluster.backends().len() * workers,
             LinkKind::Dedicated { .. } => dedicated += 1,
         }
     }
-    OWN + players * (1 + dedicated) + links as u64
+    OWN + players * (1 + dedicated) + (links + probes.min(PROBES_AT_ONCE)) as u64
 }

@@ -15,7 +15,7 @@ use tokio::time::{sleep, sleep_until};
 use super::descriptors;
 use crate::cluster::Registry;
 use crate::config::{Plan, Problem, Report};
-use crate::net::{Bound, Command, SessionIds, Tickets, WorkerHandle, WorkerSetup, World, bind};
+use crate::net::{Bound, Command, Prober, SessionIds, Tickets, WorkerHandle, WorkerSetup, World, bind};
 use crate::telemetry::{self, Meters};
 
 /// How far the gateway is.
@@ -40,6 +40,8 @@ pub struct Gate {
     workers: Arc<[WorkerHandle]>,
     listeners: Vec<(String, SocketAddr)>,
     accepting: JoinSet<()>,
+    /// Goes on while sessions are told to leave: they still need backends that live.
+    probing: JoinSet<()>,
     phase: watch::Sender<Phase>,
 }
 
@@ -58,7 +60,7 @@ pub enum StartError {
 const LOOK: Duration = Duration::from_millis(20);
 
 impl Gate {
-    /// Opens everything, binds, starts the workers, and accepts once every link has been tried.
+    /// Opens everything, binds, starts the workers, and accepts once every link has been tried; backends are probed from then on.
     ///
     /// # Errors
     /// What cannot be opened or bound, all of it at once; nothing is left running.
@@ -78,8 +80,11 @@ impl Gate {
         for bound in bound {
             accepting.spawn(bound.accept(Arc::clone(&workers), Arc::clone(&ids)));
         }
+        let mut probing = JoinSet::new();
+        probing.spawn(Prober::new(&world.load(), Arc::clone(&workers), started).run());
         telemetry::up(workers.len(), &listeners);
-        Ok(Self { world, meters, workers, listeners, accepting, phase: watch::Sender::new(Phase::Serving) })
+        let phase = watch::Sender::new(Phase::Serving);
+        Ok(Self { world, meters, workers, listeners, accepting, probing, phase })
     }
 
     /// Where a listener really listens.
@@ -143,6 +148,7 @@ impl Gate {
     /// Stops at once: sessions are cut, backends are told.
     pub async fn stop(mut self) {
         self.accepting.shutdown().await;
+        self.probing.shutdown().await;
         for worker in self.workers.iter() {
             worker.command(Command::Stop).await;
         }

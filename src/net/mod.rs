@@ -1,4 +1,4 @@
-//! Sockets and tasks: accepting, TLS, players, links. Carries out what `session`, `router`, `policy` and
+//! Sockets and tasks: accepting, TLS, players, links, probes. Carries out what `session`, `router`, `policy` and
 //! `cluster` decide, and is the only floor that reads the clock. A session and its links live on one worker
 //! thread, so nothing here takes a lock on a frame's way.
 
@@ -7,6 +7,7 @@ mod guard;
 mod hub;
 mod link;
 mod player;
+mod probe;
 mod recovery;
 mod seat;
 mod stream;
@@ -15,6 +16,7 @@ mod worker;
 mod world;
 
 pub use accept::{Bound, SessionIds, bind};
+pub use probe::{PROBES_AT_ONCE, Prober};
 pub use tls::{Tickets, TlsFault};
 pub use worker::{Command, WorkerHandle, WorkerSetup};
 pub use world::{Door, World};

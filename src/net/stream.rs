@@ -29,24 +29,27 @@ pub(super) struct Dial {
 impl Dial {
     /// Connects, writes `preface` (a PROXY header, or nothing), and shakes hands if the cluster says TLS.
     pub(super) async fn connect(self, preface: Vec<u8>) -> io::Result<BackendStream> {
-        let Self { address, timeout, tls } = self;
-        let attempt = async move {
-            let mut stream = TcpStream::connect(&address).await?;
-            stream.set_nodelay(true)?;
-            if !preface.is_empty() {
-                stream.write_all(&preface).await?;
-            }
-            match tls {
-                None => Ok(BackendStream::Plain(stream)),
-                Some(connector) => {
-                    let stream = connector.connect(&address, stream).await?;
-                    Ok(BackendStream::Tls(Box::new(stream)))
-                }
-            }
-        };
-        tokio::time::timeout(timeout, attempt).await.unwrap_or_else(|_| {
+        let limit = self.timeout;
+        tokio::time::timeout(limit, self.open(preface)).await.unwrap_or_else(|_| {
             Err(io::Error::new(io::ErrorKind::TimedOut, "not connected within connect_timeout"))
         })
+    }
+
+    /// As [`Dial::connect`], for whoever keeps the time.
+    pub(super) async fn open(self, preface: Vec<u8>) -> io::Result<BackendStream> {
+        let Self { address, timeout: _, tls } = self;
+        let mut stream = TcpStream::connect(&address).await?;
+        stream.set_nodelay(true)?;
+        if !preface.is_empty() {
+            stream.write_all(&preface).await?;
+        }
+        match tls {
+            None => Ok(BackendStream::Plain(stream)),
+            Some(connector) => {
+                let stream = connector.connect(&address, stream).await?;
+                Ok(BackendStream::Tls(Box::new(stream)))
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
+const VERSION_2_LOCAL: u8 = 0x20;
 const VERSION_2_PROXY: u8 = 0x21;
 const STREAM_OVER_IPV4: u8 = 0x11;
 const STREAM_OVER_IPV6: u8 = 0x21;
@@ -18,7 +19,7 @@ pub fn append_proxy_v1(source: SocketAddr, destination: SocketAddr, out: &mut Ve
         (IpAddr::V4(_), IpAddr::V4(_)) => "TCP4",
         (IpAddr::V6(_), IpAddr::V6(_)) => "TCP6",
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {
-            out.extend_from_slice(b"PROXY UNKNOWN\r\n");
+            append_proxy_v1_local(out);
             return;
         }
     };
@@ -47,6 +48,17 @@ pub fn append_proxy_v2(source: SocketAddr, destination: SocketAddr, out: &mut Ve
     }
     out.extend_from_slice(&source.port().to_be_bytes());
     out.extend_from_slice(&destination.port().to_be_bytes());
+}
+
+/// Appends a version 1 header for a connection that carries no player.
+pub fn append_proxy_v1_local(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"PROXY UNKNOWN\r\n");
+}
+
+/// Appends a version 2 header for a connection that carries no player.
+pub fn append_proxy_v2_local(out: &mut Vec<u8>) {
+    out.extend_from_slice(&SIGNATURE);
+    out.extend_from_slice(&[VERSION_2_LOCAL, 0, 0, 0]);
 }
 
 const fn as_ipv6(ip: IpAddr) -> Ipv6Addr {
@@ -84,6 +96,15 @@ mod tests {
         assert_eq!(v1("[2001:db8::9]:1", "10.0.0.1:2"), "PROXY UNKNOWN\r\n");
         let longest = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535";
         assert!(v1(longest, longest).len() <= 107);
+    }
+
+    #[test]
+    fn a_connection_without_a_player_names_nobody() {
+        let (mut text, mut binary) = (Vec::new(), Vec::new());
+        append_proxy_v1_local(&mut text);
+        append_proxy_v2_local(&mut binary);
+        assert_eq!(text, b"PROXY UNKNOWN\r\n");
+        assert_eq!(binary, b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0");
     }
 
     #[test]

@@ -129,12 +129,14 @@ fn report(hub: &Hub, link: &SharedLink, report: Report, now: Duration) {
     link.backend().report(report, link.mark(), slow_start, drawn, now);
 }
 
-fn report_of(load: LoadReport) -> Report {
+/// What the backend says of its load, in our terms.
+pub(in crate::net) fn report_of(load: LoadReport) -> Report {
     let share = |ten_thousandths: u16| f64::from(ten_thousandths) / 10_000.0;
     Report { load: load.load.map(share), sessions: load.sessions, capacity: load.capacity }
 }
 
-pub(super) fn serving_state(state: BackendState) -> ServingState {
+/// What the backend says of its readiness, in our terms.
+pub(in crate::net) fn serving_state(state: BackendState) -> ServingState {
     match state {
         BackendState::Ok => ServingState::Ok,
         BackendState::Degraded => ServingState::Degraded,

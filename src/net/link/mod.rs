@@ -7,5 +7,6 @@ mod dispatch;
 mod keep;
 mod shared;
 
+pub(super) use dispatch::{report_of, serving_state};
 pub(super) use keep::keep;
 pub(super) use shared::SharedLink;
