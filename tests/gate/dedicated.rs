@@ -148,11 +148,12 @@ async fn a_half_close_reaches_the_backend_and_its_last_answer_the_player() {
 const OPAQUE: &str = r#"[frame.raw]
 length = { kind = "opaque" }"#;
 
+/// No probes: on such a connection nothing need ever be said, so that they could not be told apart.
 async fn opaque(server: &Dedicated) -> (Gate, Player) {
     let gate = Gate::builder()
         .table(OPAQUE)
         .listener("frame = \"raw\"")
-        .dedicated("any", "\"*\"", &[server.address()], "frame = \"raw\"")
+        .dedicated("any", "\"*\"", &[server.address()], "frame = \"raw\"\nhealth.interval = \"1h\"")
         .start()
         .await;
     let player = gate.player().await;
@@ -163,7 +164,7 @@ async fn opaque(server: &Dedicated) -> (Gate, Player) {
 async fn an_opaque_session_is_passed_on_whole_and_the_server_may_speak_first() {
     let server = Dedicated::start().await;
     let (gate, mut player) = opaque(&server).await;
-    let mut connection = server.accept().await;
+    let mut connection = server.accept_any().await;
     connection.send_raw(&frame(7, b"welcome")).await;
     assert_eq!(player.recv().await.body, b"welcome");
     player.send_raw(b"\xff\xff\xff\xff anything").await;
@@ -181,7 +182,7 @@ async fn an_opaque_session_is_passed_on_whole_and_the_server_may_speak_first() {
 async fn an_opaque_end_of_the_server_is_passed_on_as_it_was() {
     let server = Dedicated::start().await;
     let (_gate, mut player) = opaque(&server).await;
-    let mut connection = server.accept().await;
+    let mut connection = server.accept_any().await;
     connection.send_raw(b"bye").await;
     tokio::io::AsyncWriteExt::shutdown(&mut connection.stream).await.expect("a half-close");
     let (rest, end) = player.read_to_end().await;
@@ -192,7 +193,7 @@ async fn an_opaque_end_of_the_server_is_passed_on_as_it_was() {
     assert_eq!(connection.end().await.expect("an end in order"), 0);
 
     let (_gate, mut player) = opaque(&server).await;
-    let mut connection = server.accept().await;
+    let mut connection = server.accept_any().await;
     player.send_raw(b"last").await;
     assert_eq!(connection.read_exact(4).await, b"last");
     connection.reset();

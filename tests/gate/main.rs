@@ -11,6 +11,7 @@ mod ends;
 mod fakes;
 mod limits;
 mod loss;
+mod probes;
 mod routing;
 mod serve;
 mod shared;

@@ -182,7 +182,7 @@ async fn a_truncated_connection_ends_the_session() {
     gate.has_sessions(0).await;
 }
 
-fn acceptor(certificates: &Certificates, name: &str) -> TlsAcceptor {
+pub(crate) fn acceptor(certificates: &Certificates, name: &str) -> TlsAcceptor {
     let verifier = WebPkiClientVerifier::builder(Arc::new(certificates.roots())).build().expect("roots");
     let path = |ending| certificates.folder.join(format!("{name}.{ending}"));
     let chain =

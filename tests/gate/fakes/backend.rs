@@ -1,11 +1,12 @@
 //! A game server at the far end of shared links.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use realmgate::base::SessionId;
 use realmgate::wire::link::{
-    DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeDecoder, HelloAck, LINK, LoadReport, Message,
+    BackendState, DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeDecoder, HelloAck, LINK, LoadReport, Message,
     append_frame_envelope,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -16,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::within;
 
-/// What reached a backend.
+/// What reached a backend on its links; probes are counted by themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     Hello { worker: u16, cluster: String },
@@ -57,7 +58,16 @@ struct Shared {
     changed: Notify,
     links: Mutex<Vec<mpsc::Sender<Vec<u8>>>>,
     tls: Option<TlsAcceptor>,
+    /// Whether it reads on and answers nothing.
+    silent: AtomicBool,
+    /// What it says of itself in every HELLO_ACK.
+    state: Mutex<BackendState>,
+    /// PINGs of probes.
+    probes: AtomicUsize,
 }
+
+/// The worker number of a probe's HELLO.
+const PROBE: u16 = u16::MAX;
 
 impl Backend {
     /// Sends every frame back.
@@ -87,6 +97,9 @@ impl Backend {
             changed: Notify::new(),
             links: Mutex::default(),
             tls,
+            silent: AtomicBool::new(false),
+            state: Mutex::default(),
+            probes: AtomicUsize::new(0),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(listen(listener, Arc::clone(&shared)));
@@ -146,8 +159,26 @@ impl Backend {
         .await
     }
 
+    /// Its sockets stay open and it reads on; whether it answers anything from now on.
+    pub(crate) fn set_silent(&self, silent: bool) {
+        self.shared.silent.store(silent, Ordering::SeqCst);
+    }
+
+    /// What it says of itself to every gateway that greets from now on.
+    pub(crate) fn set_state(&self, state: BackendState) {
+        *self.shared.state.lock().expect("no panic") = state;
+    }
+
+    /// Probes that it has answered.
+    pub(crate) fn probes(&self) -> usize {
+        self.shared.probes.load(Ordering::SeqCst)
+    }
+
     /// Says something on every link.
     pub(crate) async fn say(&self, session: SessionId, message: Message<'_>) {
+        if let Message::State { state, .. } = message {
+            self.set_state(state);
+        }
         let mut bytes = Vec::new();
         Envelope { session, message }.encode(DEFAULT_MAX_ENVELOPE, &mut bytes).expect("a valid envelope");
         self.say_raw(&bytes).await;
@@ -187,7 +218,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
 async fn link(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) {
     let (mut read, mut write) = tokio::io::split(stream);
     let (say, mut said) = mpsc::channel::<Vec<u8>>(1024);
-    let mut decoder = EnvelopeDecoder::new();
+    let (mut decoder, mut is_probe) = (EnvelopeDecoder::new(), false);
     let mut buffer = vec![0; 64 * 1024];
     loop {
         tokio::select! {
@@ -197,9 +228,16 @@ async fn link(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) {
                 let mut envelopes = decoder.envelopes(DEFAULT_MAX_ENVELOPE, &buffer[..length]);
                 while let Some(envelope) = envelopes.next() {
                     let envelope = envelope.expect("an envelope").decode().expect("a valid envelope");
-                    shared.take(&envelope, &say, &mut out);
+                    is_probe |= matches!(envelope.message, Message::Hello(hello) if hello.worker == PROBE);
+                    match is_probe {
+                        true => shared.take_probe(&envelope, &mut out),
+                        false => shared.take(&envelope, &say, &mut out),
+                    }
                 }
                 drop(envelopes);
+                if shared.silent.load(Ordering::SeqCst) {
+                    continue;
+                }
                 if write.write_all(&out).await.is_err() || write.flush().await.is_err() {
                     break;
                 }
@@ -214,7 +252,9 @@ async fn link(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) {
             }
         }
     }
-    shared.note(Event::Lost);
+    if !is_probe {
+        shared.note(Event::Lost);
+    }
 }
 
 impl Shared {
@@ -227,14 +267,36 @@ impl Shared {
         self.changed.notify_waiters();
     }
 
+    /// A probe greets, asks once and leaves.
+    fn take_probe(&self, envelope: &Envelope<'_>, out: &mut Vec<u8>) {
+        match envelope.message {
+            Message::Hello(_) => self.greet(out),
+            Message::Ping { payload } => {
+                // What comes in between is nothing to a probe.
+                let load = Message::Load(LoadReport { load: Some(1), ..LoadReport::default() });
+                let pong = Message::Pong { payload, report: LoadReport::default() };
+                for message in [load, pong] {
+                    append(Envelope { session: LINK, message }, out);
+                }
+                self.probes.fetch_add(1, Ordering::SeqCst);
+            }
+            Message::GoAway { text } => assert_eq!(text, Some("probe")),
+            ref other => panic!("a probe sent {other:?}"),
+        }
+    }
+
+    fn greet(&self, out: &mut Vec<u8>) {
+        let state = *self.state.lock().expect("no panic");
+        let ack = Message::HelloAck(HelloAck { state, ..HelloAck::new(77) });
+        append(Envelope { session: LINK, message: ack }, out);
+    }
+
     fn take(&self, envelope: &Envelope<'_>, say: &mpsc::Sender<Vec<u8>>, out: &mut Vec<u8>) {
         let session = envelope.session;
-        let mut answer = |session, message| {
-            Envelope { session, message }.encode(DEFAULT_MAX_ENVELOPE, out).expect("a valid envelope");
-        };
+        let mut answer = |session, message| append(Envelope { session, message }, out);
         match envelope.message {
             Message::Hello(hello) => {
-                answer(LINK, Message::HelloAck(HelloAck::new(77)));
+                self.greet(out);
                 self.links.lock().expect("no panic").push(say.clone());
                 self.note(Event::Hello { worker: hello.worker, cluster: hello.cluster.to_owned() });
             }
@@ -269,4 +331,8 @@ impl Shared {
             ref other => panic!("the gateway sent {other:?}"),
         }
     }
+}
+
+fn append(envelope: Envelope<'_>, out: &mut Vec<u8>) {
+    envelope.encode(DEFAULT_MAX_ENVELOPE, out).expect("a valid envelope");
 }

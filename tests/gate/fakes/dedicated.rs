@@ -1,8 +1,11 @@
 //! A game server that gets one connection per session.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::task::{Context, Poll};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Frame, within};
@@ -10,6 +13,8 @@ use super::{Frame, within};
 /// A listening server whose connections the test serves by hand.
 pub(crate) struct Dedicated {
     listener: TcpListener,
+    /// Accepted, and perhaps a probe.
+    held: Mutex<Option<TcpStream>>,
 }
 
 /// One connection from the gateway.
@@ -19,19 +24,43 @@ pub(crate) struct Connection {
 
 impl Dedicated {
     pub(crate) async fn start() -> Self {
-        Self { listener: TcpListener::bind("127.0.0.1:0").await.expect("a port") }
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self { listener, held: Mutex::default() }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.listener.local_addr().expect("bound")
     }
 
-    /// The next connection.
+    /// The next connection that carries something: a probe breaks its own without a word. May be cancelled.
     pub(crate) async fn accept(&self) -> Connection {
-        let (stream, _) =
-            within("a connection from the gateway", self.listener.accept()).await.expect("accepting");
-        stream.set_nodelay(true).expect("a socket");
-        Connection { stream }
+        within("a connection from the gateway", async {
+            loop {
+                if self.held.lock().expect("no panic").is_none() {
+                    let (stream, _) = self.listener.accept().await.expect("accepting");
+                    *self.held.lock().expect("no panic") = Some(stream);
+                }
+                let speaks = poll_fn(|cx| self.poll_speaks(cx)).await;
+                let stream = self.held.lock().expect("no panic").take().expect("held");
+                if speaks {
+                    return Connection::new(stream);
+                }
+            }
+        })
+        .await
+    }
+
+    /// The next connection, said something or not: for gates that do not probe.
+    pub(crate) async fn accept_any(&self) -> Connection {
+        let accepted = within("a connection from the gateway", self.listener.accept()).await;
+        Connection::new(accepted.expect("accepting").0)
+    }
+
+    /// Whether the held connection has brought bytes or an end in order.
+    fn poll_speaks(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        let held = self.held.lock().expect("no panic");
+        let stream = held.as_ref().expect("held");
+        stream.poll_peek(cx, &mut ReadBuf::new(&mut [0])).map(|peeked| peeked.is_ok())
     }
 
     /// Serves every connection by sending back what comes.
@@ -50,6 +79,11 @@ impl Dedicated {
 }
 
 impl Connection {
+    fn new(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).expect("a socket");
+        Self { stream }
+    }
+
     pub(crate) async fn recv(&mut self) -> Frame {
         within("a frame for the backend", async {
             let length = self.stream.read_u32().await.expect("a length");

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use realmgate::app;
@@ -31,6 +32,9 @@ pub(crate) struct Certificates {
     pub(crate) folder: PathBuf,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
+
+/// Folders of this process so far.
+static FOLDERS: AtomicUsize = AtomicUsize::new(0);
 
 const FRAME: &str = r#"
 [frame.game]
@@ -177,11 +181,8 @@ impl Certificates {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("randomness");
         let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate");
-        let folder = std::env::temp_dir().join(format!(
-            "realmgate-test-{}-{:p}",
-            std::process::id(),
-            &raw const issuer
-        ));
+        let count = FOLDERS.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("realmgate-test-{}-{count}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         std::fs::write(folder.join("ca.pem"), issuer.pem()).expect("a file");
         Self { folder, issuer }

@@ -4,6 +4,7 @@
 mod backend;
 mod dedicated;
 mod gate;
+pub(crate) mod log;
 mod player;
 
 use std::future::Future;

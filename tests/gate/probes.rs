@@ -1,0 +1,282 @@
+//! Probes through the running gate: each kind up and down, and what a backend's health does to sessions.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use realmgate::wire::link::BackendState;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::fakes::log::{self, Line};
+use crate::fakes::{Backend, Certificates, Dedicated, Gate, frame, within};
+use crate::tls::acceptor;
+
+/// Quick enough for a test.
+const QUICK: &str = "interval = \"100ms\", timeout = \"100ms\", fall = 2, rise = 2";
+const DOWN: &str = "down";
+const UP: &str = "up";
+const STATE: &str = "the backend's own state";
+
+/// A server on plain connections, whose manner a test changes while it runs.
+struct Server {
+    address: SocketAddr,
+    answer: watch::Sender<Vec<u8>>,
+    _serving: JoinSet<()>,
+}
+
+impl Server {
+    /// Gives `answer` to whoever sends something, and takes it as a farewell.
+    async fn start(answer: &[u8]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let (answer, current) = watch::channel(answer.to_vec());
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            let mut talks = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                talks.spawn(talk(stream, current.clone()));
+            }
+        });
+        Self { address, answer, _serving: serving }
+    }
+
+    fn answers(&self, answer: &[u8]) {
+        self.answer.send_replace(answer.to_vec());
+    }
+}
+
+/// What a player asks; the answer is the server's address.
+const WHO: &[u8] = b"who is there?";
+
+/// Nothing to say means to leave the connection open.
+async fn talk(mut stream: TcpStream, current: watch::Receiver<Vec<u8>>) {
+    let mut question = [0; 1024];
+    let Ok(length @ 1..) = stream.read(&mut question).await else { return };
+    let mut answer = current.borrow().clone();
+    if question[..length].ends_with(WHO) {
+        let address = stream.local_addr().expect("connected").to_string();
+        answer = frame(3001, address.as_bytes());
+    }
+    if answer.is_empty() {
+        drop(stream.read(&mut question).await);
+    }
+    drop(stream.write_all(&answer).await);
+}
+
+fn health(more: &str) -> String {
+    log::listen();
+    format!("health = {{ {QUICK}, {more} }}")
+}
+
+async fn hears(backend: SocketAddr, begin: &str, count: usize) -> Line {
+    within(&format!("{begin} of {backend}"), log::wait(backend, begin, count)).await
+}
+
+#[tokio::test]
+async fn a_tcp_probe_is_a_connection_and_nothing_more() {
+    let chat = Dedicated::start().await;
+    let (address, health) = (chat.address(), health("probe = \"tcp\""));
+    let _gate = Gate::builder().dedicated("chat", "3000", &[address], &health).start().await;
+    drop(chat);
+    let down = hears(address, DOWN, 1).await;
+    assert!(down.fields.contains("why=cannot connect: Connection refused"), "{down:?}");
+    let _chat = TcpListener::bind(address).await.expect("the port is free again");
+    hears(address, UP, 1).await;
+}
+
+#[tokio::test]
+async fn a_link_probe_wants_its_ping_back() {
+    let battle = Backend::echo().await;
+    let health = health("probe = \"link\"");
+    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], &health).start().await;
+    let mut player = gate.player().await;
+    player.echo(1000, b"in").await;
+    battle.set_silent(true);
+    let down = hears(battle.address(), DOWN, 1).await;
+    assert!(down.fields.contains("within 100ms"), "{down:?}");
+    battle.set_silent(false);
+    hears(battle.address(), UP, 1).await;
+    assert!(battle.probes() >= 2);
+    player.echo(1000, b"still here").await;
+}
+
+#[tokio::test]
+async fn a_probe_shakes_hands_as_the_cluster_does() {
+    let (ours, others) = (Certificates::new(), Certificates::new());
+    for name in ["backend", "gateway"] {
+        ours.write(name, &["127.0.0.1"]);
+        others.write(name, &["127.0.0.1"]);
+    }
+    let trusted = Backend::tls(acceptor(&ours, "backend")).await;
+    let strange = Backend::tls(acceptor(&others, "backend")).await;
+    let pair = ours.pair("gateway");
+    let tls = format!("tls = {{ ca = \"{}/ca.pem\", {}", ours.folder.display(), pair.trim_start_matches('{'));
+    let more = format!("{tls}\n{}", health("probe = \"link\""));
+    let backends = [trusted.address(), strange.address()];
+    let _gate = Gate::builder().shared("battle", "1000", &backends, &more).start().await;
+    let down = hears(strange.address(), DOWN, 1).await;
+    assert!(down.fields.contains("why=cannot connect: invalid peer certificate"), "{down:?}");
+    trusted.set_silent(true);
+    hears(trusted.address(), DOWN, 1).await;
+    trusted.set_silent(false);
+    hears(trusted.address(), UP, 1).await;
+}
+
+#[tokio::test]
+async fn an_http_probe_wants_a_status_of_success() {
+    let health = health("probe = \"http\", path = \"/live\"");
+    let server = Server::start(b"HTTP/1.1 200 OK\r\n\r\nfine").await;
+    let _gate = Gate::builder().dedicated("web", "3000", &[server.address], &health).start().await;
+    let answers: [(&[u8], &str); 4] = [
+        (b"HTTP/1.1 503 Busy\r\n\r\n", "why=the answer's status is 503"),
+        (b"SSH-2.0-OpenSSH\r\n", "why=invalid HTTP"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", "end of file before message length reached"),
+        (b"", "why=no answer within 100ms"),
+    ];
+    for (count, (answer, why)) in answers.into_iter().enumerate() {
+        server.answers(answer);
+        let down = hears(server.address, DOWN, count + 1).await;
+        assert!(down.fields.contains(why), "{down:?}");
+        server.answers(b"HTTP/1.1 204 No Content\r\n\r\n");
+        hears(server.address, UP, count + 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_frame_probe_compares_the_beginning_of_the_answer() {
+    let health = health("probe = \"frame\", send = \"000000020001\", expect = \"00000002\"");
+    let server = Server::start(b"\0\0\0\x02\0\x02").await;
+    let _gate = Gate::builder().dedicated("chat", "3000", &[server.address], &health).start().await;
+    let answers: [(&[u8], &str); 3] = [
+        (b"\0\0\0\x09 refused", "why=the answer begins with 00000009"),
+        (b"\0\0", "why=the answer begins with 0000"),
+        (b"", "why=no answer within 100ms"),
+    ];
+    for (count, (answer, why)) in answers.into_iter().enumerate() {
+        server.answers(answer);
+        let down = hears(server.address, DOWN, count + 1).await;
+        assert!(down.fields.contains(why), "{down:?}");
+        server.answers(b"\0\0\0\x02\0\x02");
+        hears(server.address, UP, count + 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_probe_tells_a_backend_that_waits_for_a_proxy_header_that_it_is_none_of_the_players() {
+    let health = health("probe = \"frame\", send = \"aa\", expect = \"bb\"");
+    for (version, header) in
+        [("v1", &b"PROXY UNKNOWN\r\n\xaa"[..]), ("v2", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0\xaa")]
+    {
+        let chat = Dedicated::start().await;
+        let more = format!("proxy_protocol = \"{version}\"\n{health}");
+        let _gate = Gate::builder().dedicated("chat", "3000", &[chat.address()], &more).start().await;
+        assert_eq!(chat.accept().await.read_exact(header.len()).await, header);
+    }
+}
+
+#[tokio::test]
+async fn who_goes_down_by_its_probes_loses_its_sessions_where_the_cluster_closes_on_loss() {
+    let (first, second) = (Backend::echo().await, Backend::echo().await);
+    let more = format!("on_loss = \"close\"\nbalance = \"backup\"\n{}", health("probe = \"link\""));
+    let backends = [first.address(), second.address()];
+    let gate = Gate::builder().workers(2).shared("battle", "1000", &backends, &more).start().await;
+    let mut players = [gate.player().await, gate.player().await];
+    for player in &mut players {
+        player.echo(1000, b"in").await;
+    }
+    assert_eq!(first.frames().len(), 2);
+    first.set_silent(true);
+    for player in &mut players {
+        assert_eq!(player.notice().await, r#"{"code":"unavailable"}"#);
+        player.closed().await;
+    }
+    gate.player().await.echo(1000, b"elsewhere").await;
+    assert_eq!(second.frames().len(), 1);
+}
+
+#[tokio::test]
+async fn sessions_of_a_backend_that_goes_down_move_at_their_next_frame() {
+    let (first, second) = (Backend::echo().await, Backend::echo().await);
+    let more = format!("balance = \"backup\"\n{}", health("probe = \"link\""));
+    let backends = [first.address(), second.address()];
+    let gate = Gate::builder().shared("battle", "1000", &backends, &more).start().await;
+    let mut player = gate.player().await;
+    player.echo(1000, b"in").await;
+    first.set_silent(true);
+    hears(first.address(), DOWN, 1).await;
+    player.echo(1000, b"moved").await;
+    assert_eq!((first.frames().len(), second.frames().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_a_backend_says_of_itself_to_a_probe_counts() {
+    let (first, second) = (Backend::echo().await, Backend::echo().await);
+    let more = format!("balance = \"backup\"\n{}", health("probe = \"link\""));
+    let backends = [first.address(), second.address()];
+    let gate = Gate::builder().shared("battle", "1000", &backends, &more).start().await;
+    let mut old = gate.player().await;
+    old.echo(1000, b"old").await;
+    first.set_state(BackendState::Refusing);
+    let line = hears(first.address(), STATE, 1).await;
+    assert!(line.fields.contains("state=refusing"), "{line:?}");
+    gate.player().await.echo(1000, b"new").await;
+    old.echo(1000, b"still here").await;
+    assert_eq!((first.frames().len(), second.frames().len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_body_that_is_a_load_report_is_taken_in() {
+    let health = health("probe = \"http\"");
+    let (first, second) = (Server::start(&said("{}")).await, Server::start(&said("OK")).await);
+    let backends = [first.address, second.address];
+    let more = format!("balance = \"backup\"\n{health}");
+    let gate = Gate::builder().dedicated("web", "3000", &backends, &more).start().await;
+    for (count, state) in ["degraded", "refusing", "ok"].into_iter().enumerate() {
+        first.answers(&said(&format!("{{\"load\": 0.5, \"state\": \"{state}\"}}")));
+        let line = hears(first.address, STATE, count + 1).await;
+        assert!(line.fields.contains(&format!("state={state}")), "{line:?}");
+    }
+    first.answers(&said("{\"state\": \"refusing\"}"));
+    hears(first.address, STATE, 4).await;
+    let mut player = gate.player().await;
+    player.send(3000, WHO).await;
+    assert_eq!(player.recv().await.body, second.address.to_string().as_bytes());
+}
+
+#[tokio::test]
+async fn a_wrong_report_is_said_once_and_makes_nobody_dead() {
+    let health = health("probe = \"http\"");
+    let server = Server::start(&said("{\"load\": \"high\", \"state\": \"refusing\"}")).await;
+    let _gate = Gate::builder().dedicated("web", "3000", &[server.address], &health).start().await;
+    let wrong = hears(server.address, "its load report is wrong", 1).await;
+    assert!(wrong.fields.contains("text=load"), "{wrong:?}");
+    server.answers(&said("{\"state\": \"degraded\"}"));
+    hears(server.address, STATE, 1).await;
+    let lines = log::lines(|line| line.backend == server.address.to_string());
+    assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+#[tokio::test]
+async fn who_is_in_doubt_is_asked_sooner() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let health = "health = { interval = \"2s\", probe = \"frame\", send = \"aa\", expect = \"bb\" }";
+    let _gate = Gate::builder().dedicated("chat", "3000", &[address], health).start().await;
+    let (mut last, mut waits) = (None, Vec::new());
+    for answer in [b"\xbb", b"\xcc", b"\xcc", b"\xbb"] {
+        let (mut stream, _) = within("a probe", listener.accept()).await.expect("a connection");
+        let came = tokio::time::Instant::now();
+        waits.extend(last.replace(came).map(|last| came - last));
+        stream.read_u8().await.expect("a question");
+        stream.write_all(answer).await.expect("written");
+    }
+    assert!(waits[0] >= Duration::from_millis(1700), "{waits:?}");
+    assert!(waits[1] < Duration::from_millis(1500) && waits[2] < Duration::from_millis(1500), "{waits:?}");
+}
+
+/// An answer with a body.
+fn said(body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
