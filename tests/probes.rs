@@ -1,6 +1,11 @@
 //! Five thousand backends probed every two seconds by a gateway that is kept from running: nobody who lives is
 //! found dead, and who is dead is found. Prints what the machine could do.
 #![expect(clippy::disallowed_methods, reason = "keeping threads busy is what this is about")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test may panic and says what it measured"
+)]
 
 #[path = "gate/fakes/log.rs"]
 mod log;

@@ -2,8 +2,7 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::attempt::Answer;
-use super::attempt::Attempt;
+use super::attempt::{Answer, Attempt};
 use super::failure::{Failure, Step};
 use crate::net::stream::BackendStream;
 

@@ -1,12 +1,13 @@
 //! A probe by HTTP: a GET whose answer may carry a load report.
 
+use std::pin::pin;
+
 use http_body_util::{BodyExt, Empty};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1;
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONNECTION, HOST};
-use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::task::JoinSet;
 
 use super::attempt::{Answer, Attempt};
 use super::failure::{Failure, Step};
@@ -23,16 +24,8 @@ pub(super) async fn probe(
     path: &str,
 ) -> Result<Answer, Failure> {
     attempt.enter(Step::Answer);
-    let request = request(path, attempt.backend.address()).map_err(Failure::Request)?;
     let asked = attempt.backend.mark();
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::Http)?;
-    let mut carrier = JoinSet::new(); // ends with this probe
-    carrier.spawn(connection);
-    let response = sender.send_request(request).await.map_err(Failure::Http)?;
-    if !response.status().is_success() {
-        return Err(Failure::Status(response.status().as_u16()));
-    }
-    let Some(body) = body(response).await? else { return Ok(Answer::Good) };
+    let Some(body) = get(stream, path, attempt.backend.address()).await? else { return Ok(Answer::Good) };
     match report::read(&body) {
         Err(key) => Ok(Answer::BadReport(key)),
         Ok(said) => {
@@ -43,12 +36,28 @@ pub(super) async fn probe(
     }
 }
 
-fn request(path: &str, host: &str) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
-    Request::get(path).header(HOST, host).header(CONNECTION, "close").body(Empty::new())
+/// The body of a good answer; `None` when it is too long.
+async fn get(stream: BackendStream, path: &str, host: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let request = Request::get(path).header(HOST, host).header(CONNECTION, "close");
+    let request = request.body(Empty::<Bytes>::new()).map_err(Failure::Request)?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::Http)?;
+    let (mut connection, mut exchange) = (pin!(connection), pin!(exchange(sender, request)));
+    // The connection first: what has come is then seen by the exchange in the same wake-up.
+    tokio::select! {
+        biased;
+        _ = &mut connection => exchange.await,
+        result = &mut exchange => result,
+    }
 }
 
-/// The whole body; `None` when it is too long.
-async fn body(response: Response<Incoming>) -> Result<Option<Vec<u8>>, Failure> {
+async fn exchange(
+    mut sender: SendRequest<Empty<Bytes>>,
+    request: Request<Empty<Bytes>>,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let response = sender.send_request(request).await.map_err(Failure::Http)?;
+    if !response.status().is_success() {
+        return Err(Failure::Status(response.status().as_u16()));
+    }
     let mut incoming = response.into_body();
     let mut body = Vec::new();
     while let Some(frame) = incoming.frame().await {

@@ -63,3 +63,49 @@ impl Prober {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::cluster::Registry;
+    use crate::config::{self, Source};
+    use crate::net::hub;
+    use crate::net::tls::Tickets;
+    use crate::telemetry::Meters;
+
+    fn world(backend: &str, registry: &mut Registry) -> World {
+        let text = format!(
+            "[gateway]\nid = 1\n[frame.raw]\nlength = {{ kind = \"opaque\" }}\n\
+             [listener.players]\nlisten = \"127.0.0.1:0\"\nframe = \"raw\"\n\
+             [cluster.any]\nlink = \"dedicated\"\nframe = \"raw\"\nbackends = [{{ address = \"{backend}\" }}]\n\
+             health = {{ probe = \"tcp\", interval = \"1h\", rise = 5 }}\n\
+             [route.any]\nids = [\"*\"]\ncluster = \"any\""
+        );
+        let plan = config::parse(vec![Source { path: "test.toml".into(), text }]).expect("a plan");
+        let tickets = Tickets::new().expect("randomness");
+        World::build(plan, registry, &Meters::new(1), &tickets, UNIX_EPOCH).expect("a world")
+    }
+
+    #[tokio::test]
+    async fn who_comes_later_is_asked_at_once_and_one_success_is_enough() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound").to_string();
+        let mut registry = Registry::default();
+        registry.starts_serving();
+        let world = world(&address, &mut registry);
+        let backend = Arc::clone(world.clusters[0].entry.at(0).expect("one"));
+        assert!(!backend.is_up());
+        let prober = tokio::spawn(Prober::new(&world, Arc::new([]), hub::now()).run());
+        let up = async {
+            while !backend.is_up() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), up).await.expect("up after its first probe");
+        prober.abort();
+    }
+}
