@@ -129,9 +129,9 @@ impl Backend {
         self.links.load(Ordering::Relaxed)
     }
 
-    /// A shared link came up to a backend that says this `boot` number of its life. After a life of its own, or
-    /// after all links were gone, it starts slowly.
-    pub fn link_came(&self, boot: u64, now: Duration) {
+    /// A shared link came up to a backend that says this `boot` number of its life. In a new life, or when all links
+    /// were gone, it starts slowly. Whether it is the first link of those that stand, or the first of a life.
+    pub fn link_came(&self, boot: u64, now: Duration) -> bool {
         let first = self.links.fetch_add(1, Ordering::Relaxed) == 0;
         let known = self.was_linked.swap(true, Ordering::Relaxed);
         let reborn = self.boot.swap(boot, Ordering::Relaxed) != boot && known;
@@ -142,6 +142,7 @@ impl Backend {
         if known && (first || reborn) {
             self.start_slowly(now);
         }
+        first || reborn
     }
 
     /// A shared link was lost.
@@ -220,7 +221,9 @@ impl Backend {
 
     /// The backend greets and says how many sessions it can have, if it does.
     pub fn greeted(&self, capacity: Option<u32>) {
-        self.reports.greet(capacity);
+        if let Some(capacity) = capacity {
+            self.reports.greet(capacity);
+        }
     }
 
     /// Takes in what the backend says of itself, made after `mark`, `slow_start` being its cluster's; `drawn` is
@@ -335,30 +338,30 @@ mod tests {
     #[test]
     fn all_links_lost_or_a_new_life_start_slowly_and_the_first_link_does_not() {
         let backend = backend(true);
-        backend.link_came(7, at(1));
-        backend.link_came(7, at(1));
+        assert!(backend.link_came(7, at(1)));
+        assert!(!backend.link_came(7, at(1)), "a second worker's");
         assert_eq!(factor(&backend, 1), 1.0);
         backend.link_went();
-        backend.link_came(7, at(50));
+        assert!(!backend.link_came(7, at(50)));
         assert_eq!(factor(&backend, 50), 1.0, "the other link stood");
         backend.link_went();
         backend.link_went();
-        backend.link_came(7, at(100));
+        assert!(backend.link_came(7, at(100)));
         assert_eq!(factor(&backend, 103), 0.3);
-        backend.link_came(8, at(200));
+        assert!(backend.link_came(8, at(200)));
         assert_eq!(factor(&backend, 204), 0.4);
     }
 
     #[test]
     fn a_new_life_has_forgotten_what_the_old_one_reported() {
         let backend = backend(true);
-        backend.link_came(7, at(1));
+        assert!(backend.link_came(7, at(1)));
         let full = Report { load: Some(1.0), sessions: Some(5), capacity: Some(5) };
         backend.report(full, backend.mark(), SLOW, 0.0, at(1));
         backend.except(1, 9, at(60), at(1));
         assert!(!backend.open_session(u32::MAX) && backend.excepts(ProtocolId(5), at(2)).is_some());
         backend.link_went();
-        backend.link_came(8, at(2));
+        assert!(backend.link_came(8, at(2)));
         assert!(backend.open_session(u32::MAX) && backend.excepts(ProtocolId(5), at(2)).is_none());
     }
 

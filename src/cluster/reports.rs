@@ -107,8 +107,8 @@ impl Reports {
     }
 
     /// The backend greets: it can have so many sessions, if it says so.
-    pub(super) fn greet(&self, capacity: Option<u32>) {
-        self.greeted.store(capacity.map_or(0, |capacity| capacity.max(1)), Ordering::Relaxed);
+    pub(super) fn greet(&self, capacity: u32) {
+        self.greeted.store(capacity.max(1), Ordering::Relaxed);
     }
 
     /// Takes in a report that was made after `mark`.
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn a_greeting_says_nothing_of_the_load_and_does_not_grow_old() {
         let reports = reports();
-        reports.greet(Some(10));
+        reports.greet(10);
         assert_eq!((reports.predicted(), reports.capacity(), reports.limits()), (None, Some(10), false));
         take(&reports, said(0.5, 0, 20), Mark::default(), 0);
         assert_eq!(reports.capacity(), Some(20));

@@ -148,7 +148,7 @@ async fn a_dedicated_backend_that_answers_nothing_opens_the_breaker_too() {
     let pay = crate::fakes::Dedicated::start().await;
     let gate = Gate::builder().dedicated("pay", "2000", &[pay.address()], "").table(PAY).start().await;
     let mut player = gate.player().await;
-    let _hangs = tokio::spawn(async move {
+    let hangs = tokio::spawn(async move {
         let mut connections = Vec::new();
         loop {
             connections.push(pay.accept().await);
@@ -157,5 +157,6 @@ async fn a_dedicated_backend_that_answers_nothing_opens_the_breaker_too() {
     let notice = until_refused(&mut player, 2000).await;
     assert!(notice.starts_with(r#"{"code":"unavailable","route":"pay""#), "{notice}");
     drop(player);
+    hangs.abort(); // its connections end, so that the player's half-close has nobody left to wait for
     gate.is_empty().await;
 }

@@ -13,6 +13,7 @@ use tokio::time::{Sleep, timeout};
 
 use super::dispatch;
 use super::shared::SharedLink;
+use crate::cluster::ServingState;
 use crate::net::hub::{self, Hub};
 use crate::net::stream::BackendStream;
 use crate::telemetry;
@@ -235,9 +236,12 @@ fn welcome(hub: &Hub, link: &SharedLink, ack: &HelloAck<'_>) -> Result<(), LinkE
     if ack.version != VERSION {
         return Err(LinkError::Version(ack.version));
     }
-    let now = hub.since_start(hub::now());
-    link.came_up(ack.max_envelope, ack.boot_id, now);
-    link.backend().set_state(dispatch::serving_state(ack.state));
+    let is_first = link.came_up(ack.max_envelope, ack.boot_id, hub.since_start(hub::now()));
+    let state = dispatch::serving_state(ack.state);
+    // A greeting that names no state is no sign that an earlier STATE is over.
+    if is_first || state != ServingState::Ok {
+        link.backend().set_state(state);
+    }
     link.backend().greeted(ack.capacity);
     telemetry::link_up(
         link.cluster.name(),

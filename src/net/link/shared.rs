@@ -217,12 +217,13 @@ impl SharedLink {
     }
 
     /// The backend greeted: sessions may come.
-    pub(super) fn came_up(&self, max_envelope: u32, boot: u64, now: Duration) {
+    /// Whether it is the first one.
+    pub(super) fn came_up(&self, max_envelope: u32, boot: u64, now: Duration) -> bool {
         self.answered();
         self.max_envelope.set(max_envelope);
         self.epoch.set(self.epoch.get() + 1);
         self.up.set(true);
-        self.backend.link_came(boot, now);
+        self.backend.link_came(boot, now)
     }
 
     /// The connection is gone, and what was in the buffer with it.

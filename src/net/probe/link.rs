@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::attempt::{Answer, Attempt};
 use super::failure::{Failure, Step};
-use crate::cluster::Report;
+use crate::cluster::{Report, ServingState};
 use crate::net::link::{report_of, serving_state};
 use crate::net::stream::BackendStream;
 use crate::wire::link::{DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeDecoder, Hello, LINK, Message, VERSION};
@@ -16,10 +16,8 @@ const PROBE_WORKER: u16 = u16::MAX;
 pub(super) async fn probe(attempt: &Attempt<'_>, stream: BackendStream) -> Result<Answer, Failure> {
     let mut line = Line { stream, decoder: EnvelopeDecoder::new() };
     attempt.enter(Step::HelloAck);
-    let asked = attempt.backend.mark();
     line.say(hello(attempt)).await?;
-    let capacity = line.hear(Step::HelloAck, |message| Some(welcome(attempt, message))).await??;
-    attempt.report(Report { capacity, ..Report::default() }, asked);
+    line.hear(Step::HelloAck, |message| Some(welcome(attempt, message))).await??;
     attempt.enter(Step::Pong);
     let (asked, nonce) = (attempt.backend.mark(), attempt.nonce.to_be_bytes());
     line.say(Message::Ping { payload: &nonce }).await?;
@@ -38,14 +36,20 @@ fn hello<'a>(attempt: &'a Attempt<'_>) -> Message<'a> {
     Message::Hello(Hello { zone, ..Hello::new(gateway.id(), PROBE_WORKER, cluster) })
 }
 
-/// The capacity that a greeting names.
-fn welcome(attempt: &Attempt<'_>, message: &Message<'_>) -> Result<Option<u32>, Failure> {
+/// Takes a greeting in. One that names no state is no sign that an earlier STATE is over.
+fn welcome(attempt: &Attempt<'_>, message: &Message<'_>) -> Result<(), Failure> {
     let Message::HelloAck(ack) = message else { return Err(Failure::NotGreeted) };
     if ack.version != VERSION {
         return Err(Failure::Version(ack.version));
     }
-    attempt.state(serving_state(ack.state));
-    Ok(ack.capacity)
+    attempt.backend.greeted(ack.capacity);
+    match serving_state(ack.state) {
+        ServingState::Ok => {}
+        state @ (ServingState::Degraded | ServingState::Refusing | ServingState::Leaving) => {
+            attempt.state(state)
+        }
+    }
+    Ok(())
 }
 
 /// The report of the PONG that answers our PING; other envelopes are none of a probe's business.
