@@ -158,6 +158,18 @@ pub fn backend_health(cluster: &str, backend: &str, up: bool, why: &str) {
     }
 }
 
+/// So few backends of a cluster are healthy that health is ignored, or no longer so.
+pub fn cluster_panic(cluster: &str, panic: bool) {
+    if panic {
+        error!(
+            cluster,
+            "fewer are healthy than panic_threshold: all are used, and critical routes are unavailable"
+        );
+    } else {
+        info!(cluster, "enough are healthy again: only they are used");
+    }
+}
+
 /// A route's breaker at one backend has changed.
 pub fn breaker_changed(route: &str, backend: &str, state: BreakerState, remaining: Option<Duration>) {
     let state = state.as_str();

@@ -6,8 +6,8 @@ mod meters;
 
 pub use log::{
     LogFormat, SessionRecord, accept_paused, backend_ejected, backend_error, backend_exception,
-    backend_health, backend_state, breaker_changed, drain_began, drain_over, few_descriptors, init,
-    link_lost, link_retry, link_up, notify_failed, reload_not_supported, session_ended, stopped, task_failed,
-    unreachable_backend, up,
+    backend_health, backend_state, breaker_changed, cluster_panic, drain_began, drain_over, few_descriptors,
+    init, link_lost, link_retry, link_up, notify_failed, reload_not_supported, session_ended, stopped,
+    task_failed, unreachable_backend, up,
 };
 pub use meters::{Counter, ListenerMeter, Meters, Refusal, RouteCounts, RouteMeter, WorkerMeter};

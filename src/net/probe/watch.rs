@@ -107,13 +107,23 @@ impl Watch {
     }
 
     fn set_up(&self, up: bool) {
-        let now = hub::now().saturating_duration_since(self.desk.started);
+        let (cluster, now) = (&self.cluster.entry, self.now());
+        let was_in_panic = cluster.is_in_panic(now);
         self.backend.set_up(up, now);
-        telemetry::backend_health(self.cluster.name(), self.backend.address(), up, &self.reason);
+        telemetry::backend_health(cluster.name(), self.backend.address(), up, &self.reason);
+        if cluster.is_in_panic(now) != was_in_panic {
+            telemetry::cluster_panic(cluster.name(), !was_in_panic);
+        }
     }
 
+    /// Since the process's start.
+    fn now(&self) -> Duration {
+        hub::now().saturating_duration_since(self.desk.started)
+    }
+
+    /// Where health is ignored, nobody is closed for it.
     async fn close_sessions(&self) {
-        if self.cluster.closes_on_loss() {
+        if self.cluster.closes_on_loss() && !self.cluster.entry.is_in_panic(self.now()) {
             for worker in self.desk.workers.iter() {
                 worker.command(Command::Lost(self.backend.key())).await;
             }
