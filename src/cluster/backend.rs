@@ -219,18 +219,22 @@ impl Backend {
         Mark { opened: self.reports.opened() }
     }
 
-    /// The backend greets and says how many sessions it can have, if it does.
-    pub fn greeted(&self, capacity: Option<u32>) {
+    /// The backend greets and says how many sessions it can have, if it does. `slow_start` and `drawn` as for
+    /// [`Backend::report`].
+    pub fn greeted(&self, capacity: Option<u32>, slow_start: Duration, drawn: f64, now: Duration) {
         if let Some(capacity) = capacity {
-            self.reports.greet(capacity);
+            self.reports.greet(capacity, &self.local(slow_start, drawn, now));
         }
     }
 
     /// Takes in what the backend says of itself, made after `mark`, `slow_start` being its cluster's; `drawn` is
     /// drawn evenly from 0..1.
     pub fn report(&self, report: Report, mark: Mark, slow_start: Duration, drawn: f64, now: Duration) {
-        let factor = self.slow_start(slow_start, now);
-        self.reports.take(report, mark, &Local { sessions: self.sessions(), factor, drawn, now });
+        self.reports.take(report, mark, &self.local(slow_start, drawn, now));
+    }
+
+    fn local(&self, slow_start: Duration, drawn: f64, now: Duration) -> Local {
+        Local { sessions: self.sessions(), factor: self.slow_start(slow_start, now), drawn, now }
     }
 
     /// The most sessions of this gateway that it may have now.
@@ -382,7 +386,7 @@ mod tests {
         assert_eq!([backend.open_session(1), backend.open_session(1)], [true, false]);
         assert_eq!(backend.limit(Some(50), 0.1), 5);
         assert_eq!(backend.limit(None, 0.1), u32::MAX);
-        backend.greeted(Some(20));
+        backend.greeted(Some(20), SLOW, 0.0, at(1));
         assert_eq!(backend.limit(Some(50), 1.0), 20, "a capacity alone limits this gateway's own");
     }
 }

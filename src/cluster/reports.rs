@@ -56,6 +56,8 @@ pub(super) struct Reports {
     step: AtomicU64,
     /// [`Mark::opened`] of the last report.
     since: AtomicU64,
+    /// Until when a greeting limits, in milliseconds since the gateway's start; [`NOT_YET`], [`OVER`].
+    greeted_until: AtomicU64,
     last: Mutex<Last>,
     crowd: Arc<Crowd>,
 }
@@ -67,7 +69,7 @@ struct Last {
     own: i64,
     counted: i64,
     offset: f64,
-    offset_at: Duration,
+    offset_at: Option<Duration>,
     /// When it last said how many sessions it has.
     sessions_at: Duration,
 }
@@ -80,8 +82,24 @@ pub(super) struct Crowd {
 }
 
 const NEVER: u64 = u64::MAX;
+/// No greeting has limited yet.
+const NOT_YET: u64 = 0;
+/// No greeting limits any more: sessions were reported, or they never will be.
+const OVER: u64 = u64::MAX;
+/// How long a greeting limits: a backend that counts its sessions has reported by then.
+const GREETING_LIFE: Duration = Duration::from_secs(10);
 /// How long the rounding of fractions of a session is kept.
 const OFFSET_LIFE: Duration = Duration::from_secs(5);
+
+impl Last {
+    /// What decides about fractions of a session: drawn anew every few seconds.
+    fn offset(&mut self, local: &Local) -> f64 {
+        if self.offset_at.is_none_or(|at| local.now.saturating_sub(at) >= OFFSET_LIFE) {
+            (self.offset, self.offset_at) = (local.drawn, Some(local.now));
+        }
+        self.offset
+    }
+}
 
 impl Crowd {
     fn share(&self) -> f64 {
@@ -101,27 +119,34 @@ impl Reports {
             load: AtomicU64::new(f64::NAN.to_bits()),
             step: AtomicU64::new(0),
             since: AtomicU64::new(0),
+            greeted_until: AtomicU64::new(NOT_YET),
             last: Mutex::default(),
             crowd,
         }
     }
 
-    /// The backend greets: it can have so many sessions, if it says so.
-    pub(super) fn greet(&self, capacity: u32) {
+    /// The backend greets and can have so many sessions. Until it counts them, a gateway that has others beside it
+    /// takes no more than its share of an empty backend.
+    pub(super) fn greet(&self, capacity: u32, local: &Local) {
         self.greeted.store(capacity.max(1), Ordering::Relaxed);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let share = self.crowd.share();
+        if self.greeted_until.load(Ordering::Relaxed) == NOT_YET && share < 1.0 {
+            let more = allowance(scaled(capacity, local.factor), 0, share, last.offset(local));
+            self.allowed.store(self.opened().saturating_add(more), Ordering::Relaxed);
+            self.greeted_until.store(millis(local.now + GREETING_LIFE), Ordering::Relaxed);
+        }
     }
 
     /// Takes in a report that was made after `mark`.
     pub(super) fn take(&self, report: Report, mark: Mark, local: &Local) {
-        let Local { sessions: own, factor, drawn, now } = *local;
+        let Local { sessions: own, factor, now, .. } = *local;
         if let Some(capacity) = report.capacity {
             self.capacity.store(capacity.max(1), Ordering::Relaxed);
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_sub(last.offset_at) >= OFFSET_LIFE || last.offset_at.is_zero() {
-            (last.offset, last.offset_at) = (drawn, now.max(Duration::from_millis(1)));
-        }
         if let Some(sessions) = report.sessions {
+            self.greeted_until.store(OVER, Ordering::Relaxed);
             self.count(&mut last, i64::from(own), i64::from(sessions));
             last.sessions_at = now;
         } else if now.saturating_sub(last.sessions_at) > REPORT_LIFE {
@@ -129,7 +154,7 @@ impl Reports {
         }
         let share = self.crowd.share();
         if let (Some(sessions), Some(capacity)) = (report.sessions, self.capacity()) {
-            let more = allowance(scaled(capacity, factor), sessions, share, last.offset);
+            let more = allowance(scaled(capacity, factor), sessions, share, last.offset(local));
             self.allowed.store(mark.opened.saturating_add(more), Ordering::Relaxed);
         }
         self.publish_load(report, mark, share);
@@ -163,6 +188,7 @@ impl Reports {
 
     fn expire(&self) {
         self.at.store(NEVER, Ordering::Relaxed);
+        self.greeted_until.store(NOT_YET, Ordering::Relaxed);
         self.load.store(f64::NAN.to_bits(), Ordering::Relaxed);
         self.allowed.store(u64::MAX, Ordering::Relaxed);
     }
@@ -172,6 +198,19 @@ impl Reports {
         let at = self.at.load(Ordering::Relaxed);
         if at != NEVER && millis(now).saturating_sub(at) > millis(REPORT_LIFE) {
             self.forget();
+        }
+        let until = self.greeted_until.load(Ordering::Relaxed);
+        if until != NOT_YET && millis(now) >= until {
+            self.stop_greeting(until);
+        }
+    }
+
+    /// A backend that has never counted its sessions is not held down for ever.
+    fn stop_greeting(&self, until: u64) {
+        let _last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.greeted_until.load(Ordering::Relaxed) == until {
+            self.greeted_until.store(OVER, Ordering::Relaxed);
+            self.allowed.store(u64::MAX, Ordering::Relaxed);
         }
     }
 
@@ -268,12 +307,30 @@ mod tests {
     #[test]
     fn a_greeting_says_nothing_of_the_load_and_does_not_grow_old() {
         let reports = reports();
-        reports.greet(10);
+        reports.greet(10, &Local { sessions: 0, factor: 1.0, drawn: 0.0, now: NOW });
         assert_eq!((reports.predicted(), reports.capacity(), reports.limits()), (None, Some(10), false));
         take(&reports, said(0.5, 0, 20), Mark::default(), 0);
         assert_eq!(reports.capacity(), Some(20));
         reports.age(NOW + 2 * REPORT_LIFE);
         assert_eq!((reports.predicted(), reports.capacity()), (None, Some(10)));
+    }
+
+    #[test]
+    fn of_one_that_has_only_greeted_each_gateway_takes_its_share_until_it_counts_or_time_is_over() {
+        let crowd = Arc::<Crowd>::default();
+        let greeting = Local { sessions: 0, factor: 1.0, drawn: 0.0, now: NOW };
+        take(&Reports::new(Arc::clone(&crowd)), said(0.5, 1000, 2000), Mark::default(), 10);
+        let new = Reports::new(Arc::clone(&crowd));
+        new.greet(1000, &greeting);
+        assert_eq!(open(&new, 1000), 4, "a hundredth of half of 99 %");
+        new.age(NOW + GREETING_LIFE);
+        new.greet(1000, &Local { now: NOW + GREETING_LIFE, ..greeting });
+        assert!(new.allows(), "one that never counts its sessions is not held down for ever");
+        let counts = Reports::new(crowd);
+        counts.greet(1000, &greeting);
+        take(&counts, said(1.0, 1000, 1000), Mark::default(), 0);
+        counts.age(NOW + GREETING_LIFE);
+        assert!(!counts.allows());
     }
 
     #[test]

@@ -236,13 +236,14 @@ fn welcome(hub: &Hub, link: &SharedLink, ack: &HelloAck<'_>) -> Result<(), LinkE
     if ack.version != VERSION {
         return Err(LinkError::Version(ack.version));
     }
-    let is_first = link.came_up(ack.max_envelope, ack.boot_id, hub.since_start(hub::now()));
+    let now = hub.since_start(hub::now());
+    let is_first = link.came_up(ack.max_envelope, ack.boot_id, now);
     let state = dispatch::serving_state(ack.state);
     // A greeting that names no state is no sign that an earlier STATE is over.
     if is_first || state != ServingState::Ok {
         link.backend().set_state(state);
     }
-    link.backend().greeted(ack.capacity);
+    dispatch::greeted(hub, link, ack.capacity, now);
     telemetry::link_up(
         link.cluster.name(),
         link.backend().address(),

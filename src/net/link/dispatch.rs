@@ -122,6 +122,12 @@ fn is_first(hub: &Hub, link: &SharedLink, now: Duration) -> bool {
         .is_some_and(|first| first.key() == link.backend().key())
 }
 
+/// Takes in what the backend says of its capacity when it greets.
+pub(super) fn greeted(hub: &Hub, link: &SharedLink, capacity: Option<u32>, now: Duration) {
+    let drawn = hub.dice.borrow_mut().random_range(0.0..1.0);
+    link.backend().greeted(capacity, link.cluster.entry.slow_start(), drawn, now);
+}
+
 /// Takes in what the backend says of its load.
 fn report(hub: &Hub, link: &SharedLink, report: Report, now: Duration) {
     let drawn = hub.dice.borrow_mut().random_range(0.0..1.0);

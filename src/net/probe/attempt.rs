@@ -1,6 +1,6 @@
 //! One probe of one backend: what it works with, and how its kind is carried out.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::failure::{Failure, Progress, Step};
 use super::patience::patiently;
@@ -79,13 +79,21 @@ impl Attempt<'_> {
         self.progress.enter(step);
     }
 
+    /// Takes in what the backend says of its capacity when it greets.
+    pub(super) fn greeted(&self, capacity: Option<u32>) {
+        self.backend.greeted(capacity, self.cluster.entry.slow_start(), self.drawn, self.now());
+    }
+
     /// Takes in what the backend says of its load, if it says anything.
     pub(super) fn report(&self, report: Report, asked: Mark) {
         if report != Report::default() {
-            let (slow_start, now) = (self.cluster.entry.slow_start(), hub::now());
-            let now = now.saturating_duration_since(self.started);
-            self.backend.report(report, asked, slow_start, self.drawn, now);
+            self.backend.report(report, asked, self.cluster.entry.slow_start(), self.drawn, self.now());
         }
+    }
+
+    /// Since the process's start.
+    fn now(&self) -> Duration {
+        hub::now().saturating_duration_since(self.started)
     }
 
     /// Takes in what the backend says of its readiness.

@@ -42,7 +42,7 @@ fn welcome(attempt: &Attempt<'_>, message: &Message<'_>) -> Result<(), Failure> 
     if ack.version != VERSION {
         return Err(Failure::Version(ack.version));
     }
-    attempt.backend.greeted(ack.capacity);
+    attempt.greeted(ack.capacity);
     match serving_state(ack.state) {
         ServingState::Ok => {}
         state @ (ServingState::Degraded | ServingState::Refusing | ServingState::Leaving) => {
