@@ -1,6 +1,7 @@
 //! What sessions see of a link: whether it can take a frame, and the buffer they write into.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +19,9 @@ use crate::wire::link::{
     DEFAULT_MAX_ENVELOPE, Envelope, HEADER_LENGTH, LINK, Message, Open, Transport, append_frame_envelope,
 };
 
+/// A backend that leaves so many questions without an answer reports only to its own harm.
+const MOST_ASKED: usize = 64;
+
 /// One worker's link to one backend, whether it is up or not.
 #[derive(Debug)]
 pub(in crate::net) struct SharedLink {
@@ -29,7 +33,8 @@ pub(in crate::net) struct SharedLink {
     epoch: Cell<u32>,
     /// A moment before every report that comes now, and one that becomes so with the next PONG.
     mark: Cell<Mark>,
-    asked: Cell<Option<Mark>>,
+    /// One for each question that waits for its answer.
+    asked: RefCell<VecDeque<Mark>>,
     /// The longest envelope that the backend takes.
     max_envelope: Cell<u32>,
     /// Whole envelopes that wait for the next write.
@@ -58,7 +63,7 @@ impl SharedLink {
             up: Cell::new(false),
             epoch: Cell::new(0),
             mark: Cell::default(),
-            asked: Cell::default(),
+            asked: RefCell::default(),
             max_envelope: Cell::new(DEFAULT_MAX_ENVELOPE),
             out: RefCell::default(),
             in_writing: Cell::new(0),
@@ -197,16 +202,18 @@ impl SharedLink {
         }
     }
 
-    /// The backend is asked something: whatever it reports after its answer, it reports of a later time.
+    /// The backend is asked something: whatever it reports after its answer, it reports of a later time. Answers
+    /// come in the order of the questions, and a late one answers an early question: so each has its own mark.
     pub(super) fn ask(&self) {
-        if self.asked.get().is_none() {
-            self.asked.set(Some(self.backend.mark()));
+        let mut asked = self.asked.borrow_mut();
+        if asked.len() < MOST_ASKED {
+            asked.push_back(self.backend.mark());
         }
     }
 
     /// The backend has answered.
     pub(super) fn answered(&self) {
-        if let Some(mark) = self.asked.take() {
+        if let Some(mark) = self.asked.borrow_mut().pop_front() {
             self.mark.set(mark);
         }
     }
@@ -233,7 +240,7 @@ impl SharedLink {
         }
         self.out.borrow_mut().clear();
         self.in_writing.set(0);
-        self.asked.set(None);
+        self.asked.borrow_mut().clear();
         self.wake_waiting();
         self.flushed.ring();
     }
