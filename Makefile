@@ -2,7 +2,7 @@
 SECONDS_EACH ?= 10
 FUZZ_TARGETS := decode envelope config session_steps
 
-.PHONY: demo test lint fuzz-smoke verify-unit bench-micro bench-peers bench-hold
+.PHONY: demo test lint fuzz-smoke verify-unit bench-micro bench-peers bench-hold bench-scheduling
 
 demo:            ## the embedded game for ten seconds: what is routed where
 	cargo run --locked --release --quiet -- demo --once
@@ -34,3 +34,6 @@ bench-peers:     ## HAProxy, nginx and realmgate on the same work; writes benche
 
 bench-hold:      ## 15,000 TLS sessions in one process
 	cargo bench --locked --bench hold -- run
+
+bench-scheduling: ## a million simulated players at a hundred gateways; writes docs/scheduling.md and its plots
+	cargo bench --locked --bench scheduling
