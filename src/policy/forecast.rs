@@ -24,7 +24,8 @@ pub fn allowance(capacity: u32, counted: u32, share: f64, offset: f64) -> u64 {
     if is_alone(share) {
         return u64::from(capacity.saturating_sub(counted));
     }
-    let target = f64::from(capacity) * (1.0 - RESERVE);
+    let capacity = f64::from(capacity);
+    let target = capacity - (capacity * RESERVE).max(LEAST_RESERVE).min(capacity * MOST_RESERVE);
     whole((target - f64::from(counted)).max(0.0) * share * AT_ONCE + offset.min(0.999_999))
 }
 
@@ -53,8 +54,12 @@ const ALONE: f64 = 0.99;
 /// age stay below the capacity: if a part f of them has used an older report before a newer one was made and uses
 /// the newer one too, all of them send at most 1/2 (1 + f (1 - f/2)), which is below 1 for every f.
 const AT_ONCE: f64 = 0.5;
-/// The part of the capacity that several gateways leave free: what rounding may add up to.
+/// The part of the capacity that several gateways leave free, at least so many sessions and never more than a tenth:
+/// what rounding may add up to. Near the end all gateways together aim at half a session, and eight more than that
+/// at once come once in a billion times (Poisson).
 const RESERVE: f64 = 0.01;
+const LEAST_RESERVE: f64 = 8.0;
+const MOST_RESERVE: f64 = 0.1;
 
 #[cfg(test)]
 mod tests {
@@ -82,7 +87,7 @@ mod tests {
         for seed in 0..200 {
             let mut dice = SmallRng::seed_from_u64(seed);
             let gateways = dice.random_range(2..200_u32);
-            let capacity = dice.random_range(100..30_000_u32);
+            let capacity = dice.random_range(50..30_000_u32);
             let mut counted = 0;
             for _ in 0..30 {
                 let one = 1.0 / f64::from(gateways);
@@ -93,7 +98,7 @@ mod tests {
                 assert!(counted <= capacity, "seed {seed}: {counted} of {capacity} by {gateways}");
             }
             assert!(
-                f64::from(counted) >= 0.97 * f64::from(capacity) - f64::from(gateways),
+                f64::from(counted) >= 0.90 * f64::from(capacity) - f64::from(gateways),
                 "seed {seed}: {counted}"
             );
         }

@@ -45,8 +45,8 @@ pub struct Outlier {
 }
 
 impl Outlier {
-    /// It failed a frame or a connection. When that was one too many and the cluster allows it, it is ejected
-    /// for the time returned. When `may_eject` says no the count stays, and the next failure asks again.
+    /// It failed a frame or a connection. When that was one too many in a row and the cluster allows it, it is
+    /// ejected for the time returned; without a success after its return, the next failure is one too many again. When `may_eject` says no the count stays, and the next failure asks again.
     pub fn failed(
         &self,
         rules: &OutlierRules,
@@ -130,13 +130,14 @@ impl Standing {
     }
 
     fn ejected(self, rules: &OutlierRules, now: u64) -> Option<Self> {
-        // One that another thread has ejected meanwhile has no failures.
-        if !self.has_failed_enough(rules) {
+        // Another thread may have ejected it meanwhile.
+        if self.is_out(now) || !self.has_failed_enough(rules) {
             return None;
         }
         let has_served_as_long = now >= self.until.saturating_add(out_for(rules, self.ejections));
         let ejections = if has_served_as_long { 1 } else { (self.ejections + 1).min(MOST_EJECTIONS) };
-        Some(Self { row: 0, ejections, until: now.saturating_add(out_for(rules, ejections)) })
+        // The row goes on: without a success between, the first failure after its return is one more of it.
+        Some(Self { ejections, until: now.saturating_add(out_for(rules, ejections)), ..self })
     }
 
     fn pack(self) -> u64 {
@@ -219,8 +220,17 @@ mod tests {
         assert_eq!((0..10).find_map(|_| outlier.failed(&RULES, secs(4), || true)), None);
         assert_eq!(outlier.ejected_until(secs(4)), Some(secs(5)));
         for _ in 0..2 {
-            assert_eq!(outlier.failed(&RULES, secs(5), || true), None, "the count starts at none");
+            assert_eq!(outlier.failed(&RULES, secs(5), || true), None, "a success has ended the row");
         }
+    }
+
+    #[test]
+    fn who_fails_first_thing_after_its_return_is_out_again() {
+        let outlier = Outlier::default();
+        assert_eq!(fail_enough(&outlier, secs(0)), Some(secs(5)));
+        assert_eq!(outlier.failed(&RULES, secs(6), || true), Some(secs(10)));
+        outlier.succeeded();
+        assert_eq!(outlier.failed(&RULES, secs(16), || true), None);
     }
 
     #[test]

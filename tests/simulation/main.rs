@@ -15,8 +15,7 @@ use model::{Case, Outcome, Policy, Scale, run};
 const SEED: u64 = 11;
 
 /// A part of a large evening, so that it ends soon in a build without optimisation too: a tenth of its players, and
-/// fewer before fewer backends where most of what happens is that players try again. A backend has room for some
-/// seven hundred; of small ones the reserve is so few sessions that what gateways round up may exceed it.
+/// fewer before fewer backends where most of what happens is that players try again.
 fn scale(case: Case) -> Scale {
     let (backends, players) = match case {
         Case::ColdStart | Case::Faulty | Case::ZoneLost => (50, 100_000),
@@ -57,6 +56,18 @@ fn one_that_joins_cold_while_players_wait_is_not_overrun() {
 #[test]
 fn reports_that_take_three_seconds_are_late_and_not_wrong() {
     stays_below_the_capacity(Case::AddedLate);
+}
+
+/// Small backends are the hard ones: a gateway's share of what is free is less than a session most of the time.
+#[test]
+fn backends_with_room_for_little_more_than_there_are_gateways_are_not_overrun_either() {
+    for seed in 1..=6 {
+        for case in [Case::Added, Case::AddedLate] {
+            let scale = Scale { gateways: 100, backends: 10, players: 4000, seed };
+            let outcome = run(case, Policy::LeastLoad, scale);
+            assert!(outcome.highest.load <= 1.0, "seed {seed}, {case:?}: {}", outcome.figures());
+        }
+    }
 }
 
 #[test]

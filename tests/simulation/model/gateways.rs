@@ -87,12 +87,14 @@ impl Gateway {
     }
 
     /// A link came up, to this life of the backend.
-    pub(crate) fn greeted(&mut self, place: usize, life: u32, now: Duration) {
+    pub(crate) fn greeted(&mut self, place: usize, life: u32, capacity: Option<u32>, now: Duration) {
         self.ask(place);
         self.answered(place);
         self.links[place].up = true;
         self.links[place].life = life;
+        let (drawn, slow_start) = (self.dice.random_range(0.0..1.0), self.cluster.slow_start());
         self.backend(place).link_came(u64::from(life), now);
+        self.backend(place).greeted(capacity, slow_start, drawn, now);
     }
 
     pub(crate) fn lost(&mut self, place: usize) {

@@ -88,12 +88,8 @@ impl World {
             return;
         }
         let (life, now) = (backend.life, since_start(self.now));
-        let at = &mut self.gateways[gateway];
-        at.greeted(place, life, now);
-        if self.policy.hears() {
-            let report = Report { capacity: Some(backend.capacity(self.now)), ..Report::default() };
-            at.report(place, report, now);
-        }
+        let capacity = self.policy.hears().then(|| backend.capacity(self.now));
+        self.gateways[gateway].greeted(place, life, capacity, now);
     }
 
     /// A row of probes came to its conclusion. A backend that is down loses its links too.
