@@ -9,7 +9,7 @@ use std::time::Duration;
 pub const REPORT_LIFE: Duration = Duration::from_secs(180);
 
 /// The share that a gateway takes of the sessions of a cluster: those it has itself against those the backends
-/// count, 1 while they count none. Never below [`LEAST_SHARE`], so that a gateway that has just started begins.
+/// count, 1 while they count none. Never below `LEAST_SHARE`, so that a gateway that has just started begins.
 #[must_use]
 pub fn share(own: u64, counted: u64) -> f64 {
     if counted == 0 { 1.0 } else { (own as f64 / counted as f64).clamp(LEAST_SHARE, 1.0) }
@@ -17,7 +17,7 @@ pub fn share(own: u64, counted: u64) -> f64 {
 
 /// How many sessions a gateway may send to a backend, counted from the moment its report was asked for, when it
 /// had `counted` sessions then. Alone a gateway may send all that is free; with others half of its share of what
-/// is free below [`RESERVE`]. `offset`, drawn evenly from 0..1 and kept for some seconds, decides about fractions
+/// is free, less a reserve. `offset`, drawn evenly from 0..1 and kept for some seconds, decides about fractions
 /// of a session, so that a hundred gateways do not all round up.
 #[must_use]
 pub fn allowance(capacity: u32, counted: u32, share: f64, offset: f64) -> u64 {
