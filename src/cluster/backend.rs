@@ -29,6 +29,8 @@ pub struct Backend {
     shunned_until: AtomicU64,
     /// Failed connections in a row.
     failures: AtomicU32,
+    /// When the log last repeated its words, in milliseconds.
+    told: AtomicU64,
     exceptions: Exceptions,
     pub(super) reports: Reports,
     pub(super) outlier: Outlier,
@@ -48,6 +50,12 @@ pub enum ServingState {
 }
 
 impl ServingState {
+    /// Whether it takes sessions that it does not have yet.
+    #[must_use]
+    pub const fn takes_sessions(self) -> bool {
+        matches!(self, Self::Ok | Self::Degraded)
+    }
+
     /// The word of the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -79,6 +87,7 @@ impl Backend {
             boot: AtomicU64::new(0),
             shunned_until: AtomicU64::new(0),
             failures: AtomicU32::new(0),
+            told: AtomicU64::new(0),
             exceptions: Exceptions::default(),
             reports: Reports::new(crowd),
             outlier: Outlier::default(),
@@ -129,8 +138,8 @@ impl Backend {
         self.links.load(Ordering::Relaxed)
     }
 
-    /// A shared link came up to a backend that says this `boot` number of its life. In a new life, or when all links
-    /// were gone, it starts slowly. Whether it is the first link of those that stand, or the first of a life.
+    /// A shared link came up to a backend that says this `boot` number of its life. In a new life it starts slowly.
+    /// Whether it is the first link of those that stand, or the first of a life.
     pub fn link_came(&self, boot: u64, now: Duration) -> bool {
         let first = self.links.fetch_add(1, Ordering::Relaxed) == 0;
         let known = self.was_linked.swap(true, Ordering::Relaxed);
@@ -138,16 +147,14 @@ impl Backend {
         if reborn {
             self.reports.forget();
             self.exceptions.clear();
-        }
-        if known && (first || reborn) {
             self.start_slowly(now);
         }
         first || reborn
     }
 
-    /// A shared link was lost.
-    pub fn link_went(&self) {
-        self.links.fetch_sub(1, Ordering::Relaxed);
+    /// A shared link was lost; whether it was the last.
+    pub fn link_went(&self) -> bool {
+        self.links.fetch_sub(1, Ordering::Relaxed) == 1
     }
 
     /// What the backend says of its readiness; whether that is new.
@@ -161,6 +168,14 @@ impl Backend {
     #[must_use]
     pub fn state(&self) -> ServingState {
         STATES.get(usize::from(self.state.load(Ordering::Relaxed))).copied().unwrap_or(ServingState::Ok)
+    }
+
+    /// Whether the log may have a line of what it says of itself: one a second, whatever it says.
+    #[must_use]
+    pub fn may_be_told(&self, now: Duration) -> bool {
+        let (now, told) = (millis(now), self.told.load(Ordering::Relaxed));
+        let may = told == 0 || now.saturating_sub(told) >= 1000;
+        may && self.told.compare_exchange(told, now.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Whether its probes say that it lives.
@@ -340,18 +355,18 @@ mod tests {
     }
 
     #[test]
-    fn all_links_lost_or_a_new_life_start_slowly_and_the_first_link_does_not() {
+    fn a_new_life_starts_slowly_and_links_of_the_same_life_do_not() {
         let backend = backend(true);
         assert!(backend.link_came(7, at(1)));
         assert!(!backend.link_came(7, at(1)), "a second worker's");
         assert_eq!(factor(&backend, 1), 1.0);
-        backend.link_went();
+        assert!(!backend.link_went());
         assert!(!backend.link_came(7, at(50)));
         assert_eq!(factor(&backend, 50), 1.0, "the other link stood");
-        backend.link_went();
-        backend.link_went();
+        assert!(!backend.link_went());
+        assert!(backend.link_went(), "the last one");
         assert!(backend.link_came(7, at(100)));
-        assert_eq!(factor(&backend, 103), 0.3);
+        assert_eq!(factor(&backend, 103), 1.0, "it lives on and is warm");
         assert!(backend.link_came(8, at(200)));
         assert_eq!(factor(&backend, 204), 0.4);
     }
@@ -364,7 +379,7 @@ mod tests {
         backend.report(full, backend.mark(), SLOW, 0.0, at(1));
         backend.except(1, 9, at(60), at(1));
         assert!(!backend.open_session(u32::MAX) && backend.excepts(ProtocolId(5), at(2)).is_some());
-        backend.link_went();
+        assert!(backend.link_went());
         assert!(backend.link_came(8, at(2)));
         assert!(backend.open_session(u32::MAX) && backend.excepts(ProtocolId(5), at(2)).is_none());
     }

@@ -50,9 +50,6 @@ impl Guard {
     /// Lets a frame in.
     pub(super) fn enter(self: &Arc<Self>, now: Duration, dice: &mut impl Rng) -> Result<Promise, Shut> {
         let pass = self.breaker.enter(&self.rules, now, dice)?;
-        if pass == Pass::Trial {
-            telemetry::breaker_changed(&self.route, self.backend.address(), BreakerState::HalfOpen, None);
-        }
         Ok(Promise { guard: Arc::clone(self), pass: Some(pass), epoch: 0 })
     }
 

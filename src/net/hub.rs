@@ -153,9 +153,18 @@ impl Hub {
         cluster.entry.pick(ask, state, &mut *self.dice.borrow_mut(), fit)
     }
 
-    /// The two that get the frames of a hot standby now; only the first one's answers go back.
-    pub(super) fn live_pair(&self, cluster: &ClusterView, now: Duration) -> (Option<usize>, Option<usize>) {
-        cluster.entry.live_pair(now, |backend| self.is_reachable(cluster, backend, now))
+    /// The two that get a session's frames of a hot standby now; only the first one's answers go back.
+    pub(super) fn live_pair(
+        &self,
+        cluster: &ClusterView,
+        seat: &Seat,
+        now: Duration,
+    ) -> (Option<usize>, Option<usize>) {
+        let lockstep = seat.lockstep.borrow();
+        let serves = |backend: &Backend| {
+            self.is_reachable(cluster, backend, now) && !lockstep.passes_over(backend.key())
+        };
+        cluster.entry.live_pair(now, serves)
     }
 
     /// Whether a frame could be handed to a backend from this worker: its link is up, or it may be dialed.

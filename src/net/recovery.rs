@@ -21,19 +21,20 @@ pub(super) struct WaitingRoom {
 }
 
 /// What was refused.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refused {
     pub(super) route: Arc<str>,
-    /// The protocol ID of the frame.
-    pub(super) id: ProtocolId,
+    /// The protocol ID of the frame, if that is why: the backend makes an exception of it.
+    pub(super) id: Option<ProtocolId>,
     /// The only backend that can serve the session, if its cluster moves none.
     pub(super) only: Option<BackendKey>,
+    /// Whether the session would be new to whoever serves it.
+    pub(super) is_new: bool,
 }
 
 /// Sessions that wait for the same.
 #[derive(Debug)]
 struct Group {
-    /// Of several IDs the last one that was refused.
     refused: Refused,
     seats: Vec<Weak<Seat>>,
 }
@@ -46,19 +47,13 @@ const TOLD_AT_ONCE: usize = 500;
 impl WaitingRoom {
     /// The session was told `unavailable`. It waits for each route once.
     pub(super) fn enter(&self, seat: &Rc<Seat>, refused: Refused) {
-        let is_new = seat.waits_to_recover(&refused.route);
+        if !seat.waits_to_recover(&refused.route) {
+            return;
+        }
         let mut groups = self.groups.borrow_mut();
-        let same =
-            |group: &&mut Group| group.refused.route == refused.route && group.refused.only == refused.only;
-        match groups.iter_mut().find(same) {
-            Some(group) => {
-                group.refused.id = refused.id;
-                if is_new {
-                    group.seats.push(Rc::downgrade(seat));
-                }
-            }
-            None if is_new => groups.push(Group { refused, seats: vec![Rc::downgrade(seat)] }),
-            None => {}
+        match groups.iter_mut().find(|group| group.refused == refused) {
+            Some(group) => group.seats.push(Rc::downgrade(seat)),
+            None => groups.push(Group { refused, seats: vec![Rc::downgrade(seat)] }),
         }
         self.bell.ring();
     }
@@ -110,7 +105,8 @@ impl Hub {
                 && self.is_reachable(cluster, backend, now)
                 && cluster.entry.keeps(place, now)
                 && guard.is_closed()
-                && backend.excepts(refused.id, now).is_none()
+                && (!refused.is_new || backend.state().takes_sessions())
+                && refused.id.is_none_or(|id| backend.excepts(id, now).is_none())
         };
         lane.guards.iter().enumerate().any(serves)
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::guard::Promise;
 use crate::base::{BackendKey, ProtocolId, SessionId};
-use crate::session::{Awaited, EndReason};
+use crate::session::{Awaited, EndReason, Lockstep};
 use crate::wire::FrameLayout;
 
 /// A session's mailbox on its worker.
@@ -25,6 +25,8 @@ pub(super) struct Seat {
     pub(super) waits_for: RefCell<Vec<BackendKey>>,
     /// Frames that a backend has to answer in time.
     pub(super) awaited: RefCell<Awaited<Promise>>,
+    /// What backends of hot standbys have said.
+    pub(super) lockstep: RefCell<Lockstep>,
     /// Routes that the player was told are unavailable.
     refused: RefCell<Vec<Arc<str>>>,
     pub(super) bell: Bell,
@@ -99,6 +101,7 @@ impl Seat {
             closing: Cell::new(false),
             waits_for: RefCell::default(),
             awaited: RefCell::default(),
+            lockstep: RefCell::default(),
             refused: RefCell::default(),
             bell: Bell::default(),
             last_frame: Cell::new(now),

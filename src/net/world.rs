@@ -177,7 +177,7 @@ impl ClusterView {
     }
 
     pub(super) fn closes_on_loss(&self) -> bool {
-        self.plan.on_loss() == OnLoss::Close
+        self.plan.on_loss() == OnLoss::Close && !self.is_hot_standby()
     }
 }
 

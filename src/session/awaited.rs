@@ -43,6 +43,12 @@ impl<T> Awaited<T> {
         self.waiting.remove(place).map(|one| one.what)
     }
 
+    /// One that a backend can not answer any more; call until `None`.
+    pub fn lost(&mut self, backend: BackendKey) -> Option<T> {
+        let place = self.waiting.iter().position(|one| one.backend == backend)?;
+        self.waiting.remove(place).map(|one| one.what)
+    }
+
     /// Waits no longer for a backend that will not answer.
     pub fn forget(&mut self, backend: BackendKey) {
         self.waiting.retain(|one| one.backend != backend);
@@ -97,6 +103,8 @@ mod tests {
         assert_eq!(awaited.answered(A, ProtocolId(10)), None);
         assert_eq!(awaited.answered(B, ProtocolId(10)), Some("other"));
         assert_eq!(awaited.len(), 1);
+        assert_eq!((awaited.lost(A), awaited.lost(A)), (Some("id"), None));
+        awaited.push(A, ProtocolId(11), until, "goes");
         awaited.push(B, ProtocolId(12), until, "stays");
         awaited.forget(A);
         assert_eq!((awaited.len(), awaited.answered(B, ProtocolId(12))), (1, Some("stays")));

@@ -19,7 +19,8 @@ pub struct Binding {
 #[derive(Clone, Debug, Default)]
 pub struct Bindings {
     bound: Vec<Binding>,
-    refused: Vec<BackendKey>,
+    /// Who said no, in which life of its link.
+    refused: Vec<(BackendKey, u32)>,
 }
 
 /// What a frame to a backend needs before it.
@@ -73,17 +74,16 @@ impl Bindings {
 
     /// The backend said no: it is forgotten and not asked again for this session.
     pub fn refuse(&mut self, backend: BackendKey) -> Option<Binding> {
-        let binding = self.unbind(backend);
-        if binding.is_some() {
-            self.refused.push(backend);
-        }
-        binding
+        let binding = self.unbind(backend)?;
+        self.refused.retain(|(known, _)| *known != backend);
+        self.refused.push((backend, binding.epoch));
+        Some(binding)
     }
 
-    /// Whether the backend said no to this session.
+    /// Whether the backend said no to this session in this life of its link.
     #[must_use]
-    pub fn has_refused(&self, backend: BackendKey) -> bool {
-        self.refused.contains(&backend)
+    pub fn has_refused(&self, backend: BackendKey, epoch: u32) -> bool {
+        self.refused.contains(&(backend, epoch))
     }
 
     /// Every backend that knows the session.
@@ -143,8 +143,9 @@ mod tests {
         let mut bindings = Bindings::default();
         bindings.bind(binding(1, 10, 1));
         assert!(bindings.refuse(BackendKey(10)).is_some());
-        assert!(bindings.has_refused(BackendKey(10)));
+        assert!(bindings.has_refused(BackendKey(10), 1));
+        assert!(!bindings.has_refused(BackendKey(10), 2), "a new life may say yes");
         assert!(bindings.refuse(BackendKey(11)).is_none(), "it was never asked");
-        assert!(!bindings.has_refused(BackendKey(11)));
+        assert!(!bindings.has_refused(BackendKey(11), 1));
     }
 }

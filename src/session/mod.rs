@@ -5,11 +5,13 @@
 mod awaited;
 mod bindings;
 mod end;
+mod lockstep;
 mod machine;
 mod timers;
 
 pub use awaited::Awaited;
 pub use bindings::{Binding, Bindings, Opening};
 pub use end::EndReason;
+pub use lockstep::Lockstep;
 pub use machine::{Expired, Rules, Session, Verdict};
 pub use timers::{Timer, Timers};

@@ -55,7 +55,8 @@ struct Shadow {
     pause: Option<u64>,
     linger: Option<u64>,
     bound: Vec<(u16, u32, u32)>,
-    refused: Vec<u32>,
+    /// Who said no, and in which life of its link it did so last.
+    refused: Vec<(u32, u32)>,
 }
 
 /// Walks a history; every message names `label` and the step.
@@ -182,9 +183,11 @@ impl Pair {
             assert_eq!(opening, self.shadow.bind(cluster, backend, epoch), "{context}");
         } else if how > 200 {
             let refused = self.session.bindings.refuse(BackendKey(backend)).is_some();
+            let life = self.shadow.bound.iter().find(|(_, of, _)| *of == backend).map(|(_, _, epoch)| *epoch);
             assert_eq!(refused, self.shadow.unbind(backend), "{context}");
-            if refused {
-                self.shadow.refused.push(backend);
+            if let Some(life) = life {
+                self.shadow.refused.retain(|(of, _)| *of != backend);
+                self.shadow.refused.push((backend, life));
             }
         } else {
             let known = self.session.bindings.unbind(BackendKey(backend)).is_some();
@@ -222,9 +225,9 @@ impl Pair {
             let found = self.session.bindings.pinned(ClusterKey(cluster)).map(|backend| backend.0);
             assert_eq!(found, pinned, "{context}");
         }
-        for backend in 0..5 {
-            let refused = self.session.bindings.has_refused(BackendKey(backend));
-            assert_eq!(refused, shadow.refused.contains(&backend), "{context}");
+        for (backend, life) in (0..5).flat_map(|backend| [(backend, 0), (backend, 1)]) {
+            let refused = self.session.bindings.has_refused(BackendKey(backend), life);
+            assert_eq!(refused, shadow.refused.contains(&(backend, life)), "{context}");
         }
         assert_eq!(self.session.bindings.iter().count(), shadow.bound.len(), "{context}");
     }

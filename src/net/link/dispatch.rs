@@ -9,7 +9,7 @@ use super::shared::SharedLink;
 use crate::base::{Reason, SessionId};
 use crate::cluster::{Report, ServingState};
 use crate::net::hub::Hub;
-use crate::net::seat::{Kick, Order};
+use crate::net::seat::{Kick, Order, Seat};
 use crate::net::world::World;
 use crate::session::EndReason;
 use crate::telemetry;
@@ -35,12 +35,12 @@ pub(super) fn envelope(
         Message::Ping { payload } => {
             answer(hub, link, session, Message::Pong { payload, report: LoadReport::default() });
         }
-        Message::Kick(_) if !is_first(hub, link, now) => hub.meter.standby_dropped.add(1),
+        Message::Kick(_) if is_standby(hub, link, session, now) => hub.meter.standby_dropped.add(1),
         Message::Kick(kick) => order(hub, link, session, kick_order(&kick)),
         Message::Refuse { .. } => order(hub, link, session, Order::Refused(link.backend().key())),
         Message::State { state, text } => {
             let state = serving_state(state);
-            if link.backend().set_state(state) {
+            if link.backend().set_state(state) && link.backend().may_be_told(now) {
                 telemetry::backend_state(link.cluster.name(), link.backend().address(), state, text);
             }
         }
@@ -85,10 +85,6 @@ pub(super) fn envelope(
 /// Leaves a frame at its player's seat, if it is one whole frame of the player's layout: anything else would make
 /// the player misread all that follows.
 fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, frame: &[u8], now: Duration) {
-    if !is_first(hub, link, now) {
-        hub.meter.standby_dropped.add(1);
-        return;
-    }
     let Some(seat) = hub.seat(session).filter(|seat| seat.is_taken()) else {
         undelivered(hub, link, session, Reason::PlayerLeft);
         return;
@@ -101,6 +97,10 @@ fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, fram
             return;
         }
     };
+    if link.cluster.is_hot_standby() && !is_heard(hub, link, &seat, now) {
+        hub.meter.standby_dropped.add(1);
+        return;
+    }
     seat.answered(link.backend().key(), id, now);
     link.backend().succeeded();
     if seat.deliver(frame, &hub.pool).is_err() {
@@ -111,12 +111,19 @@ fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, fram
     hub.count_out(world, id, frame.len());
 }
 
-/// Whether what the backend says to players counts: of a hot standby only the first live member's words do.
-fn is_first(hub: &Hub, link: &SharedLink, now: Duration) -> bool {
-    if !link.cluster.is_hot_standby() {
-        return true;
-    }
-    let (first, _) = hub.live_pair(&link.cluster, now);
+/// Whether the player hears this frame of a hot standby.
+fn is_heard(hub: &Hub, link: &SharedLink, seat: &Seat, now: Duration) -> bool {
+    let is_first = is_first(hub, link, seat, now);
+    seat.lockstep.borrow_mut().says(link.cluster.key(), link.backend().key(), is_first)
+}
+
+/// Whether the backend is one of a hot standby and not the first of a session: then its words do not count.
+fn is_standby(hub: &Hub, link: &SharedLink, session: SessionId, now: Duration) -> bool {
+    link.cluster.is_hot_standby() && hub.seat(session).is_some_and(|seat| !is_first(hub, link, &seat, now))
+}
+
+fn is_first(hub: &Hub, link: &SharedLink, seat: &Seat, now: Duration) -> bool {
+    let (first, _) = hub.live_pair(&link.cluster, seat, now);
     first
         .and_then(|place| link.cluster.entry.at(place))
         .is_some_and(|first| first.key() == link.backend().key())
@@ -155,7 +162,8 @@ pub(in crate::net) fn serving_state(state: BackendState) -> ServingState {
 fn except(link: &SharedLink, exception: &link::Exception<'_>, now: Duration) {
     let length = Duration::from_millis(exception.for_ms.into());
     let (first, last) = (exception.first_id, exception.last_id);
-    if link.backend().except(first, last, length, now) {
+    let is_new = link.backend().except(first, last, length, now) && !length.is_zero();
+    if is_new && link.backend().may_be_told(now) {
         let (cluster, backend) = (link.cluster.name(), link.backend().address());
         telemetry::backend_exception(cluster, backend, (first, last), length, exception.text);
     }

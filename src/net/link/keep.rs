@@ -28,10 +28,12 @@ pub(in crate::net) async fn keep(hub: Rc<Hub>, link: Rc<SharedLink>) {
         let error = match connected {
             Ok(connection) => {
                 let error = connection.serve().await;
-                link.went_down();
+                let was_last = link.went_down();
                 telemetry::link_lost(cluster, backend, hub.worker, &error.to_string());
                 let now = hub.since_start(hub::now());
-                hub.count_failure(&link.cluster, link.backend(), now);
+                if was_last {
+                    hub.count_failure(&link.cluster, link.backend(), now); // once, however many workers there are
+                }
                 if link.cluster.closes_on_loss() {
                     hub.close_sessions_of(link.backend().key());
                 }

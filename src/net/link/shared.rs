@@ -233,16 +233,15 @@ impl SharedLink {
         self.backend.link_came(boot, now)
     }
 
-    /// The connection is gone, and what was in the buffer with it.
-    pub(super) fn went_down(&self) {
-        if self.up.replace(false) {
-            self.backend.link_went();
-        }
+    /// The connection is gone, and what was in the buffer with it; whether it was the backend's last.
+    pub(super) fn went_down(&self) -> bool {
+        let was_last = self.up.replace(false) && self.backend.link_went();
         self.out.borrow_mut().clear();
         self.in_writing.set(0);
         self.asked.borrow_mut().clear();
         self.wake_waiting();
         self.flushed.ring();
+        was_last
     }
 
     fn wake_waiting(&self) {

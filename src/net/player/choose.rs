@@ -48,6 +48,8 @@ pub(super) struct Turned {
     pub(super) retry_after: Option<Duration>,
     /// The only backend that could have served the session.
     pub(super) only: Option<BackendKey>,
+    /// Whether the session keeps no backend.
+    pub(super) is_new: bool,
 }
 
 /// How many members are tried for one frame when the first ones turn it away at the last moment.
@@ -61,12 +63,14 @@ impl Conduct {
         fit: impl Fn(&Backend) -> Fit,
     ) -> Result<Choice, Turned> {
         if wanted.cluster.is_hot_standby() {
-            let (first, _) = self.hub.live_pair(wanted.cluster, wanted.now);
-            let place = first.ok_or_else(|| self.turned(wanted, Refusal::Unavailable))?;
-            return self.take(wanted, place, &fit).map_err(|refusal| self.turned(wanted, refusal));
+            return self.choose_first(wanted, fit);
         }
         if let Some(kept) = wanted.kept {
-            match self.take(wanted, kept, |_| Fit::Known) {
+            let taken = match self.may_be_ill(wanted, kept) {
+                true => Err(Refusal::Unavailable),
+                false => self.take(wanted, kept, |_| Fit::Known),
+            };
+            match taken {
                 Ok(choice) => return Ok(choice),
                 Err(refusal) if wanted.cluster.closes_on_loss() => return Err(self.turned(wanted, refusal)),
                 Err(_) => {}
@@ -75,6 +79,35 @@ impl Conduct {
         let mut choice = self.choose_other(wanted, fit)?;
         choice.stands_in = wanted.kept.is_some();
         Ok(choice)
+    }
+
+    /// The first live one of a hot standby; who does not take the session is passed over for good.
+    fn choose_first(&self, wanted: &Wanted<'_>, fit: impl Fn(&Backend) -> Fit) -> Result<Choice, Turned> {
+        for _ in places(wanted) {
+            let (first, _) = self.hub.live_pair(wanted.cluster, &self.seat, wanted.now);
+            let Some((place, backend)) =
+                first.and_then(|place| Some((place, wanted.cluster.entry.at(place)?)))
+            else {
+                break;
+            };
+            let is_new = fit(backend) == Fit::New;
+            if fit(backend) == Fit::No || is_new && !backend.state().takes_sessions() {
+                self.seat.lockstep.borrow_mut().pass_over(backend.key());
+                continue;
+            }
+            if self.may_be_ill(wanted, place) {
+                break;
+            }
+            let only = Wanted { kept: Some(place), ..*wanted };
+            return self.take(wanted, place, &fit).map_err(|refusal| self.turned(&only, refusal));
+        }
+        Err(self.turned(wanted, Refusal::Unavailable))
+    }
+
+    /// Whether a frame must not go there because health is ignored now, and the route is critical.
+    fn may_be_ill(&self, wanted: &Wanted<'_>, place: usize) -> bool {
+        let ill = || wanted.cluster.entry.at(place).is_none_or(|backend| !backend.is_healthy(wanted.now));
+        wanted.lane.class == RouteClass::Critical && ill() && wanted.cluster.entry.is_in_panic(wanted.now)
     }
 
     fn choose_other(&self, wanted: &Wanted<'_>, fit: impl Fn(&Backend) -> Fit) -> Result<Choice, Turned> {
@@ -87,9 +120,11 @@ impl Conduct {
         };
         let knows =
             |place: &usize| fit(*place) == Fit::Known && wanted.cluster.entry.keeps(*place, wanted.now);
+        // One that stands in already goes on doing so.
+        let sticky = wanted.cluster.plan.sticky();
         let mut refusal = Refusal::Unavailable;
         for _ in 0..TRIES {
-            let standing_in = wanted.kept.and_then(|_| places(wanted).find(knows));
+            let standing_in = sticky.then(|| places(wanted).find(knows)).flatten();
             let picked = standing_in.map_or_else(|| self.hub.pick(wanted.cluster, &ask, fit), Ok);
             let place = picked.map_err(|miss| self.turned(wanted, refusal_of(miss)))?;
             match self.take(wanted, place, |_| fit(place)) {
@@ -127,7 +162,7 @@ impl Conduct {
         Ok(Choice { place, opened, stands_in: false, promise })
     }
 
-    fn ask(&self, wanted: &Wanted<'_>) -> Ask {
+    pub(super) fn ask(&self, wanted: &Wanted<'_>) -> Ask {
         let keyed = wanted.cluster.entry.balance().needs_key();
         Ask {
             key: if keyed { self.key(wanted) } else { 0 },
@@ -156,11 +191,12 @@ impl Conduct {
 
     /// What the player is told: how long until a backend may be tried again, as far as that is known.
     fn turned(&self, wanted: &Wanted<'_>, refusal: Refusal) -> Turned {
-        let kept = wanted.kept.filter(|_| wanted.cluster.closes_on_loss());
+        let bound = wanted.cluster.closes_on_loss() || wanted.cluster.is_hot_standby();
+        let kept = wanted.kept.filter(|_| bound);
         let mine = |place: &usize| refusal == Refusal::Unavailable && kept.is_none_or(|kept| kept == *place);
         let retry_after = places(wanted).filter(mine).filter_map(|place| opens_in(wanted, place)).min();
         let only = kept.and_then(|place| Some(wanted.cluster.entry.at(place)?.key()));
-        Turned { refusal, retry_after, only }
+        Turned { refusal, retry_after, only, is_new: wanted.kept.is_none() }
     }
 }
 

@@ -96,7 +96,14 @@ impl Conduct {
         if let Some(counts) = lane.meter.of(self.hub.worker) {
             counts.refused(turned.refusal).add(1);
         }
-        let refused = Refused { route: Arc::clone(&lane.name), id, only: turned.only };
+        let now = self.hub.since_start(hub::now());
+        let excepted = lane.guards.iter().any(|guard| guard.backend().excepts(id, now).is_some());
+        let refused = Refused {
+            route: Arc::clone(&lane.name),
+            id: excepted.then_some(id),
+            only: turned.only,
+            is_new: turned.is_new,
+        };
         let waits = turned.refusal == Refusal::Unavailable && !self.hub.serves(world, &refused);
         let retry_after =
             turned.retry_after.or_else(|| (!waits).then(|| self.soon(turned.refusal)).flatten());
@@ -213,6 +220,9 @@ impl Conduct {
         else {
             return;
         };
+        if cluster.is_hot_standby() {
+            self.seat.lockstep.borrow_mut().pass_over(backend);
+        }
         if !(binding.stands_in && cluster.is_hot_standby()) {
             let route = world.lanes.iter().find(|lane| lane.cluster == place).map(|lane| &*lane.name);
             self.notice(&Notice { route, retry_after_ms: Some(0), ..Notice::new(NoticeCode::Unavailable) });

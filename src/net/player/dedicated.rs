@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::choose::{Turned, Wanted};
 use super::conduct::Conduct;
+use super::shared::MOST_AWAITED;
 use super::upstream::{Step, Upstream};
 use crate::base::{BackendKey, ProtocolId};
 use crate::cluster::{Ask, Backend, Fit};
@@ -27,6 +28,9 @@ impl Conduct {
         frame: &Frame<'_>,
         now: Instant,
     ) -> Result<(), Turned> {
+        if lane.reply.is_some() && self.seat.awaited.borrow().len() >= MOST_AWAITED {
+            return Err(Refusal::Overloaded.into());
+        }
         self.leave_lost(cluster, self.hub.since_start(now));
         let wanted = self.wanted(cluster, lane, Some(frame), now);
         let (place, promise) = self.upstream_for(&wanted)?;
@@ -73,7 +77,14 @@ impl Conduct {
             // One that is still being made fails by itself, and then what waits for it goes elsewhere.
             upstream.cluster != cluster.key() || serves || !upstream.is_open()
         };
-        self.upstreams.retain(serves);
+        let awaited = &self.seat.awaited;
+        self.upstreams.retain(|upstream| {
+            let serves = serves(upstream);
+            if !serves {
+                awaited.borrow_mut().forget(upstream.backend.key());
+            }
+            serves
+        });
     }
 
     fn wanted<'a>(
@@ -102,6 +113,7 @@ impl Conduct {
         let backend = cluster.entry.at(choice.place).ok_or(Refusal::Unavailable)?;
         let same = |upstream: &Upstream| upstream.backend.key() == backend.key();
         if let Some(known) = self.upstreams.iter().position(same) {
+            self.upstreams.iter_mut().filter(|it| same(it)).for_each(|it| it.stands_in &= choice.stands_in);
             return Ok((known, choice.promise));
         }
         let LinkKind::Dedicated { layout, .. } = cluster.plan.link() else {
@@ -110,6 +122,7 @@ impl Conduct {
         let send_buffer = cluster.plan.send_buffer();
         let mut upstream = Upstream::new(cluster.key(), Arc::clone(backend), Arc::clone(layout), send_buffer);
         upstream.stands_in = choice.stands_in;
+        upstream.key = self.ask(wanted).key;
         self.dial(&mut upstream, cluster);
         self.upstreams.push(upstream);
         Ok((self.upstreams.len() - 1, choice.promise))
@@ -125,21 +138,19 @@ impl Conduct {
         }
     }
 
-    /// Another member for frames that could not be handed over, with a place for the session.
-    fn pick_instead(
-        &self,
-        cluster: &ClusterView,
-        tried: &[BackendKey],
-        now: Instant,
-    ) -> Option<Arc<Backend>> {
+    /// Another member for frames that could not be handed over: one that the session has a connection to, or one
+    /// with a place for it.
+    fn pick_instead(&self, cluster: &ClusterView, upstream: &Upstream, now: Instant) -> Option<Arc<Backend>> {
         let now = self.hub.since_start(now);
-        let ask = Ask { key: self.seat.id.raw(), critical: false, now };
+        let ask = Ask { key: upstream.key, critical: false, now };
         let fit = |place| match cluster.entry.at(place) {
-            Some(backend) if self.fit_dedicated(backend, tried, now) == Fit::New => Fit::New,
-            Some(_) | None => Fit::No,
+            Some(backend) => self.fit_dedicated(backend, &upstream.tried, now),
+            None => Fit::No,
         };
         let place = self.hub.pick(cluster, &ask, fit).ok()?;
-        cluster.entry.at(place).filter(|_| cluster.entry.open_session(place, now)).cloned()
+        let backend = cluster.entry.at(place)?;
+        let has_place = fit(place) == Fit::Known || cluster.entry.open_session(place, now);
+        has_place.then(|| Arc::clone(backend))
     }
 
     fn dial(&self, upstream: &mut Upstream, cluster: &ClusterView) {
@@ -222,6 +233,7 @@ impl Conduct {
 
     fn upstream_ended(&mut self, world: &World, place: usize, end: EndReason, now: Instant) {
         let upstream = self.upstreams.remove(place);
+        self.seat.awaited.borrow_mut().forget(upstream.backend.key());
         let cluster = world.cluster(upstream.cluster);
         let closes = cluster.is_none_or(|cluster| cluster.closes_on_loss());
         drop(upstream);
@@ -236,14 +248,18 @@ impl Conduct {
     fn dial_another(&mut self, world: &World, place: usize, error: &std::io::Error, now: Instant) {
         self.count_lost(world, place, now);
         let mut upstream = self.upstreams.swap_remove(place);
+        self.fail_awaited(upstream.backend.key(), now);
         let cluster = world.cluster(upstream.cluster);
         upstream.backend.connect_failed(self.hub.since_start(now));
         let name = cluster.map_or("", |cluster| cluster.name());
         telemetry::unreachable_backend(name, upstream.backend.address(), &error.to_string());
         upstream.tried.push(upstream.backend.key());
-        let next =
-            cluster.and_then(|cluster| Some((cluster, self.pick_instead(cluster, &upstream.tried, now)?)));
+        let next = cluster.and_then(|cluster| Some((cluster, self.pick_instead(cluster, &upstream, now)?)));
         match next {
+            Some((_, backend)) if self.upstreams.iter().any(|known| known.backend.key() == backend.key()) => {
+                let known = self.upstreams.iter_mut().find(|known| known.backend.key() == backend.key());
+                known.into_iter().for_each(|known| known.take_over(&upstream, &self.hub.pool));
+            }
             Some((cluster, backend)) => {
                 upstream.turn_to(backend);
                 self.dial(&mut upstream, cluster);
@@ -251,6 +267,14 @@ impl Conduct {
             }
             None if self.is_opaque() => self.broken(EndReason::BackendLost, now),
             None => self.refuse_waiting(world, upstream.unsent()),
+        }
+    }
+
+    /// What was to be answered by a backend that could not be reached has failed there.
+    fn fail_awaited(&self, backend: BackendKey, now: Instant) {
+        let next = || self.seat.awaited.borrow_mut().lost(backend);
+        while let Some(promise) = next() {
+            promise.failed(self.hub.since_start(now), &mut *self.hub.dice.borrow_mut());
         }
     }
 

@@ -15,7 +15,7 @@ use crate::telemetry::Refusal;
 use crate::wire::Frame;
 
 /// How many frames of one session may wait for their replies: more is no game, and each is looked at in every turn.
-const MOST_AWAITED: usize = 256;
+pub(super) const MOST_AWAITED: usize = 256;
 
 impl Conduct {
     /// Puts a frame on the link of the backend that serves it.
@@ -26,6 +26,9 @@ impl Conduct {
         frame: &Frame<'_>,
         now: Instant,
     ) -> Result<(), Turned> {
+        if lane.reply.is_some() && self.seat.awaited.borrow().len() >= MOST_AWAITED {
+            return Err(Refusal::Overloaded.into());
+        }
         let since_start = self.hub.since_start(now);
         let kept = self.kept_shared(cluster, since_start);
         let wanted = Wanted {
@@ -61,11 +64,11 @@ impl Conduct {
 
     fn fit_shared(&self, backend: &Backend) -> Fit {
         let key = backend.key();
-        let is_up = self.hub.link(key).is_some_and(|link| link.is_up());
-        match is_up && !self.session.bindings.has_refused(key) {
-            false => Fit::No,
-            true if self.session.bindings.knows(key) => Fit::Known,
-            true => Fit::New,
+        match self.hub.link(key).filter(|link| link.is_up()) {
+            Some(link) if self.session.bindings.has_refused(key, link.epoch()) => Fit::No,
+            Some(_) if self.session.bindings.knows(key) => Fit::Known,
+            Some(_) => Fit::New,
+            None => Fit::No,
         }
     }
 
@@ -74,8 +77,7 @@ impl Conduct {
         let backend = wanted.cluster.entry.at(place);
         let link = backend.and_then(|backend| self.hub.link(backend.key()));
         let fits = |link: &Rc<SharedLink>| link.admits(wanted.lane.class, wanted.bytes.len());
-        let awaits = wanted.lane.reply.is_none() || self.seat.awaited.borrow().len() < MOST_AWAITED;
-        let Some(link) = link.filter(fits).filter(|_| awaits) else {
+        let Some(link) = link.filter(fits) else {
             backend.filter(|_| opened).inspect(|backend| backend.close_session());
             return Err(Turned::from(Refusal::Overloaded));
         };
@@ -89,7 +91,7 @@ impl Conduct {
 
     /// The second of a hot standby hears what the first one hears; what it cannot take it misses.
     fn send_to_standby(&mut self, wanted: &Wanted<'_>, now: Instant) {
-        let (_, second) = self.hub.live_pair(wanted.cluster, wanted.now);
+        let (_, second) = self.hub.live_pair(wanted.cluster, &self.seat, wanted.now);
         let Some((place, backend)) = second.and_then(|place| Some((place, wanted.cluster.entry.at(place)?)))
         else {
             return;
@@ -108,8 +110,14 @@ impl Conduct {
     fn tell(&mut self, cluster: &ClusterView, link: &SharedLink, stands_in: bool) {
         let (backend, epoch) = (link.backend().key(), link.epoch());
         match self.session.bindings.bind(Binding { cluster: cluster.key(), backend, epoch, stands_in }) {
-            Opening::Known => {}
-            Opening::Open | Opening::OpenAgain => link.open(&self.seat, &self.tally.address, &self.door),
+            Opening::Known => return,
+            Opening::Open => {}
+            // What was awaited there was lost with the link.
+            Opening::OpenAgain => self.seat.awaited.borrow_mut().forget(backend),
+        }
+        link.open(&self.seat, &self.tally.address, &self.door);
+        if cluster.is_hot_standby() {
+            self.seat.lockstep.borrow_mut().joins(cluster.key(), backend);
         }
     }
 
@@ -126,6 +134,7 @@ impl Conduct {
 
     /// Forgets a backend of a shared link and tells it so, if it can be told.
     fn unbind(&mut self, backend: BackendKey, reason: Reason) {
+        self.seat.awaited.borrow_mut().forget(backend);
         if let Some(binding) = self.session.bindings.unbind(backend) {
             self.part(binding, reason);
         }
@@ -142,6 +151,6 @@ impl Conduct {
 
 impl From<Refusal> for Turned {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal, retry_after: None, only: None }
+        Self { refusal, retry_after: None, only: None, is_new: false }
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Upstream {
     pub(super) tried: Vec<BackendKey>,
     /// Whether it stands in for another backend of the cluster, which the session keeps.
     pub(super) stands_in: bool,
+    /// What a keyed balance went by when it was picked.
+    pub(super) key: u64,
     /// Frames that have succeeded when the connection stands.
     promises: Vec<Promise>,
     layout: Arc<FrameLayout>,
@@ -81,6 +83,7 @@ impl Upstream {
             backend,
             tried: Vec::new(),
             stands_in: false,
+            key: 0,
             promises: Vec::new(),
             layout,
             phase: Phase::Gone,
@@ -103,6 +106,12 @@ impl Upstream {
         self.tried.push(self.backend.key());
         self.backend.close_session();
         self.backend = backend;
+    }
+
+    /// Takes over what waits for another backend that could not be reached, and its place in the session.
+    pub(super) fn take_over(&mut self, other: &Self, pool: &Pool) {
+        self.stands_in &= other.stands_in;
+        self.put(other.unsent(), pool);
     }
 
     /// Takes the promise of a frame that was put in. Given back if a reply has to keep it; kept by the connection

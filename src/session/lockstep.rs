@@ -1,0 +1,122 @@
+//! A hot standby as one session sees it: several backends say the same, one of them is heard, and when another takes
+//! its place nothing is heard twice.
+
+use crate::base::{BackendKey, ClusterKey};
+
+/// How far the backends of hot standbys are with what they say to one session. They are taken to say the same frames
+/// in the same order, as servers do that play the same game on the same input.
+#[derive(Debug, Default)]
+pub struct Lockstep {
+    voices: Vec<Voice>,
+    /// Frames that reached the player, by cluster.
+    heard: Vec<(ClusterKey, u64)>,
+    passed_over: Vec<BackendKey>,
+}
+
+#[derive(Debug)]
+struct Voice {
+    backend: BackendKey,
+    said: u64,
+}
+
+impl Lockstep {
+    /// A backend is told of the session: it is as far as the player is.
+    pub fn joins(&mut self, cluster: ClusterKey, backend: BackendKey) {
+        let said = *self.heard(cluster);
+        self.voices.retain(|voice| voice.backend != backend);
+        self.voices.push(Voice { backend, said });
+    }
+
+    /// A backend says one frame; whether the player hears it: only from the first, and only what it has not heard.
+    pub fn says(&mut self, cluster: ClusterKey, backend: BackendKey, is_first: bool) -> bool {
+        let said = match self.voices.iter_mut().find(|voice| voice.backend == backend) {
+            Some(voice) => {
+                voice.said += 1;
+                voice.said
+            }
+            None => return false, // it was never told of the session
+        };
+        let heard = self.heard(cluster);
+        let is_new = is_first && said > *heard;
+        if is_new {
+            *heard = said;
+        }
+        is_new
+    }
+
+    /// The session is not served by this backend, first or not.
+    pub fn pass_over(&mut self, backend: BackendKey) {
+        self.passed_over.push(backend);
+    }
+
+    /// Whether the session is not served by this backend.
+    #[must_use]
+    pub fn passes_over(&self, backend: BackendKey) -> bool {
+        self.passed_over.contains(&backend)
+    }
+
+    fn heard(&mut self, cluster: ClusterKey) -> &mut u64 {
+        let place = self.heard.iter().position(|(known, _)| *known == cluster).unwrap_or_else(|| {
+            self.heard.push((cluster, 0));
+            self.heard.len() - 1
+        });
+        let (_, heard) = self.heard.get_mut(place).expect("found or just pushed");
+        heard
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLUSTER: ClusterKey = ClusterKey(1);
+    const A: BackendKey = BackendKey(1);
+    const B: BackendKey = BackendKey(2);
+
+    fn pair() -> Lockstep {
+        let mut lockstep = Lockstep::default();
+        lockstep.joins(CLUSTER, A);
+        lockstep.joins(CLUSTER, B);
+        lockstep
+    }
+
+    fn says(lockstep: &mut Lockstep, backend: BackendKey, first: BackendKey, times: usize) -> usize {
+        (0..times).filter(|_| lockstep.says(CLUSTER, backend, backend == first)).count()
+    }
+
+    #[test]
+    fn only_the_first_is_heard() {
+        let mut lockstep = pair();
+        assert_eq!((says(&mut lockstep, A, A, 3), says(&mut lockstep, B, A, 3)), (3, 0));
+    }
+
+    #[test]
+    fn one_that_is_behind_at_its_promotion_does_not_repeat_what_was_heard() {
+        let mut lockstep = pair();
+        assert_eq!((says(&mut lockstep, A, A, 5), says(&mut lockstep, B, A, 2)), (5, 0));
+        assert_eq!(
+            says(&mut lockstep, B, B, 5),
+            2,
+            "its third to fifth were heard, its sixth and seventh not"
+        );
+    }
+
+    #[test]
+    fn one_that_is_ahead_at_its_promotion_goes_on_from_there() {
+        let mut lockstep = pair();
+        assert_eq!((says(&mut lockstep, A, A, 2), says(&mut lockstep, B, A, 5)), (2, 0));
+        assert_eq!(says(&mut lockstep, B, B, 2), 2);
+    }
+
+    #[test]
+    fn one_that_joins_later_begins_where_the_player_is() {
+        let mut lockstep = Lockstep::default();
+        lockstep.joins(CLUSTER, A);
+        assert_eq!(says(&mut lockstep, A, A, 9), 9);
+        lockstep.joins(CLUSTER, B);
+        assert_eq!(says(&mut lockstep, B, B, 1), 1);
+        lockstep.joins(CLUSTER, A);
+        assert_eq!(says(&mut lockstep, A, A, 1), 1, "back from the dead");
+        assert_eq!(says(&mut lockstep, BackendKey(3), BackendKey(3), 1), 0, "nobody told it of the session");
+    }
+}
