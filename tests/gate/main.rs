@@ -6,6 +6,7 @@
 )]
 
 mod breakers;
+mod changes;
 mod dedicated;
 mod ends;
 mod fakes;
