@@ -121,7 +121,8 @@ impl Cluster {
     /// Takes a place for a new session at a member; false when its limits let none in.
     #[must_use]
     pub fn open_session(&self, place: usize, now: Duration) -> bool {
-        self.members.get(place).is_some_and(|member| member.backend.open_session(self.limit(member, now)))
+        let member = self.members.get(place).inspect(|member| member.backend.reports.age(now));
+        member.is_some_and(|member| member.backend.open_session(self.limit(member, now)))
     }
 
     /// The first two members in file order that live: reachable, not about to end, and healthy as far as health

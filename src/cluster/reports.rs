@@ -46,7 +46,7 @@ pub(super) struct Reports {
     opened: AtomicU64,
     /// How many may be opened before the next report; `u64::MAX`: no report sets a limit.
     allowed: AtomicU64,
-    /// The capacity of the greeting, which holds for the backend's life, and of the last report; 0: not said.
+    /// The capacity of the greeting, which holds for the backend's life, and of the last report; [`UNSAID`].
     greeted: AtomicU32,
     capacity: AtomicU32,
     /// When the last report came, in milliseconds since the gateway's start; [`NEVER`].
@@ -70,8 +70,9 @@ struct Last {
     counted: i64,
     offset: f64,
     offset_at: Option<Duration>,
-    /// When it last said how many sessions it has.
+    /// When it last said how many sessions it has, and [`Mark::opened`] then.
     sessions_at: Duration,
+    marked: u64,
 }
 
 /// The sessions of a cluster over all backends that report: this gateway's and everybody's.
@@ -82,6 +83,8 @@ pub(super) struct Crowd {
 }
 
 const NEVER: u64 = u64::MAX;
+const UNSAID: u32 = u32::MAX;
+const MOST: u32 = UNSAID - 1;
 /// No greeting has limited yet.
 const NOT_YET: u64 = 0;
 /// No greeting limits any more: sessions were reported, or they never will be.
@@ -92,6 +95,12 @@ const GREETING_LIFE: Duration = Duration::from_secs(10);
 const OFFSET_LIFE: Duration = Duration::from_secs(5);
 
 impl Last {
+    /// Sessions at a mark, by the last count and what has been sent between.
+    fn counted_by(&self, mark: Mark) -> Option<u32> {
+        let counted = u64::try_from(self.counted).ok()? + mark.opened.saturating_sub(self.marked);
+        u32::try_from(counted).ok()
+    }
+
     /// What decides about fractions of a session: drawn anew every few seconds.
     fn offset(&mut self, local: &Local) -> f64 {
         if self.offset_at.is_none_or(|at| local.now.saturating_sub(at) >= OFFSET_LIFE) {
@@ -113,8 +122,8 @@ impl Reports {
         Self {
             opened: AtomicU64::new(0),
             allowed: AtomicU64::new(u64::MAX),
-            greeted: AtomicU32::new(0),
-            capacity: AtomicU32::new(0),
+            greeted: AtomicU32::new(UNSAID),
+            capacity: AtomicU32::new(UNSAID),
             at: AtomicU64::new(NEVER),
             load: AtomicU64::new(f64::NAN.to_bits()),
             step: AtomicU64::new(0),
@@ -128,7 +137,7 @@ impl Reports {
     /// The backend greets and can have so many sessions. Until it counts them, a gateway that has others beside it
     /// takes no more than its share of an empty backend.
     pub(super) fn greet(&self, capacity: u32, local: &Local) {
-        self.greeted.store(capacity.max(1), Ordering::Relaxed);
+        self.greeted.store(capacity.min(MOST), Ordering::Relaxed);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let share = self.crowd.share();
         if self.greeted_until.load(Ordering::Relaxed) == NOT_YET && share < 1.0 {
@@ -142,18 +151,19 @@ impl Reports {
     pub(super) fn take(&self, report: Report, mark: Mark, local: &Local) {
         let Local { sessions: own, factor, now, .. } = *local;
         if let Some(capacity) = report.capacity {
-            self.capacity.store(capacity.max(1), Ordering::Relaxed);
+            self.capacity.store(capacity.min(MOST), Ordering::Relaxed);
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sessions) = report.sessions {
             self.greeted_until.store(OVER, Ordering::Relaxed);
             self.count(&mut last, i64::from(own), i64::from(sessions));
-            last.sessions_at = now;
+            (last.sessions_at, last.marked) = (now, mark.opened);
         } else if now.saturating_sub(last.sessions_at) > REPORT_LIFE {
             self.allowed.store(u64::MAX, Ordering::Relaxed);
         }
         let share = self.crowd.share();
-        if let (Some(sessions), Some(capacity)) = (report.sessions, self.capacity()) {
+        let known = || self.limits().then(|| last.counted_by(mark)).flatten();
+        if let (Some(sessions), Some(capacity)) = (report.sessions.or_else(known), self.capacity()) {
             let more = allowance(scaled(capacity, factor), sessions, share, last.offset(local));
             self.allowed.store(mark.opened.saturating_add(more), Ordering::Relaxed);
         }
@@ -168,7 +178,7 @@ impl Reports {
     }
 
     fn publish_load(&self, report: Report, mark: Mark, share: f64) {
-        let of_sessions = || Some(f64::from(report.sessions?) / f64::from(self.capacity()?));
+        let of_sessions = || Some(f64::from(report.sessions?) / f64::from(self.capacity()?.max(1)));
         let Some(load) = report.load.or_else(of_sessions) else { return };
         self.load.store(load.to_bits(), Ordering::Relaxed);
         self.step.store(
@@ -182,7 +192,7 @@ impl Reports {
     pub(super) fn forget(&self) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         self.count(&mut last, 0, 0);
-        self.capacity.store(0, Ordering::Relaxed);
+        self.capacity.store(UNSAID, Ordering::Relaxed);
         self.expire();
     }
 
@@ -217,7 +227,7 @@ impl Reports {
     /// Sessions it can have, as it has said.
     pub(super) fn capacity(&self) -> Option<u32> {
         let said = [&self.capacity, &self.greeted].map(|capacity| capacity.load(Ordering::Relaxed));
-        said.into_iter().find(|capacity| *capacity > 0)
+        said.into_iter().find(|capacity| *capacity != UNSAID)
     }
 
     pub(super) fn opened(&self) -> u64 {
@@ -249,9 +259,9 @@ impl Reports {
     }
 }
 
-/// A limit under slow start: at least one.
+/// A limit under slow start: at least one of what is not none.
 pub(super) fn scaled(limit: u32, factor: f64) -> u32 {
-    if factor >= 1.0 {
+    if factor >= 1.0 || limit == 0 {
         return limit;
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and `limit`")]
@@ -339,6 +349,19 @@ mod tests {
         take(&reports, said(0.0, 1000, 11_000), Mark::default(), 100);
         // A tenth of half of what is free below 99 % of 11,000.
         assert_eq!(open(&reports, 10_000), (10_890 - 1000) / 20);
+    }
+
+    #[test]
+    fn a_capacity_that_shrinks_counts_at_once_also_without_a_count_of_sessions_and_none_is_none() {
+        let reports = reports();
+        take(&reports, said(0.0, 0, 100), Mark::default(), 0);
+        assert_eq!(open(&reports, 3), 3);
+        let less = Report { capacity: Some(5), ..Report::default() };
+        take(&reports, less, Mark { opened: 3 }, 3);
+        assert_eq!(open(&reports, 100), 2);
+        let none = Reports::new(Arc::default());
+        take(&none, said(0.0, 0, 0), Mark::default(), 0);
+        assert_eq!((open(&none, 9), none.capacity(), scaled(0, 0.1)), (0, Some(0), 0));
     }
 
     #[test]

@@ -255,3 +255,12 @@ fn the_first_two_that_live_are_the_pair_of_a_hot_standby() {
     scene.backend(1).set_state(ServingState::Leaving);
     assert_eq!(pair(9), (Some(2), None));
 }
+
+#[test]
+fn an_old_report_limits_no_hot_standby_either() {
+    let mut scene = Scene::new("balance = \"hot_standby\"", &["10.0.0.1:1", "10.0.0.2:1"]);
+    scene.report(0, 1.0, 5, 5);
+    assert!(!scene.cluster.open_session(0, scene.now));
+    scene.now += Duration::from_secs(1000);
+    assert!(scene.cluster.open_session(0, scene.now));
+}
