@@ -9,4 +9,4 @@ mod units;
 pub use blame::Blame;
 pub use ids::{BackendKey, ClusterKey, GatewayId, ProtocolId, SessionId};
 pub use reason::Reason;
-pub use units::{format_duration, format_size, parse_duration, parse_size};
+pub use units::{format_duration, format_size, millis, parse_duration, parse_size};

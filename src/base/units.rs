@@ -52,6 +52,12 @@ fn largest(value: u64, units: &[(&str, u64)], zero: &str) -> String {
         .map_or_else(|| format!("0{zero}"), |(suffix, scale)| format!("{}{suffix}", value / scale))
 }
 
+/// Whole milliseconds, as atomics keep them; `u64::MAX` for more than fit.
+#[must_use]
+pub const fn millis(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis() as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::exceptions::Exceptions;
 use super::reports::{Crowd, Local, Mark, Report, Reports, scaled};
-use crate::base::{BackendKey, ProtocolId};
+use crate::base::{BackendKey, ProtocolId, millis};
 use crate::policy::{Outlier, OutlierRules, slow_start_factor};
 
 /// A backend for the life of the process. Times are counted from the gateway's start.
@@ -302,10 +302,6 @@ impl Backend {
         let wait = Duration::from_secs(1 << failures.min(3));
         self.shunned_until.store(millis(now + wait), Ordering::Relaxed);
     }
-}
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::backend::millis;
-use crate::base::ProtocolId;
+use crate::base::{ProtocolId, millis};
 
 /// The ranges that are in force. A backend that says more than [`PLACES`] at one time overwrites those that end
 /// first.

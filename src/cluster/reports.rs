@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::backend::millis;
+use crate::base::millis;
 use crate::policy::{REPORT_LIFE, allowance, share, step};
 
 /// What a backend says of itself; what it left out is `None`.

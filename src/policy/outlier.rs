@@ -6,6 +6,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::base::millis;
+
 /// `[cluster.NAME.outlier]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutlierRules {
@@ -156,10 +158,6 @@ impl Standing {
 /// How long the ejection with this place in the row lasts by the present rules, in milliseconds.
 fn out_for(rules: &OutlierRules, ejections: u64) -> u64 {
     millis(rules.eject).saturating_mul(ejections).min(millis(rules.max_eject))
-}
-
-fn millis(duration: Duration) -> u64 {
-    duration.as_secs().saturating_mul(1000).saturating_add(u64::from(duration.subsec_millis()))
 }
 
 const EJECTIONS_AT: u32 = 40;

@@ -36,6 +36,8 @@ pub(super) struct Conduct {
 
 /// How long a session waits for a full link that still moves before its frames are judged by their class.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// How many frames of one session may wait for their replies: more is no game, and each is looked at in every turn.
+const MOST_AWAITED: usize = 256;
 /// How long a player is asked to wait where nothing says when it will be better: from here to twice as long.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -75,7 +77,10 @@ impl Conduct {
     fn forward(&mut self, world: &World, route: RouteIndex, frame: &Frame<'_>, now: Instant) {
         let Some((lane, cluster)) = world.lane(route) else { return };
         self.tally.uses(route);
-        let sent = if cluster.is_shared() {
+        let awaits_much = lane.reply.is_some() && self.seat.awaited.borrow().len() >= MOST_AWAITED;
+        let sent = if awaits_much {
+            Err(Refusal::Overloaded.into())
+        } else if cluster.is_shared() {
             self.forward_shared(cluster, lane, frame, now)
         } else {
             self.forward_dedicated(cluster, lane, frame, now)

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use super::choose::{Turned, Wanted};
 use super::conduct::Conduct;
-use super::shared::MOST_AWAITED;
 use super::upstream::{Step, Upstream};
 use crate::base::{BackendKey, ProtocolId};
 use crate::cluster::{Ask, Backend, Fit};
@@ -28,9 +27,6 @@ impl Conduct {
         frame: &Frame<'_>,
         now: Instant,
     ) -> Result<(), Turned> {
-        if lane.reply.is_some() && self.seat.awaited.borrow().len() >= MOST_AWAITED {
-            return Err(Refusal::Overloaded.into());
-        }
         self.leave_lost(cluster, self.hub.since_start(now));
         let wanted = self.wanted(cluster, lane, Some(frame), now);
         let (place, promise) = self.upstream_for(&wanted)?;

@@ -14,9 +14,6 @@ use crate::session::{Binding, Opening};
 use crate::telemetry::Refusal;
 use crate::wire::Frame;
 
-/// How many frames of one session may wait for their replies: more is no game, and each is looked at in every turn.
-pub(super) const MOST_AWAITED: usize = 256;
-
 impl Conduct {
     /// Puts a frame on the link of the backend that serves it.
     pub(super) fn forward_shared(
@@ -26,9 +23,6 @@ impl Conduct {
         frame: &Frame<'_>,
         now: Instant,
     ) -> Result<(), Turned> {
-        if lane.reply.is_some() && self.seat.awaited.borrow().len() >= MOST_AWAITED {
-            return Err(Refusal::Overloaded.into());
-        }
         let since_start = self.hub.since_start(now);
         let kept = self.kept_shared(cluster, since_start);
         let wanted = Wanted {

@@ -18,6 +18,8 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
+use crate::base::millis;
+
 use counts::Counts;
 pub use rules::BreakerRules;
 pub use standing::Life;
@@ -265,8 +267,4 @@ fn open_for(rules: &BreakerRules, failed_trials: u32, dice: &mut impl Rng) -> u6
     let doubled = millis(rules.open).saturating_mul(1 << failed_trials);
     let most = doubled.min(millis(rules.max_open));
     dice.random_range(most / 2..=most)
-}
-
-fn millis(duration: Duration) -> u64 {
-    duration.as_secs().saturating_mul(1000).saturating_add(u64::from(duration.subsec_millis()))
 }
