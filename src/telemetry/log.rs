@@ -109,7 +109,7 @@ pub fn link_retry(cluster: &str, backend: &str, worker: usize, why: &str, wait: 
 
 /// A connection to a backend of a dedicated cluster could not be made.
 pub fn unreachable_backend(cluster: &str, backend: &str, why: &str) {
-    warn!(cluster, backend, why, "cannot connect; another backend is picked");
+    warn!(cluster, backend, why, "cannot connect; another backend is picked if there is one");
 }
 
 /// A backend wrote what it must not, or said that the gateway did.
@@ -152,7 +152,7 @@ pub fn backend_ejected(cluster: &str, backend: &str, out: Duration) {
 /// What a row of probes says of a backend has changed.
 pub fn backend_health(cluster: &str, backend: &str, up: bool, why: &str) {
     if up {
-        info!(cluster, backend, "up: its probes succeed; it starts slowly");
+        info!(cluster, backend, "up: its probes succeed");
     } else {
         warn!(cluster, backend, why, "down: its probes fail");
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use realmgate::wire::link::{Exception, LINK, Message};
 
-use crate::fakes::{Backend, Frame, Gate, Manner, Player};
+use crate::fakes::{Backend, Frame, Gate, Manner, Player, within};
 
 /// `[route.pay.breaker]` of these tests: the echo is the reply.
 const PAY: &str = "[route.pay.breaker]\nconsecutive = 3\nopen = \"200ms\"\nmax_open = \"200ms\"\n\
@@ -56,14 +56,17 @@ async fn until_refused(player: &mut Player, id: u16) -> String {
     for _ in 0..3 {
         player.send(id, b"lost").await;
     }
-    loop {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        player.send(id, b"?").await;
-        let answer = tokio::time::timeout(Duration::from_millis(20), player.recv()).await;
-        if let Ok(Frame { id: 9000, body }) = answer {
-            return String::from_utf8(body).expect("JSON");
+    within("a refusal", async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            player.send(id, b"?").await;
+            let answer = tokio::time::timeout(Duration::from_millis(20), player.recv()).await;
+            if let Ok(Frame { id: 9000, body }) = answer {
+                return String::from_utf8(body).expect("JSON");
+            }
         }
-    }
+    })
+    .await
 }
 
 #[tokio::test]
@@ -90,17 +93,17 @@ async fn a_backend_that_hangs_opens_its_routes_breaker_and_recovered_comes_once_
     println!("chat before: {}; while pay hangs: {}", figures(chat_before), figures(chat_during));
     pay.behave(Manner::Echo);
     // `other` only waits; the trial is a frame of `player`, which tries again as it was asked to.
-    let mut recovered = 0;
-    while recovered == 0 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        player.send(2000, b"again").await;
-        loop {
-            let Ok(frame) = tokio::time::timeout(Duration::from_millis(60), player.recv()).await else {
-                break;
-            };
-            recovered += usize::from(frame.id == 9000 && frame.body.starts_with(b"{\"code\":\"recovered\""));
+    within("`recovered`", async {
+        let mut recovered = false;
+        while !recovered {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            player.send(2000, b"again").await;
+            while let Ok(frame) = tokio::time::timeout(Duration::from_millis(60), player.recv()).await {
+                recovered |= frame.id == 9000 && frame.body.starts_with(b"{\"code\":\"recovered\"");
+            }
         }
-    }
+    })
+    .await;
     is_notice(&mut other, "recovered").await;
     other.send(1, b"").await;
     assert_eq!(other.recv().await.id, 2, "nothing but the heartbeat's answer follows");
@@ -125,11 +128,14 @@ async fn where_another_backend_answers_the_route_goes_there_and_other_routes_do_
         player.send(2000, b"lost").await;
     }
     // From some frame on the second backend answers.
-    let mut answered = false;
-    while !answered {
-        player.send(2000, b"?").await;
-        answered = tokio::time::timeout(Duration::from_millis(50), player.recv()).await.is_ok();
-    }
+    within("the other backend's answer", async {
+        let mut answered = false;
+        while !answered {
+            player.send(2000, b"?").await;
+            answered = tokio::time::timeout(Duration::from_millis(50), player.recv()).await.is_ok();
+        }
+    })
+    .await;
     let (before, at_first) = (second.frames().len(), first.frames().len());
     player.send(2100, b"shop").await;
     first.has_frames(at_first + 1).await;

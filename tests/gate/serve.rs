@@ -155,13 +155,16 @@ async fn both_of_a_hot_standby_hear_everything_and_only_the_first_is_heard() {
     .await;
     first.kill().await;
     let promoted = crate::fakes::frame(1000, b"promoted");
-    loop {
-        // Dropped until the gate has seen the end of the first one.
-        second.say(session, Message::Frame { payload: &promoted }).await;
-        if tokio::time::timeout(Duration::from_millis(20), player.recv()).await.is_ok() {
-            break;
+    within("the promotion", async {
+        loop {
+            // Dropped until the gate has seen the end of the first one.
+            second.say(session, Message::Frame { payload: &promoted }).await;
+            if tokio::time::timeout(Duration::from_millis(20), player.recv()).await.is_ok() {
+                return;
+            }
         }
-    }
+    })
+    .await;
     player.echo(1000, b"two").await;
     assert_eq!(second.frames().len(), 2, "nothing was sent twice");
     drop(player);

@@ -95,15 +95,16 @@ fn frame_bytes(
 
 fn rules(context: &Context<'_>, table: &Located<raw::Health>) -> HealthRules {
     let (raw, default) = (table.get(), HealthRules::default());
+    let interval = raw.interval.or(default.interval);
     let rules = HealthRules {
-        interval: raw.interval.or(default.interval),
-        timeout: raw.timeout.or(default.timeout),
+        interval,
+        timeout: raw.timeout.or(default.timeout.min(interval)),
         fall: raw.fall.or(default.fall),
         rise: raw.rise.or(default.rise),
     };
     let timeout = Time { key: "timeout", raw: &raw.timeout, value: rules.timeout };
     let interval = Time { key: "interval", raw: &raw.interval, value: rules.interval };
-    let because = "a new probe would have begun before the last one had ended";
+    let because = "probes that get no answer would have come at another pace than `interval` says";
     in_order(context, &timeout, &interval, table.site(), because);
     rules
 }

@@ -76,7 +76,9 @@ impl Conduct {
                 Err(_) => {}
             }
         }
-        let mut choice = self.choose_other(wanted, fit)?;
+        // Whoever stands in at a dedicated cluster may have to be connected to.
+        let other = Wanted { guarded: wanted.guarded || !wanted.cluster.is_shared(), ..*wanted };
+        let mut choice = self.choose_other(&other, fit)?;
         choice.stands_in = wanted.kept.is_some();
         Ok(choice)
     }

@@ -110,8 +110,11 @@ impl Conduct {
             is_new: turned.is_new,
         };
         let waits = turned.refusal == Refusal::Unavailable && !self.hub.serves(world, &refused);
-        let retry_after =
-            turned.retry_after.or_else(|| (!waits).then(|| self.soon(turned.refusal)).flatten());
+        let retry_after = match turned.retry_after {
+            Some(wait) => Some(wait + self.spread(wait.min(AGAIN))),
+            None if !waits || lane.guards.iter().any(|guard| !guard.is_closed()) => self.soon(turned.refusal),
+            None => None,
+        };
         let millis = |wait: Duration| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
         self.notice(&Notice {
             route: Some(&lane.name),
@@ -127,11 +130,14 @@ impl Conduct {
     /// When to try again what has no time of its own: players that wait for places come back spread out.
     fn soon(&self, refusal: Refusal) -> Option<Duration> {
         match refusal {
-            Refusal::Full | Refusal::Unavailable => {
-                Some(AGAIN.mul_f64(self.hub.dice.borrow_mut().random_range(1.0..2.0)))
-            }
+            Refusal::Full | Refusal::Unavailable => Some(AGAIN + self.spread(AGAIN)),
             Refusal::Overloaded => None,
         }
+    }
+
+    /// Up to so long, drawn anew each time: who was refused together does not come back together.
+    fn spread(&self, most: Duration) -> Duration {
+        most.mul_f64(self.hub.dice.borrow_mut().random_range(0.0..1.0))
     }
 
     /// When something is due for which nobody else wakes the session.
