@@ -76,8 +76,9 @@ impl Cluster {
         }
         self.stand(ask, state, panic, fit);
         let local = self.is_spread() && self.own_zone(&state.standings, dice);
+        let zones: &[_] = if self.is_spread() { &[Some(local), Some(!local)] } else { &[None] };
         for degraded in [false, true] {
-            for zone in self.zones(local) {
+            for &zone in zones {
                 let picked = self.among(ask, state, dice, |standing| {
                     standing.degraded == degraded && zone.is_none_or(|zone| standing.local == zone)
                 });
@@ -148,13 +149,6 @@ impl Cluster {
         let total =
             self.members.iter().filter(|member| member.local).map(|member| u64::from(member.weight) * 1000);
         stays_local(healthy(true), total.sum(), healthy(false), dice)
-    }
-
-    /// The zones to look in, one after the other: own (true) or others (false).
-    fn zones(&self, local: bool) -> impl Iterator<Item = Option<bool>> {
-        let zones =
-            if self.is_spread() { [Some(Some(local)), Some(Some(!local))] } else { [Some(None), None] };
-        zones.into_iter().flatten()
     }
 
     fn among(

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use super::guard::Guard;
 use super::hub::{self, Hub};
 use super::seat::{Bell, Order, Seat};
 use super::world::World;
 use crate::base::{BackendKey, ProtocolId};
+use crate::cluster::Backend;
 use crate::policy::RouteClass;
 
 /// The sessions of one worker that wait, by what they wait for.
@@ -63,13 +65,15 @@ impl WaitingRoom {
     }
 
     /// Tells those whose route works again.
-    fn look(&self, hub: &Hub, world: &World) {
+    fn look(&self, hub: &Hub, world: &World, now: Duration) {
         let mut groups = self.groups.borrow_mut();
+        let mut budget = TOLD_AT_ONCE;
         for group in groups.iter_mut() {
             group.seats.retain(|seat| seat.strong_count() > 0);
-            if hub.serves(world, &group.refused) {
-                let told = group.seats.len().saturating_sub(TOLD_AT_ONCE);
-                let seats = group.seats.drain(told..).filter_map(|seat| seat.upgrade());
+            if hub.serves(world, &group.refused, now) {
+                let rest = group.seats.len().saturating_sub(budget);
+                budget -= group.seats.len() - rest;
+                let seats = group.seats.drain(rest..).filter_map(|seat| seat.upgrade());
                 seats.for_each(|seat| seat.order(Order::Recovered(Arc::clone(&group.refused.route))));
             }
         }
@@ -86,23 +90,25 @@ pub(super) async fn watch(hub: Rc<Hub>) {
         })
         .await;
         tokio::time::sleep(LOOK).await;
-        hub.waiting_room.look(&hub, &hub.world.load());
+        hub.waiting_room.look(&hub, &hub.world.load(), hub.since_start(hub::now()));
     }
 }
 
 impl Hub {
-    /// Whether a frame like the one that was refused would be let through: some backend that may serve it lives,
-    /// its breaker is closed and it makes no exception of the ID.
-    pub(super) fn serves(&self, world: &World, refused: &Refused) -> bool {
+    /// Whether a frame like the one that was refused would be let through: some backend that may serve it (of a hot
+    /// standby the first) lives, its breaker is closed and it makes no exception of the ID.
+    pub(super) fn serves(&self, world: &World, refused: &Refused, now: Duration) -> bool {
         let Some((lane, cluster)) = world.lane_named(&refused.route) else { return true };
-        let now = self.since_start(hub::now());
         if lane.class == RouteClass::Critical && cluster.entry.is_in_panic(now) {
             return false;
         }
-        let serves = |(place, guard): (usize, &Arc<super::guard::Guard>)| {
+        let is_reachable = |backend: &Backend| self.is_reachable(cluster, backend, now);
+        let first = cluster.is_hot_standby().then(|| cluster.entry.live_pair(now, is_reachable).0);
+        let serves = |(place, guard): (usize, &Arc<Guard>)| {
             let backend = guard.backend();
-            refused.only.is_none_or(|only| only == backend.key())
-                && self.is_reachable(cluster, backend, now)
+            first.is_none_or(|first| first == Some(place))
+                && refused.only.is_none_or(|only| only == backend.key())
+                && is_reachable(backend)
                 && cluster.entry.keeps(place, now)
                 && guard.is_closed()
                 && (!refused.is_new || backend.state().takes_sessions())

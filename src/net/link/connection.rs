@@ -85,7 +85,7 @@ impl Connection {
 
     async fn greet(&mut self) -> Result<(), LinkError> {
         let hello = self.hello().map_err(LinkError::Envelope)?;
-        self.link.ask();
+        self.link.greet();
         self.stream.write_all(&hello).await.map_err(LinkError::Io)?;
         self.stream.flush().await.map_err(LinkError::Io)?;
         let mut first = [0; 4096];

@@ -211,6 +211,12 @@ impl SharedLink {
         }
     }
 
+    /// A new connection greets: what an earlier one asked is never answered.
+    pub(super) fn greet(&self) {
+        self.asked.borrow_mut().clear();
+        self.ask();
+    }
+
     /// The backend has answered.
     pub(super) fn answered(&self) {
         if let Some(mark) = self.asked.borrow_mut().pop_front() {
@@ -238,7 +244,6 @@ impl SharedLink {
         let was_last = self.up.replace(false) && self.backend.link_went();
         self.out.borrow_mut().clear();
         self.in_writing.set(0);
-        self.asked.borrow_mut().clear();
         self.wake_waiting();
         self.flushed.ring();
         was_last

@@ -100,8 +100,8 @@ impl Conduct {
             if self.may_be_ill(wanted, place) {
                 break;
             }
-            let only = Wanted { kept: Some(place), ..*wanted };
-            return self.take(wanted, place, &fit).map_err(|refusal| self.turned(&only, refusal));
+            let by_it = Wanted { kept: Some(place), ..*wanted };
+            return self.take(wanted, place, &fit).map_err(|refusal| self.turned(&by_it, refusal));
         }
         Err(self.turned(wanted, Refusal::Unavailable))
     }
@@ -120,8 +120,8 @@ impl Conduct {
             Some(backend) if !is_out(place) && passes(wanted, place) => fit(backend),
             Some(_) | None => Fit::No,
         };
-        let knows =
-            |place: &usize| fit(*place) == Fit::Known && wanted.cluster.entry.keeps(*place, wanted.now);
+        let serves = |place| wanted.cluster.entry.keeps(place, wanted.now) && !self.may_be_ill(wanted, place);
+        let knows = |place: &usize| fit(*place) == Fit::Known && serves(*place);
         // One that stands in already goes on doing so.
         let sticky = wanted.cluster.plan.sticky();
         let mut refusal = Refusal::Unavailable;
@@ -193,11 +193,11 @@ impl Conduct {
 
     /// What the player is told: how long until a backend may be tried again, as far as that is known.
     fn turned(&self, wanted: &Wanted<'_>, refusal: Refusal) -> Turned {
-        let bound = wanted.cluster.closes_on_loss() || wanted.cluster.is_hot_standby();
-        let kept = wanted.kept.filter(|_| bound);
+        let closes = wanted.cluster.closes_on_loss();
+        let kept = wanted.kept.filter(|_| closes || wanted.cluster.is_hot_standby());
         let mine = |place: &usize| refusal == Refusal::Unavailable && kept.is_none_or(|kept| kept == *place);
         let retry_after = places(wanted).filter(mine).filter_map(|place| opens_in(wanted, place)).min();
-        let only = kept.and_then(|place| Some(wanted.cluster.entry.at(place)?.key()));
+        let only = kept.filter(|_| closes).and_then(|place| Some(wanted.cluster.entry.at(place)?.key()));
         Turned { refusal, retry_after, only, is_new: wanted.kept.is_none() }
     }
 }

@@ -91,17 +91,23 @@ impl Conduct {
                 counts.bytes_in.add(frame.bytes.len() as u64);
             }
             (Ok(()), None) => {}
-            (Err(turned), _) => self.turn_away(world, lane, frame.id, &turned),
+            (Err(turned), _) => self.turn_away(world, lane, frame.id, &turned, self.hub.since_start(now)),
         }
     }
 
     /// Tells the player that a frame goes nowhere, and why. Of an unavailable route it hears again when that works;
     /// a route that works and only lets few frames in, it may try again by itself.
-    pub(super) fn turn_away(&self, world: &World, lane: &Lane, id: ProtocolId, turned: &Turned) {
+    pub(super) fn turn_away(
+        &self,
+        world: &World,
+        lane: &Lane,
+        id: ProtocolId,
+        turned: &Turned,
+        now: Duration,
+    ) {
         if let Some(counts) = lane.meter.of(self.hub.worker) {
             counts.refused(turned.refusal).add(1);
         }
-        let now = self.hub.since_start(hub::now());
         let excepted = lane.guards.iter().any(|guard| guard.backend().excepts(id, now).is_some());
         let refused = Refused {
             route: Arc::clone(&lane.name),
@@ -109,7 +115,7 @@ impl Conduct {
             only: turned.only,
             is_new: turned.is_new,
         };
-        let waits = turned.refusal == Refusal::Unavailable && !self.hub.serves(world, &refused);
+        let waits = turned.refusal == Refusal::Unavailable && !self.hub.serves(world, &refused, now);
         let retry_after = match turned.retry_after {
             Some(wait) => Some(wait + self.spread(wait.min(AGAIN))),
             None if !waits || lane.guards.iter().any(|guard| !guard.is_closed()) => self.soon(turned.refusal),
@@ -213,7 +219,7 @@ impl Conduct {
     }
 
     fn recovered(&self, route: &Arc<str>) {
-        if self.seat.recovers(route) {
+        if self.seat.recovers(route) && self.session.leaving().is_none() {
             self.notice(&Notice { route: Some(route), ..Notice::new(NoticeCode::Recovered) });
         }
     }

@@ -115,10 +115,10 @@ impl Conduct {
         let LinkKind::Dedicated { layout, .. } = cluster.plan.link() else {
             return Err(Refusal::Unavailable.into());
         };
-        let send_buffer = cluster.plan.send_buffer();
-        let mut upstream = Upstream::new(cluster.key(), Arc::clone(backend), Arc::clone(layout), send_buffer);
+        let (send_buffer, ask) = (cluster.plan.send_buffer(), self.ask(wanted));
+        let mut upstream =
+            Upstream::new(cluster.key(), Arc::clone(backend), Arc::clone(layout), send_buffer, ask);
         upstream.stands_in = choice.stands_in;
-        upstream.key = self.ask(wanted).key;
         self.dial(&mut upstream, cluster);
         self.upstreams.push(upstream);
         Ok((self.upstreams.len() - 1, choice.promise))
@@ -138,7 +138,7 @@ impl Conduct {
     /// with a place for it.
     fn pick_instead(&self, cluster: &ClusterView, upstream: &Upstream, now: Instant) -> Option<Arc<Backend>> {
         let now = self.hub.since_start(now);
-        let ask = Ask { key: upstream.key, critical: false, now };
+        let ask = Ask { now, ..upstream.ask };
         let fit = |place| match cluster.entry.at(place) {
             Some(backend) => self.fit_dedicated(backend, &upstream.tried, now),
             None => Fit::No,
@@ -262,7 +262,7 @@ impl Conduct {
                 self.upstreams.push(upstream);
             }
             None if self.is_opaque() => self.broken(EndReason::BackendLost, now),
-            None => self.refuse_waiting(world, upstream.unsent()),
+            None => self.refuse_waiting(world, upstream.unsent(), self.hub.since_start(now)),
         }
     }
 
@@ -275,14 +275,14 @@ impl Conduct {
     }
 
     /// Tells the player of each whole frame in `bytes` that nobody serves its route.
-    fn refuse_waiting(&self, world: &World, bytes: &[u8]) {
+    fn refuse_waiting(&self, world: &World, bytes: &[u8], now: Duration) {
         let layout = Arc::clone(self.door.listener.layout());
         let mut decoder = FrameDecoder::new();
         let mut frames = decoder.frames(&layout, bytes);
         while let Some(Ok(frame)) = frames.next() {
             let lane = world.router.route(frame.id).and_then(|route| world.lane(route));
             if let Some((lane, _)) = lane {
-                self.turn_away(world, lane, frame.id, &Refusal::Unavailable.into());
+                self.turn_away(world, lane, frame.id, &Refusal::Unavailable.into(), now);
             }
         }
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::base::{BackendKey, ClusterKey};
-use crate::cluster::Backend;
+use crate::cluster::{Ask, Backend};
 use crate::net::guard::Promise;
 use crate::net::hub::Hub;
 use crate::net::seat::{Pool, Seat};
@@ -27,8 +27,8 @@ pub(super) struct Upstream {
     pub(super) tried: Vec<BackendKey>,
     /// Whether it stands in for another backend of the cluster, which the session keeps.
     pub(super) stands_in: bool,
-    /// What a keyed balance went by when it was picked.
-    pub(super) key: u64,
+    /// What its backend was picked for.
+    pub(super) ask: Ask,
     /// Frames that have succeeded when the connection stands.
     promises: Vec<Promise>,
     layout: Arc<FrameLayout>,
@@ -77,13 +77,14 @@ impl Upstream {
         backend: Arc<Backend>,
         layout: Arc<FrameLayout>,
         send_buffer: usize,
+        ask: Ask,
     ) -> Self {
         Self {
             cluster,
             backend,
             tried: Vec::new(),
             stands_in: false,
-            key: 0,
+            ask,
             promises: Vec::new(),
             layout,
             phase: Phase::Gone,
