@@ -5,34 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use realmgate::base::ProtocolId;
-use realmgate::config::{LinkKind, Plan, Problem, ProxyHeader, Source, UnknownId, load, parse};
+use realmgate::config::{LinkKind, Problem, ProxyHeader, UnknownId};
 use realmgate::policy::{Balance, OnLoss, RouteClass};
 use realmgate::wire::{ByteOrder, Framing, Heartbeat, IdField, Width};
 
-const SMALLEST: &str = r#"
-[frame.game]
-length = { width = 4 }
-id     = { offset = 4, width = 2 }
+#[path = "config/plans.rs"]
+mod plans;
 
-[listener.players]
-listen = "[::1]:7000"
-
-[cluster.battle]
-backends = [{ address = "10.0.1.1:7100" }]
-
-[route.battle]
-ids     = ["*"]
-cluster = "battle"
-"#;
-
-fn plan(text: &str) -> Plan {
-    let source = Source { path: PathBuf::from("test.toml"), text: text.to_owned() };
-    parse(vec![source]).unwrap_or_else(|report| panic!("{report}"))
-}
-
-fn file(path: &str) -> Plan {
-    load(Path::new(path)).unwrap_or_else(|report| panic!("{report}"))
-}
+use plans::{SMALLEST, file, plan};
 
 /// Every shipped file, so that none goes stale.
 fn shipped(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -1,37 +1,16 @@
 //! The rules of clusters and routes in files that are right: every value, and what holds without one.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use realmgate::base::ProtocolId;
-use realmgate::config::{HashOn, Plan, Probe, Source, load, parse};
+use realmgate::config::{HashOn, Probe};
 use realmgate::policy::{Balance, BreakerRules, HealthRules, OutlierRules};
 use realmgate::wire::{ByteOrder, Width};
 
-const SMALLEST: &str = r#"
-[frame.game]
-length = { width = 4 }
-id     = { offset = 4, width = 2 }
+#[path = "config/plans.rs"]
+mod plans;
 
-[listener.players]
-listen = "[::1]:7000"
-
-[cluster.battle]
-backends = [{ address = "10.0.1.1:7100" }]
-
-[route.battle]
-ids     = ["*"]
-cluster = "battle"
-"#;
-
-fn plan(text: &str) -> Plan {
-    let source = Source { path: PathBuf::from("test.toml"), text: text.to_owned() };
-    parse(vec![source]).unwrap_or_else(|report| panic!("{report}"))
-}
-
-fn file(path: &str) -> Plan {
-    load(Path::new(path)).unwrap_or_else(|report| panic!("{report}"))
-}
+use plans::{SMALLEST, file, plan};
 
 #[test]
 fn rules_that_are_left_out_have_the_numbers_of_their_policy() {

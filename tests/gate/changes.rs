@@ -152,3 +152,24 @@ async fn a_hot_standby_whose_first_refuses_a_session_is_served_by_the_second() {
     assert!(player.notice().await.contains("unavailable"));
     until_echoed(&mut player, 1000, b"served").await;
 }
+
+#[tokio::test]
+async fn a_hot_standby_recovers_with_its_first_or_with_who_takes_its_place() {
+    for dies in [false, true] {
+        let (first, second) = (Backend::echo().await, Backend::echo().await);
+        let backends = [first.address(), second.address()];
+        let keys = "balance = \"hot_standby\"";
+        let gate = Gate::builder().shared("battle", "\"1000-1999\"", &backends, keys).start().await;
+        let mut player = gate.player().await;
+        player.echo(1000, b"in").await;
+        let for_ms = if dies { 60_000 } else { 300 };
+        let exception = Exception { first_id: 1500, last_id: 1500, for_ms, text: None };
+        say_and_see(&first, &mut player, Message::Exception(exception)).await;
+        player.send(1500, b"x").await;
+        assert!(player.notice().await.contains("unavailable"));
+        if dies {
+            first.kill().await;
+        }
+        assert!(player.notice().await.contains("recovered"), "dies: {dies}");
+    }
+}
