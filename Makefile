@@ -2,7 +2,7 @@
 SECONDS_EACH ?= 10
 FUZZ_TARGETS := decode envelope config session_steps
 
-.PHONY: demo test lint fuzz-smoke verify-unit bench-micro bench-peers bench-hold bench-scheduling
+.PHONY: demo test lint fuzz-smoke verify-unit verify-metrics bench-micro bench-peers bench-hold bench-scheduling bench-live
 
 demo:            ## the embedded game for ten seconds: what is routed where
 	cargo run --locked --release --quiet -- demo --once
@@ -26,6 +26,9 @@ fuzz-smoke:      ## each fuzz target for SECONDS_EACH seconds, beginning with it
 verify-unit:     ## what systemd thinks of the unit
 	systemd/verify.sh
 
+verify-metrics:  ## what Prometheus' promtool thinks of the alerts and of the metrics page
+	conf/prometheus/verify.sh
+
 bench-micro:     ## decode, route, envelope
 	cargo bench --locked --bench micro
 
@@ -37,3 +40,8 @@ bench-hold:      ## 15,000 TLS sessions in one process
 
 bench-scheduling: ## a million simulated players at a hundred gateways; writes docs/scheduling.md and its plots
 	cargo bench --locked --bench scheduling
+
+bench-live:      ## reloads, cutovers, upgrades and kills under load: what players lose by them
+	for scenario in load reload cutover upgrade broken-upgrade override; do \
+	  cargo bench --locked --bench live -- $$scenario || exit 1; \
+	done

@@ -4,6 +4,7 @@
 //! routes each frame by its protocol ID to a cluster and carries the answers back. `docs/floor-plan.md` says
 //! which room owns what and which rooms it may see; `docs/life-of-a-frame.md` follows one frame through them.
 
+pub mod admin;
 pub mod app;
 pub mod base;
 pub mod cluster;

@@ -1,11 +1,13 @@
 //! The command line of realmgate.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use realmgate::app::{self, LogOptions};
+use realmgate::admin::ctl;
+use realmgate::app::{self, Asked, LogOptions, RunOptions};
 use realmgate::base::ProtocolId;
 use realmgate::telemetry::LogFormat;
 
@@ -25,6 +27,12 @@ enum Command {
         config: Config,
         #[command(flatten)]
         log: Log,
+        /// Reload when the configuration changes on disk
+        #[arg(long)]
+        watch: bool,
+        /// Take over from the process that started this one (it is given by an upgrade only)
+        #[arg(long, hide = true)]
+        take_over: bool,
     },
     /// Tell every mistake of a configuration, or one line per listener, route and cluster
     Check {
@@ -41,12 +49,30 @@ enum Command {
         /// The frame's protocol ID
         #[arg(long)]
         id: u64,
-        /// The player's account (no rule depends on it yet)
+        /// The player's account
         #[arg(long)]
         account: Option<String>,
-        /// The client's version (no rule depends on it yet)
+        /// The client's version
         #[arg(long = "version", value_name = "VERSION")]
         client_version: Option<String>,
+        /// The player's address
+        #[arg(long, value_name = "IP")]
+        address: Option<IpAddr>,
+    },
+    /// Tell what a reload from one configuration to another would change, and what it would do to live sessions
+    Diff {
+        /// The configuration in force: a TOML file, or a directory of them
+        old: PathBuf,
+        /// The one to come
+        new: PathBuf,
+    },
+    /// Ask a running gateway, or change it, through its admin API
+    Ctl {
+        #[command(flatten)]
+        options: ctl::Options,
+        /// What to ask or to change
+        #[command(subcommand)]
+        verb: ctl::Verb,
     },
     /// Play an embedded game through a gateway and show what is routed where
     Demo {
@@ -97,11 +123,16 @@ fn main() -> ExitCode {
 
 fn obey(command: Command) -> ExitCode {
     match command {
-        Command::Run { config, log } => app::run(&config.file, &log.into()),
-        Command::Check { config } => app::check(&config.file),
-        Command::Explain { config, listener, id, account: _, client_version: _ } => {
-            app::explain(&config.file, &listener, ProtocolId(id))
+        Command::Run { config, log, watch, take_over } => {
+            app::run(&config.file, &log.into(), RunOptions { watch, take_over })
         }
+        Command::Check { config } => app::check(&config.file),
+        Command::Explain { config, listener, id, account, client_version, address } => {
+            let asked = Asked { listener, id: ProtocolId(id), account, version: client_version, address };
+            app::explain(&config.file, &asked)
+        }
+        Command::Diff { old, new } => app::diff(&old, &new),
+        Command::Ctl { options, verb } => ctl::run(&options, &verb),
         Command::Demo { once } => app::demo::play(once),
     }
 }

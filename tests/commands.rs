@@ -226,6 +226,104 @@ fn explain_says_what_a_frame_meets_and_why() {
     assert!(text(&nobody.stderr).contains("players"), "the names there are");
 }
 
+const RELEASE: &str = r#"
+[admin]
+listen = "127.0.0.1:0"
+[release]
+active = "a"
+move = "forced"
+canary = [
+  { group = "b", accounts = "testers.txt" },
+  { group = "b", version = ">=1.4.0" },
+  { group = "b", percent = 100, by = "client_ip" },
+]
+"#;
+
+/// Two generations of battle; the rest knows of none.
+fn two_groups(name: &str) -> Folder {
+    let two =
+        r#"backends = [{ address = "127.0.0.1:1", group = "a" }, { address = "127.0.0.1:3", group = "b" }]"#;
+    let closed = "cluster = \"rest\"\nmaintenance = { message = \"back soon\", retry_after = \"20m\" }";
+    let good = GOOD.replace("backends = [{ address = \"127.0.0.1:1\" }]", two);
+    let folder = Folder::new(name, &(good.replace("cluster = \"rest\"", closed) + RELEASE));
+    fs::write(folder.0.join("testers.txt"), "# testers\nalice\n").expect("a file");
+    folder
+}
+
+#[test]
+fn explain_says_which_group_a_player_meets_and_by_which_rule() {
+    let folder = two_groups("groups");
+    let explain = |more: &[&str]| {
+        let output = realmgate(&[&["explain", "--listener", "players"], more].concat(), &folder.file());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let tester = explain(&["--id", "1000", "--account", "alice"]);
+    for part in [
+        "group     b: canary rule 1 of 3: its list has the account alice\n",
+        "backend   127.0.0.1:1 weight 100 group a; not for this player: another group\n",
+        "backend   127.0.0.1:3 weight 100 group b\n",
+        "hint      canary rules look at --version and --address too\n",
+    ] {
+        assert!(tester.contains(part), "{part} in {tester}");
+    }
+    let new = explain(&["--id", "1000", "--account", "bob", "--version", "1.4.1", "--address", "192.0.2.7"]);
+    assert!(new.contains("b: canary rule 2 of 3: 1.4.1 is >=1.4.0") && !new.contains("hint"), "{new}");
+    let drawn = explain(&["--id", "1000", "--address", "192.0.2.7"]);
+    assert!(drawn.contains("the address 192.0.2.7 is in the share of 100% by client_ip"), "{drawn}");
+    let rest = explain(&["--id", "7", "--account", "alice"]);
+    assert!(rest.contains("its list has the account alice; this cluster serves every group"), "{rest}");
+    let closed = "closed    closed, frames get the notice maintenance: \"back soon\", again after 20m\n";
+    assert!(rest.contains(closed), "{rest}");
+
+    fs::remove_file(folder.0.join("testers.txt")).expect("it was there");
+    let missing = realmgate(&["explain", "--listener", "players", "--id", "7"], &folder.file());
+    assert_eq!(missing.status.code(), Some(64));
+    assert!(text(&missing.stderr).contains("one account a line"), "{}", text(&missing.stderr));
+}
+
+#[test]
+fn check_tells_of_the_release_and_of_the_api() {
+    let folder = two_groups("release");
+    let output = realmgate(&["check"], &folder.file());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let checked = text(&output.stdout);
+    for part in [
+        "open 1s to 1m; maintenance \"back soon\", again after 20m\n",
+        "backends 127.0.0.1:1 group a, 127.0.0.1:3 group b\n",
+        "admin    127.0.0.1:0 without a token\n",
+        "release  active a, move forced over 1m; canary accounts of ",
+        "testers.txt -> b, version >=1.4.0 -> b, 100% by client_ip -> b\n",
+    ] {
+        assert!(checked.contains(part), "{part} in {checked}");
+    }
+}
+
+#[test]
+fn diff_tells_what_would_change_and_what_that_does_to_sessions() {
+    let old = Folder::new("diff-old", GOOD);
+    let diff = |new: &str| {
+        let new = Folder::new("diff-new", new);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_realmgate"));
+        command.arg("diff").args([old.file(), new.file()]).output().expect("the program runs")
+    };
+    let same = diff(GOOD);
+    assert_eq!((same.status.code(), text(&same.stdout)), (Some(0), "no difference\n".to_owned()));
+    let other = diff(
+        &GOOD.replace("workers = 1", "workers = 2").replace("cluster = \"battle\"", "cluster = \"rest\""),
+    );
+    assert_eq!(other.status.code(), Some(0), "{}", text(&other.stderr));
+    let wanted = "route battle: cluster battle -> rest
+    its sessions keep their connection and are bound to rest at their next frame
+gateway.workers: only a restart or an upgrade changes it
+    nothing: the running process goes on as it is
+";
+    assert_eq!(text(&other.stdout), wanted);
+    let wrong = diff(&GOOD.replace("cluster = \"rest\"", "cluster = \"rset\""));
+    assert_eq!(wrong.status.code(), Some(64));
+    assert!(text(&wrong.stdout).is_empty() && text(&wrong.stderr).contains("[cluster.rset]"));
+}
+
 #[test]
 fn an_address_in_use_ends_with_71() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -264,10 +362,12 @@ impl Running {
         running
     }
 
+    /// The first word of the next message to systemd; what `systemctl status` shows comes behind it.
     fn notice(&self) -> String {
         let mut bytes = [0; 256];
         let length = self.notices.recv(&mut bytes).expect("a state for systemd");
-        text(bytes.get(..length).unwrap_or_default()).trim_end().to_owned()
+        let message = text(bytes.get(..length).unwrap_or_default());
+        message.lines().next().unwrap_or_default().to_owned()
     }
 
     fn signal(&self, signal: Signal) {
@@ -299,6 +399,7 @@ fn sigterm_tells_systemd_and_players_and_ends_with_0() {
     let mut gate = Running::start(&folder);
     let mut player = gate.heartbeat();
     gate.signal(Signal::HUP);
+    assert_eq!((gate.notice().as_str(), gate.notice().as_str()), ("RELOADING=1", "READY=1"));
     drop(gate.heartbeat());
     gate.signal(Signal::TERM);
     assert_eq!(gate.notice(), "STOPPING=1");

@@ -30,12 +30,9 @@ fn what_is_not_built_is_refused() {
         .render(false);
     for key in [
         "net",
-        "admin",
-        "release",
         "login",
         "partner",
         "http",
-        "state_dir",
         "client_ca",
         "path",
         "proxy_protocol",
@@ -46,9 +43,6 @@ fn what_is_not_built_is_refused() {
         "handshakes",
         "login_timeout",
         "frames_per_session",
-        "active",
-        "group",
-        "maintenance",
         "limit",
     ] {
         assert!(text.contains(&format!("error: `{key}` is not supported yet")), "{key} in\n{text}");

@@ -94,7 +94,7 @@ fn the_complete_file_gives_the_rules_that_it_says() {
     assert_eq!(battle.outlier(), &OutlierRules::default());
     let backends: Vec<_> =
         battle.backends().iter().map(|backend| (backend.zone(), backend.max_sessions())).collect();
-    assert_eq!(backends, [("", None), ("", None), ("sh-a", None), ("", Some(2000))]);
+    assert_eq!(backends, [("", None), ("", None), ("sh-a", None), ("", Some(2000)), ("", None)]);
     let key = HashOn::Field { offset: 6, width: Width::Four, order: ByteOrder::Big };
     assert_eq!((chat.balance(), chat.balance_key()), (Balance::ConsistentHash, Some(key)));
     assert_eq!(chat.health().probe(), &Probe::Http { path: "/health".to_owned() });

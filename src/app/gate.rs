@@ -1,4 +1,4 @@
-//! A running gateway as one handle with phases: started, serving, draining, stopped.
+//! A running gateway: starts, changes its world, drains, stops. It is the only writer of the world.
 
 use std::fmt;
 use std::io;
@@ -8,40 +8,47 @@ use std::thread::available_parallelism;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, sleep_until};
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
 
 use super::descriptors;
+use super::doors::Doors;
+use super::legacy::Legacy;
+use super::rotation::Rotation;
+use crate::admin::{Desk, Order, Store, StoreError};
+use crate::base::Phase;
 use crate::cluster::Registry;
-use crate::config::{Plan, Problem, Report};
-use crate::net::{Bound, Command, Prober, SessionIds, Tickets, WorkerHandle, WorkerSetup, World, bind};
+use crate::config::{Overrides, Plan, Report};
+use crate::net::{
+    Command, Ground, Opened, Prober, Reception, SessionIds, Tickets, WorkerHandle, WorkerSetup, World,
+    metrics_page,
+};
 use crate::telemetry::{self, Meters};
-
-/// How far the gateway is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// Players are accepted.
-    Serving,
-    /// The order to stop has come; players are still accepted.
-    LameDuck,
-    /// Nobody is accepted; sessions are told and closed.
-    Draining,
-    /// Nothing is left.
-    Stopped,
-}
 
 /// A running gateway. Dropped without [`Gate::drain`] or [`Gate::stop`], its listeners close and its workers end
 /// when their handles do.
 #[derive(Debug)]
 pub struct Gate {
-    world: Arc<ArcSwap<World>>,
-    meters: Arc<Meters>,
-    workers: Arc<[WorkerHandle]>,
-    listeners: Vec<(String, SocketAddr)>,
-    accepting: JoinSet<()>,
-    /// Goes on while sessions are told to leave: they still need backends that live.
-    probing: JoinSet<()>,
+    pub(super) world: Arc<ArcSwap<World>>,
+    pub(super) meters: Arc<Meters>,
+    pub(super) workers: Arc<[WorkerHandle]>,
+    pub(super) registry: Registry,
+    pub(super) tickets: Tickets,
+    /// What the file says, without the runtime changes.
+    pub(super) file: Plan,
+    pub(super) overrides: Arc<ArcSwap<Overrides>>,
+    /// Where they are kept.
+    pub(super) store: Option<Store>,
+    addresses: Arc<ArcSwap<Vec<(String, SocketAddr)>>>,
+    pub(super) doors: Doors,
+    pub(super) prober: Prober,
+    /// When the registry's time began: at the start of the first process of a line of upgrades.
+    pub(super) started: Instant,
+    /// When this process started.
+    up_since: Instant,
+    /// The start number of its session IDs.
+    pub(super) start: u32,
+    tickets_rotate: Rotation,
     phase: watch::Sender<Phase>,
 }
 
@@ -52,6 +59,8 @@ pub enum StartError {
     Configuration(Box<Report>),
     /// An address cannot be listened at; exit code 71.
     Bind(Box<Report>),
+    /// The runtime changes of earlier lives cannot be read; exit code 71.
+    State(StoreError),
     /// The machine gives no threads, no event queue or no randomness; exit code 71.
     Machine(io::Error),
 }
@@ -65,38 +74,112 @@ impl Gate {
     /// # Errors
     /// What cannot be opened or bound, all of it at once; nothing is left running.
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
-        let started = now();
-        let wanted = workers_of(&plan);
-        descriptors::raise(&plan, wanted);
+        let mut gate = Self::prepare(plan, Legacy::default()).await?;
+        gate.serve();
+        Ok(gate)
+    }
+
+    /// Does the same with what is there already, and accepts nobody yet.
+    ///
+    /// # Errors
+    /// As [`Gate::start`].
+    pub async fn prepare(file: Plan, mut legacy: Legacy) -> Result<Self, StartError> {
+        let up_since = now();
+        let started = legacy.clock_start(up_since);
+        let wanted = workers_of(&file);
+        descriptors::raise(&file, wanted);
         let meters = Arc::new(Meters::new(wanted));
-        let world = build(plan, &meters)?;
-        let bound = bind_all(&world)?;
-        let ids = Arc::new(SessionIds::new(world.plan().gateway().id(), start_number()));
+        let (tickets, age) = legacy.tickets()?;
+        let since_start = up_since.saturating_duration_since(started);
+        let mut registry = legacy.registry(since_start);
+        let world = first_world(&file, &legacy, &mut registry, &meters, &tickets, since_start)?;
+        let refuse = |problems| StartError::Bind(Box::new(file.report(problems)));
+        let bound = Doors::bind_first(&world, &mut legacy).map_err(refuse)?;
         let world = Arc::new(ArcSwap::from_pointee(world));
+        let start = legacy.start_number(start_number());
+        let ids = Arc::new(SessionIds::new(file.gateway().id(), start));
         let workers = start_workers(wanted, &world, &meters, started).await.map_err(StartError::Machine)?;
-        let listeners: Vec<_> =
-            bound.iter().map(|bound| (bound.name().to_owned(), bound.address())).collect();
-        let mut accepting = JoinSet::new();
-        for bound in bound {
-            accepting.spawn(bound.accept(Arc::clone(&workers), Arc::clone(&ids)));
-        }
-        let mut probing = JoinSet::new();
-        probing.spawn(Prober::new(&world.load(), Arc::clone(&workers), started).run());
-        telemetry::up(workers.len(), &listeners);
-        let phase = watch::Sender::new(Phase::Serving);
-        Ok(Self { world, meters, workers, listeners, accepting, probing, phase })
+        let reception = Reception { world: Arc::clone(&world), workers: Arc::clone(&workers), ids, started };
+        let doors = Doors::new(reception, bound);
+        let prober = Prober::new(&world.load(), Arc::clone(&workers), started);
+        registry.starts_serving();
+        Ok(Self {
+            world,
+            meters,
+            workers,
+            registry,
+            tickets_rotate: Rotation::start(tickets.clone(), age),
+            tickets,
+            file,
+            overrides: Arc::new(ArcSwap::from_pointee(legacy.overrides)),
+            store: legacy.store,
+            addresses: Arc::new(ArcSwap::from_pointee(doors.addresses())),
+            doors,
+            prober,
+            started,
+            up_since,
+            start,
+            phase: watch::Sender::new(Phase::Starting),
+        })
+    }
+
+    /// Accepts from now on.
+    pub fn serve(&mut self) {
+        self.doors.resume();
+        self.phase.send_replace(Phase::Serving);
+        telemetry::up(self.workers.len());
+    }
+
+    /// How old the present key of session tickets is.
+    pub(super) fn tickets_age(&self) -> Duration {
+        self.tickets_rotate.age()
+    }
+
+    /// Whether every worker has turned within this time.
+    pub(super) fn turns(meters: &Meters, started: Instant, patience: Duration) -> bool {
+        let since_start = now().saturating_duration_since(started);
+        meters.workers().all(|meter| since_start.saturating_sub(meter.beat()) < patience)
     }
 
     /// Where a listener really listens.
     #[must_use]
     pub fn address(&self, listener: &str) -> Option<SocketAddr> {
-        self.listeners.iter().find(|(name, _)| name == listener).map(|(_, address)| *address)
+        let addresses = self.addresses.load();
+        addresses.iter().find(|(name, _)| name == listener).map(|(_, address)| *address)
+    }
+
+    /// What the API looks at; its orders go into `orders`.
+    #[must_use]
+    pub fn desk(&self, orders: mpsc::Sender<Order>) -> Desk {
+        Desk {
+            world: Arc::clone(&self.world),
+            meters: Arc::clone(&self.meters),
+            workers: Arc::clone(&self.workers),
+            overrides: Arc::clone(&self.overrides),
+            addresses: Arc::clone(&self.addresses),
+            phase: self.phases(),
+            started: self.started,
+            up_since: self.up_since,
+            orders,
+        }
     }
 
     /// What it counted.
     #[must_use]
     pub fn meters(&self) -> &Arc<Meters> {
         &self.meters
+    }
+
+    /// Where the sessions live.
+    #[must_use]
+    pub fn workers(&self) -> &[WorkerHandle] {
+        &self.workers
+    }
+
+    /// The metrics page of now.
+    #[must_use]
+    pub fn metrics_page(&self) -> String {
+        metrics_page(&self.world.load(), &self.meters, &self.workers, now().duration_since(self.started))
     }
 
     /// Sessions it has now.
@@ -117,6 +200,12 @@ impl Gate {
         self.world.load_full()
     }
 
+    /// The runtime changes in force.
+    #[must_use]
+    pub fn overrides(&self) -> Arc<Overrides> {
+        self.overrides.load_full()
+    }
+
     /// Hears of every phase.
     #[must_use]
     pub fn phases(&self) -> watch::Receiver<Phase> {
@@ -126,15 +215,29 @@ impl Gate {
     /// Stops as `[drain]` says: accepts for `lame_duck`, tells the sessions over `spread`, ends when the last one
     /// has left or at `deadline`. How many sessions were cut.
     pub async fn drain(mut self) -> usize {
-        let drain = *self.world.load().plan().drain();
-        let deadline = now() + drain.deadline();
-        telemetry::drain_began(self.sessions(), drain.lame_duck(), drain.spread(), drain.deadline());
+        let lame_duck = self.world.load().plan().drain().lame_duck();
         self.phase.send_replace(Phase::LameDuck);
-        sleep_until((now() + drain.lame_duck()).min(deadline).into()).await;
+        let drain = *self.world.load().plan().drain();
+        telemetry::drain_began(self.sessions(), lame_duck, drain.spread(), drain.deadline());
+        let deadline = now() + drain.deadline();
+        sleep(lame_duck.min(drain.deadline())).await;
+        self.doors.close_all().await;
+        self.let_go(deadline).await
+    }
+
+    /// Stops as one whose sockets serve on in another process: the sessions are told over `spread`.
+    pub async fn retire(mut self) -> usize {
+        let drain = *self.world.load().plan().drain();
+        telemetry::drain_began(self.sessions(), Duration::ZERO, drain.spread(), drain.deadline());
+        self.doors.hand_over();
+        self.let_go(now() + drain.deadline()).await
+    }
+
+    async fn let_go(self, deadline: Instant) -> usize {
         self.phase.send_replace(Phase::Draining);
-        self.accepting.shutdown().await;
+        let spread = self.world.load().plan().drain().spread();
         for worker in self.workers.iter() {
-            worker.command(Command::Drain(drain.spread())).await;
+            worker.command(Command::Drain(spread)).await;
         }
         while self.sessions() > 0 && now() < deadline {
             sleep(LOOK).await;
@@ -147,8 +250,9 @@ impl Gate {
 
     /// Stops at once: sessions are cut, backends are told.
     pub async fn stop(mut self) {
-        self.accepting.shutdown().await;
-        self.probing.shutdown().await;
+        self.doors.pause().await;
+        self.doors.hand_over();
+        drop(self.prober);
         for worker in self.workers.iter() {
             worker.command(Command::Stop).await;
         }
@@ -158,6 +262,11 @@ impl Gate {
         self.phase.send_replace(Phase::Stopped);
         telemetry::stopped();
     }
+
+    /// The sockets are others now.
+    pub(super) fn doors_changed(&self) {
+        self.addresses.store(Arc::new(self.doors.addresses()));
+    }
 }
 
 /// Opens what a plan names without starting anything: the part of a start that `check` does too.
@@ -165,30 +274,32 @@ impl Gate {
 /// # Errors
 /// Certificates and keys that cannot be used.
 pub(super) fn build(plan: Plan, meters: &Meters) -> Result<World, StartError> {
-    let tickets = Tickets::new().map_err(|error| StartError::Machine(io::Error::other(error)))?;
-    let reporter = plan.clone();
-    World::build(plan, &mut Registry::default(), meters, &tickets, wall_clock())
-        .map_err(|problems| StartError::Configuration(Box::new(reporter.report(problems))))
+    let (tickets, _) = Legacy::default().tickets()?;
+    let opened = open(&plan, &tickets)?;
+    let (registry, overrides) = (&mut Registry::default(), &Overrides::default());
+    let (clock, now) = (wall_clock(), Duration::ZERO);
+    let ground = Ground { registry, meters, overrides, generation: 1, clock, now };
+    Ok(World::assemble(plan, opened, ground))
 }
 
-fn bind_all(world: &World) -> Result<Vec<Bound>, StartError> {
-    let mut bound = Vec::new();
-    let mut problems = Vec::new();
-    for door in world.doors() {
-        match bind(door) {
-            Ok(socket) => bound.push(socket),
-            Err(error) => problems.push(
-                Problem::at(door.listener().listen().site(), format!("cannot listen here: {error}"))
-                    .because("players could not connect")
-                    .write("an address of this machine and a port that no other program has"),
-            ),
-        }
-    }
-    if problems.is_empty() {
-        Ok(bound)
-    } else {
-        Err(StartError::Bind(Box::new(world.plan().report(problems))))
-    }
+fn first_world(
+    file: &Plan,
+    legacy: &Legacy,
+    registry: &mut Registry,
+    meters: &Meters,
+    tickets: &Tickets,
+    now: Duration,
+) -> Result<World, StartError> {
+    let plan = file.with(&legacy.overrides);
+    let opened = open(&plan, tickets)?;
+    let (overrides, clock) = (&legacy.overrides, wall_clock());
+    let ground = Ground { registry, meters, overrides, generation: 1, clock, now };
+    Ok(World::assemble(plan, opened, ground))
+}
+
+fn open(plan: &Plan, tickets: &Tickets) -> Result<Opened, StartError> {
+    Opened::read(plan, tickets, wall_clock())
+        .map_err(|problems| StartError::Configuration(Box::new(plan.report(problems))))
 }
 
 async fn start_workers(
@@ -225,12 +336,12 @@ fn start_number() -> u32 {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the process's edge")]
-fn wall_clock() -> SystemTime {
+pub(super) fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the process's edge")]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }
 
@@ -238,6 +349,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Configuration(report) | Self::Bind(report) => f.write_str(&report.render(false)),
+            Self::State(error) => {
+                write!(f, "the runtime changes cannot be read: {error}\n  {}", error.hint())
+            }
             Self::Machine(error) => write!(f, "the machine does not let the gateway start: {error}"),
         }
     }

@@ -1,16 +1,16 @@
 //! The commands that serve or look at a configuration, each with its exit code.
 
 use std::io::{IsTerminal, Write};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::ExitCode;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
-use super::gate::{Gate, StartError, build};
+use super::gate::{StartError, build, wall_clock};
+use super::start::Found;
 use super::summary::summary;
 use crate::base::ProtocolId;
 use crate::config::{self, Listener, Plan, Report};
-use crate::router;
+use crate::router::{self, Groups, Question, Who};
 use crate::telemetry::{self, LogFormat, Meters};
 
 /// How the process logs.
@@ -22,86 +22,49 @@ pub struct LogOptions {
     pub level: String,
 }
 
+/// How the process serves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunOptions {
+    /// It reloads when the configuration changes on disk.
+    pub watch: bool,
+    /// It takes over from the process that started it.
+    pub take_over: bool,
+}
+
 /// Bad usage or configuration (sysexits.h: `EX_USAGE`).
-const USAGE: u8 = 64;
+pub(super) const USAGE: u8 = 64;
 /// The operating system does not let it start (sysexits.h: `EX_OSERR`).
 const OS_ERROR: u8 = 71;
 
-/// `realmgate run`: serves until SIGTERM has drained it or SIGINT ends it.
+/// `realmgate run`: serves until SIGTERM has drained it, SIGINT ends it, or a new process has taken over.
 #[must_use]
-pub fn run(file: &Path, log: &LogOptions) -> ExitCode {
+pub fn run(file: &Path, log: &LogOptions, options: RunOptions) -> ExitCode {
     telemetry::init(log.format, &log.level);
-    let plan = match config::load(file) {
-        Ok(plan) => plan,
-        Err(report) => return complain(&report, USAGE),
-    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&StartError::Machine(error)),
     };
-    runtime.block_on(serve(plan))
-}
-
-async fn serve(plan: Plan) -> ExitCode {
-    let signals =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
-    let (Ok(terminate), Ok(interrupt), Ok(hangup)) = signals else {
-        return fail(&StartError::Machine(std::io::Error::other("no signal handlers")));
+    let found = {
+        let _in_its_event_loop = runtime.enter();
+        Found::look(&options)
     };
-    let mut signals = Signals { terminate, interrupt, hangup };
-    let gate = match Gate::start(plan).await {
-        Ok(gate) => gate,
+    let found = match found {
+        Ok(found) => found,
         Err(error) => return fail(&error),
     };
-    notify(&[sd_notify::NotifyState::Ready]);
-    match signals.next().await {
-        Order::Stop => gate.stop().await,
-        Order::Drain => {
-            notify(&[sd_notify::NotifyState::Stopping]);
-            tokio::select! {
-                _ = gate.drain() => {}
-                () = signals.interrupted() => telemetry::stopped(),
-            }
+    match config::load(file) {
+        Ok(plan) => runtime.block_on(serve(found, plan, &options)),
+        Err(report) => {
+            runtime.block_on(found.refuse(&report.render(false)));
+            complain(&report, USAGE)
         }
     }
-    ExitCode::SUCCESS
 }
 
-/// The signals of an operator.
-#[derive(Debug)]
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Order {
-    Drain,
-    Stop,
-}
-
-impl Signals {
-    /// The next order to end.
-    async fn next(&mut self) -> Order {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return Order::Drain,
-                _ = self.interrupt.recv() => return Order::Stop,
-                _ = self.hangup.recv() => telemetry::reload_not_supported(),
-            }
-        }
-    }
-
-    async fn interrupted(&mut self) {
-        self.interrupt.recv().await;
-    }
-}
-
-/// Tells systemd, where it listens.
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        telemetry::notify_failed(&error.to_string());
+async fn serve(found: Found, plan: Plan, options: &RunOptions) -> ExitCode {
+    match found.start(plan, options).await {
+        Ok(serving) => serving.serve().await,
+        Err(error) => fail(&error),
     }
 }
 
@@ -118,23 +81,49 @@ pub fn check(file: &Path) -> ExitCode {
     }
 }
 
+/// Whose frame `realmgate explain` is asked about, and where it arrives.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The listener's name.
+    pub listener: String,
+    /// The frame's protocol ID.
+    pub id: ProtocolId,
+    /// The player's account.
+    pub account: Option<String>,
+    /// The client's version.
+    pub version: Option<String>,
+    /// The player's address; this machine's own where none is said.
+    pub address: Option<IpAddr>,
+}
+
 /// `realmgate explain`: what a frame would meet.
 #[must_use]
-pub fn explain(file: &Path, listener: &str, id: ProtocolId) -> ExitCode {
+pub fn explain(file: &Path, asked: &Asked) -> ExitCode {
     let plan = match config::load(file) {
         Ok(plan) => plan,
         Err(report) => return complain(&report, USAGE),
     };
+    let lists = match plan.account_lists() {
+        Ok(lists) => lists,
+        Err(problems) => return complain(&plan.report(problems), USAGE),
+    };
+    let listener = &asked.listener;
     let Some(found) = plan.listeners().iter().find(|found| found.name() == listener) else {
         let names: Vec<&str> = plan.listeners().iter().map(Listener::name).collect();
         say(&format!("no listener is named {listener}; this file has: {}\n", names.join(", ")));
         return ExitCode::from(USAGE);
     };
-    let lines = router::explain(&plan, found, id);
+    let who = Who {
+        account: asked.account.as_deref(),
+        version: asked.version.as_deref(),
+        address: asked.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+    };
+    let question = Question { listener: found, id: asked.id, who, now: wall_clock() };
+    let lines = router::explain(&plan, &Groups::new(&plan, lists), &question);
     print(&lines.iter().map(|(what, text)| format!("{what:<9} {text}\n")).collect::<String>())
 }
 
-fn print(text: &str) -> ExitCode {
+pub(super) fn print(text: &str) -> ExitCode {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(OS_ERROR),
@@ -145,14 +134,14 @@ fn fail(error: &StartError) -> ExitCode {
     match error {
         StartError::Configuration(report) => complain(report, USAGE),
         StartError::Bind(report) => complain(report, OS_ERROR),
-        StartError::Machine(_) => {
+        StartError::Machine(_) | StartError::State(_) => {
             say(&format!("{error}\n"));
             ExitCode::from(OS_ERROR)
         }
     }
 }
 
-fn complain(report: &Report, code: u8) -> ExitCode {
+pub(super) fn complain(report: &Report, code: u8) -> ExitCode {
     say(&format!("{}\n", report.render(std::io::stderr().is_terminal())));
     ExitCode::from(code)
 }

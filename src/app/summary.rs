@@ -1,15 +1,45 @@
-//! What `realmgate check` says of a configuration without mistakes: a line per listener, route and cluster.
+//! What `realmgate check` says of a configuration without mistakes: a line per listener, route and cluster, and one
+//! each for the API and the release where there are.
 
 use crate::base::format_duration as time;
-use crate::config::{Backend, Cluster, Health, LinkKind, Listener, Plan, Route};
+use crate::config::{
+    Admin, Backend, Canary, Cluster, GroupIndex, Health, LinkKind, Listener, Moving, Plan, Route,
+};
 use crate::policy::{BreakerRules, OutlierRules};
 
 /// The lines, each with its end.
 pub(super) fn summary(plan: &Plan) -> String {
     let listeners = plan.listeners().iter().map(listener);
     let routes = plan.routes().iter().map(|one| route(plan, one));
-    let clusters = plan.clusters().iter().map(cluster);
-    listeners.chain(routes).chain(clusters).map(|line| line + "\n").collect()
+    let clusters = plan.clusters().iter().map(|one| cluster(plan, one));
+    let rest = [plan.admin().map(admin), release(plan)].into_iter().flatten();
+    listeners.chain(routes).chain(clusters).chain(rest).map(|line| line + "\n").collect()
+}
+
+fn admin(admin: &Admin) -> String {
+    let token = if admin.token_file().is_some() { "with a token" } else { "without a token" };
+    format!("admin    {} {token}", admin.listen().get())
+}
+
+/// `None` where there are no groups.
+fn release(plan: &Plan) -> Option<String> {
+    let release = plan.release();
+    let active = plan.release().active()?;
+    let canary: Vec<String> = release.canary().iter().map(|rule| canary(plan, rule)).collect();
+    let canary = if canary.is_empty() { String::new() } else { format!("; canary {}", canary.join(", ")) };
+    let moving = match release.moving() {
+        Moving::Natural => "natural".to_owned(),
+        Moving::Forced => format!("forced over {}", time(release.spread())),
+    };
+    Some(format!("release  active {}, move {moving}{canary}", group_name(plan, active)))
+}
+
+fn canary(plan: &Plan, rule: &Canary) -> String {
+    format!("{} -> {}", rule.who(), group_name(plan, rule.group()))
+}
+
+fn group_name(plan: &Plan, group: GroupIndex) -> &str {
+    plan.groups().get(group.get()).map_or("", String::as_str)
 }
 
 fn listener(listener: &Listener) -> String {
@@ -25,7 +55,8 @@ fn route(plan: &Plan, route: &Route) -> String {
         format!("; reply {} within {}, {most} in flight", reply.id(), time(reply.within()))
     });
     let (ids, breaker) = (ids_of(route), breaker(route.breaker()));
-    format!("route    {} {ids} -> {cluster}; {breaker}{}", route.name(), reply.unwrap_or_default())
+    let closed = route.maintenance().map(|closed| format!("; maintenance {closed}")).unwrap_or_default();
+    format!("route    {} {ids} -> {cluster}; {breaker}{}{closed}", route.name(), reply.unwrap_or_default())
 }
 
 fn ids_of(route: &Route) -> String {
@@ -48,15 +79,21 @@ fn breaker(rules: &BreakerRules) -> String {
     )
 }
 
-fn cluster(cluster: &Cluster) -> String {
+fn cluster(plan: &Plan, cluster: &Cluster) -> String {
     let link = match cluster.link() {
         LinkKind::Shared => "shared",
         LinkKind::Dedicated { .. } => "dedicated",
     };
     let (loss, connect) = (cluster.on_loss().as_str(), time(cluster.connect_timeout()));
-    let backends: Vec<String> = cluster.backends().iter().map(backend).collect();
+    let backends: Vec<String> = cluster.backends().iter().map(|one| backend(plan, one)).collect();
+    let active =
+        cluster.active().map(|group| format!(" active {}", group_name(plan, group))).unwrap_or_default();
     [
-        format!("cluster  {} {link} {} on loss {loss} connect {connect}", cluster.name(), balance(cluster)),
+        format!(
+            "cluster  {} {link} {} on loss {loss} connect {connect}{active}",
+            cluster.name(),
+            balance(cluster)
+        ),
         format!("slow start {}", time(cluster.slow_start())),
         panic(cluster.panic_threshold()),
         health(cluster.health()),
@@ -91,11 +128,13 @@ fn outlier(rules: &OutlierRules) -> String {
     )
 }
 
-fn backend(backend: &Backend) -> String {
+fn backend(plan: &Plan, backend: &Backend) -> String {
     let zone = match backend.zone() {
         "" => String::new(),
         zone => format!(" zone {zone}"),
     };
     let most = backend.max_sessions().map(|most| format!(" at most {most}")).unwrap_or_default();
-    format!("{}{zone}{most}", backend.address().get())
+    let group =
+        backend.group().map(|group| format!(" group {}", group_name(plan, group))).unwrap_or_default();
+    format!("{}{zone}{most}{group}", backend.address().get())
 }

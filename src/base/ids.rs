@@ -83,6 +83,20 @@ impl SessionId {
     }
 }
 
+impl std::str::FromStr for SessionId {
+    type Err = NoSession;
+
+    /// Sixteen hexadecimal digits, as they are shown.
+    fn from_str(text: &str) -> Result<Self, NoSession> {
+        let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        digits.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(Self).ok_or(NoSession)
+    }
+}
+
+/// The text is no session's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSession;
+
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)

@@ -1,12 +1,16 @@
-//! What every room speaks about: identifiers, sizes and durations as people write them, and why something
-//! ended. Owns no rule and no state.
+//! What every room speaks about: identifiers, sizes and durations as people write them, durations counted
+//! in buckets, and why something ended. Owns no rule and no state.
 
 mod blame;
+mod histogram;
 mod ids;
+mod phase;
 mod reason;
 mod units;
 
 pub use blame::Blame;
-pub use ids::{BackendKey, ClusterKey, GatewayId, ProtocolId, SessionId};
+pub use histogram::{Histogram, HistogramCounts};
+pub use ids::{BackendKey, ClusterKey, GatewayId, NoSession, ProtocolId, SessionId};
+pub use phase::Phase;
 pub use reason::Reason;
 pub use units::{format_duration, format_size, millis, parse_duration, parse_size};

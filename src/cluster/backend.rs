@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::events::Events;
 use super::exceptions::Exceptions;
 use super::reports::{Crowd, Local, Mark, Report, Reports, scaled};
+use super::snapshot::BackendMemory;
 use crate::base::{BackendKey, ProtocolId, millis};
 use crate::policy::{Outlier, OutlierRules, slow_start_factor};
 
@@ -32,6 +34,7 @@ pub struct Backend {
     /// When the log last repeated its words, in milliseconds.
     told: AtomicU64,
     exceptions: Exceptions,
+    events: Events,
     pub(super) reports: Reports,
     pub(super) outlier: Outlier,
 }
@@ -89,9 +92,35 @@ impl Backend {
             failures: AtomicU32::new(0),
             told: AtomicU64::new(0),
             exceptions: Exceptions::default(),
+            events: Events::default(),
             reports: Reports::new(crowd),
             outlier: Outlier::default(),
         }
+    }
+
+    /// One that goes on from what another process knew of it. A start that lies before this process's clock is long
+    /// over: it is warm.
+    pub(super) fn recall(mut self, memory: &BackendMemory, now: Duration) -> Self {
+        let cold_since = memory.cold_for.and_then(|age| now.checked_sub(age)).map_or(WARM, millis);
+        self.cold_since = AtomicU64::new(cold_since);
+        self.was_linked = AtomicBool::new(memory.boot.is_some());
+        self.boot = AtomicU64::new(memory.boot.unwrap_or(0));
+        self.outlier = Outlier::recall(&memory.outlier, now);
+        self.set_state(memory.state);
+        self
+    }
+
+    /// Since when it is cold, as an age; `None`: it was warm at the gateway's own start, and ever since.
+    pub(super) fn cold_for(&self, now: Duration) -> Option<Duration> {
+        match self.cold_since.load(Ordering::Relaxed) {
+            WARM => None,
+            since => Some(now.saturating_sub(Duration::from_millis(since))),
+        }
+    }
+
+    /// The number of its present life; `None` before its first shared link.
+    pub(super) fn boot(&self) -> Option<u64> {
+        self.was_linked.load(Ordering::Relaxed).then(|| self.boot.load(Ordering::Relaxed))
     }
 
     /// Its key for the life of the process.
@@ -110,6 +139,12 @@ impl Backend {
     #[must_use]
     pub fn sessions(&self) -> u32 {
         self.sessions.load(Ordering::Relaxed)
+    }
+
+    /// What was seen and counted at it.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.events
     }
 
     /// Takes a place for one more session; false when `limit` (sessions of this gateway) or what it reported last
@@ -198,6 +233,12 @@ impl Backend {
         self.outlier.is_ejected(now)
     }
 
+    /// How long it is still out; `None` when it is not.
+    #[must_use]
+    pub fn ejected_for(&self, now: Duration) -> Option<Duration> {
+        self.outlier.ejected_until(now).map(|until| until.saturating_sub(now))
+    }
+
     /// Whether it counts as healthy: it lives and is not out.
     #[must_use]
     pub fn is_healthy(&self, now: Duration) -> bool {
@@ -252,6 +293,19 @@ impl Backend {
         Local { sessions: self.sessions(), factor: self.slow_start(slow_start, now), drawn, now }
     }
 
+    /// The load it reported last and the one predicted now; `None` where none was reported lately.
+    #[must_use]
+    pub fn load(&self, now: Duration) -> Option<(f64, f64)> {
+        self.reports.age(now);
+        self.reports.reported().zip(self.reports.predicted())
+    }
+
+    /// The sessions it said it can have.
+    #[must_use]
+    pub fn capacity(&self) -> Option<u32> {
+        self.reports.capacity()
+    }
+
     /// The most sessions of this gateway that it may have now.
     pub(super) fn limit(&self, max_sessions: Option<u32>, factor: f64) -> u32 {
         let said = self.reports.capacity().filter(|_| !self.reports.limits());
@@ -281,7 +335,7 @@ impl Backend {
         now: Duration,
         may_eject: impl FnOnce() -> bool,
     ) -> Option<Duration> {
-        self.outlier.failed(rules, now, may_eject)
+        self.outlier.failed(rules, now, may_eject).inspect(|_| self.events.ejected())
     }
 
     /// Whether a new connection may be tried.

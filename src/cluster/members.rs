@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::backend::{Backend, ServingState};
 use crate::base::{BackendKey, ClusterKey};
-use crate::config;
+use crate::config::{self, AdminState};
 use crate::policy::{Balance, OutlierRules, Ring, may_eject};
 
 /// A cluster: its stable key, its members, its rules.
 #[derive(Debug)]
 pub struct Cluster {
     key: ClusterKey,
+    memory: usize,
     name: String,
     pub(super) members: Vec<Member>,
     /// Where the backend with a key is among the members, by that key; [`NOWHERE`].
@@ -33,6 +34,8 @@ pub(super) struct Member {
     pub(super) max_sessions: Option<u32>,
     /// Whether it is in the gateway's zone.
     pub(super) local: bool,
+    /// What the operator wants of it.
+    pub(super) admin: AdminState,
 }
 
 const NOWHERE: u32 = u32::MAX;
@@ -49,15 +52,22 @@ fn places(members: &[Member]) -> Vec<u32> {
 impl Member {
     pub(super) fn new(backend: Arc<Backend>, plan: &config::Backend, zone: &str) -> Self {
         let local = !zone.is_empty() && plan.zone() == zone;
-        Self { backend, weight: plan.weight(), max_sessions: plan.max_sessions(), local }
+        let admin = plan.admin();
+        Self { backend, weight: plan.weight(), max_sessions: plan.max_sessions(), local, admin }
+    }
+
+    /// Whether the operator lets it serve the sessions it has.
+    fn is_enabled(&self) -> bool {
+        self.admin != AdminState::Disable
     }
 }
 
 impl Cluster {
-    pub(super) fn new(key: ClusterKey, plan: &config::Cluster, members: Vec<Member>) -> Self {
+    pub(super) fn new(key: ClusterKey, memory: usize, plan: &config::Cluster, members: Vec<Member>) -> Self {
         let names: Vec<_> = members.iter().map(|member| (member.backend.address(), member.weight)).collect();
         Self {
             key,
+            memory,
             name: plan.name().to_owned(),
             balance: plan.balance(),
             ring: Ring::new(plan.balance(), &names),
@@ -74,6 +84,13 @@ impl Cluster {
     #[must_use]
     pub fn key(&self) -> ClusterKey {
         self.key
+    }
+
+    /// Where a worker keeps its memory of the picks here: one place for each release group of a cluster, the same for
+    /// the life of the process.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.memory
     }
 
     /// Its name.
@@ -112,10 +129,18 @@ impl Cluster {
         usize::try_from(place).ok()
     }
 
-    /// Whether the member at a place serves the sessions it has: healthy, or so few are that health is ignored.
+    /// Whether the operator lets the member at a place serve the sessions it has.
+    #[must_use]
+    pub fn is_enabled(&self, place: usize) -> bool {
+        self.members.get(place).is_some_and(Member::is_enabled)
+    }
+
+    /// Whether the member at a place serves the sessions it has: enabled, and healthy, or so few are that health is
+    /// ignored.
     #[must_use]
     pub fn keeps(&self, place: usize, now: Duration) -> bool {
-        self.at(place).is_some_and(|backend| backend.is_healthy(now)) || self.is_in_panic(now)
+        let healthy = || self.at(place).is_some_and(|backend| backend.is_healthy(now));
+        self.is_enabled(place) && (healthy() || self.is_in_panic(now))
     }
 
     /// Takes a place for a new session at a member; false when its limits let none in.
@@ -136,7 +161,8 @@ impl Cluster {
         let lives = |member: &Member| {
             let backend = &member.backend;
             let able = panic || backend.is_healthy(now);
-            able && member.weight > 0 && backend.state() != ServingState::Leaving && reachable(backend)
+            let wanted = member.admin == AdminState::Ready && member.weight > 0;
+            able && wanted && backend.state() != ServingState::Leaving && reachable(backend)
         };
         let mut live =
             self.members.iter().enumerate().filter(|(_, member)| lives(member)).map(|(place, _)| place);
@@ -155,10 +181,11 @@ impl Cluster {
         backend.failed(&self.outlier, now, may)
     }
 
-    /// Whether fewer than `panic_threshold` percent of the members are healthy.
+    /// Whether fewer than `panic_threshold` percent of the members are healthy; who is disabled is none.
     #[must_use]
     pub fn is_in_panic(&self, now: Duration) -> bool {
-        let healthy = self.members().filter(|backend| backend.is_healthy(now)).count();
-        healthy * 100 < usize::from(self.panic_threshold) * self.members.len()
+        let enabled = || self.members.iter().filter(|member| member.is_enabled());
+        let healthy = enabled().filter(|member| member.backend.is_healthy(now)).count();
+        healthy * 100 < usize::from(self.panic_threshold) * enabled().count()
     }
 }

@@ -3,16 +3,20 @@
 //! workers read it on a frame's way; nothing here reads a clock, moves a byte or knows what a link is.
 
 mod backend;
+mod events;
 mod exceptions;
 mod members;
 mod pick;
 mod registry;
 mod reports;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
 pub use backend::{Backend, ServingState};
+pub use events::Events;
 pub use members::Cluster;
 pub use pick::{Ask, Fit, Miss, PickState};
 pub use registry::Registry;
 pub use reports::{Mark, Report};
+pub use snapshot::{BackendMemory, RouteMemory, Snapshot};

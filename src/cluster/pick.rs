@@ -6,6 +6,7 @@ use rand::Rng;
 
 use super::backend::ServingState;
 use super::members::{Cluster, Member};
+use crate::config::AdminState;
 use crate::policy::{Balance, Candidate, Picker, stays_local};
 
 /// What is to be served.
@@ -115,9 +116,13 @@ impl Cluster {
         let backend = &member.backend;
         let healthy = backend.is_healthy(now);
         let state = backend.state();
-        let willing = match state {
-            ServingState::Ok | ServingState::Degraded => fit != Fit::No,
-            ServingState::Refusing | ServingState::Leaving => fit == Fit::Known,
+        let ready = member.admin == AdminState::Ready;
+        let willing = match (member.admin, state) {
+            (AdminState::Ready, ServingState::Ok | ServingState::Degraded) => fit != Fit::No,
+            (AdminState::Ready, ServingState::Refusing | ServingState::Leaving) | (AdminState::Drain, _) => {
+                fit == Fit::Known
+            }
+            (AdminState::Disable, _) => false,
         };
         let room = || backend.sessions() < self.limit(member, now) && backend.reports.allows();
         let able = willing && (healthy || panic) && weight > 0;
@@ -127,7 +132,7 @@ impl Cluster {
             full: able && !serves,
             degraded: state == ServingState::Degraded,
             local: member.local,
-            healthy_weight: if healthy && fit != Fit::No { u64::from(weight) } else { 0 },
+            healthy_weight: if healthy && ready && fit != Fit::No { u64::from(weight) } else { 0 },
         }
     }
 
@@ -146,8 +151,8 @@ impl Cluster {
                 .map(|standing| standing.healthy_weight)
                 .sum()
         };
-        let total =
-            self.members.iter().filter(|member| member.local).map(|member| u64::from(member.weight) * 1000);
+        let counts = |member: &&Member| member.local && member.admin == AdminState::Ready;
+        let total = self.members.iter().filter(counts).map(|member| u64::from(member.weight) * 1000);
         stays_local(healthy(true), total.sum(), healthy(false), dice)
     }
 

@@ -14,9 +14,13 @@ use crate::policy::Breaker;
 /// breakers.
 #[derive(Debug, Default)]
 pub struct Registry {
-    clusters: HashMap<String, (ClusterKey, Arc<Crowd>)>,
-    backends: HashMap<(ClusterKey, String), Arc<Backend>>,
-    breakers: HashMap<(String, BackendKey), Arc<Breaker>>,
+    pub(super) clusters: HashMap<String, (ClusterKey, Arc<Crowd>)>,
+    pub(super) backends: HashMap<(ClusterKey, String), Arc<Backend>>,
+    pub(super) breakers: HashMap<(String, BackendKey), Arc<Breaker>>,
+    /// The places of the workers' memories of picks, by cluster and release group.
+    memories: HashMap<(ClusterKey, String), usize>,
+    /// Backends made so far: their keys are never given twice.
+    made: u32,
     /// Whether the gateway serves: backends that come from now on are down until a probe succeeds.
     serving: bool,
 }
@@ -24,21 +28,56 @@ pub struct Registry {
 impl Registry {
     /// The entries of a cluster of the plan: those known from before keep their keys and their state.
     pub fn cluster(&mut self, plan: &config::Cluster, zone: &str) -> Cluster {
-        let next = ClusterKey(u16::try_from(self.clusters.len()).unwrap_or(u16::MAX));
-        let (key, crowd) =
-            self.clusters.entry(plan.name().to_owned()).or_insert((next, Arc::default())).clone();
+        self.part(plan, zone, "", |_| true)
+    }
+
+    /// The part of a cluster that serves one release group, by the group's name.
+    pub fn part(
+        &mut self,
+        plan: &config::Cluster,
+        zone: &str,
+        group: &str,
+        serves: impl Fn(&config::Backend) -> bool,
+    ) -> Cluster {
+        let (key, crowd) = self.entry(plan.name());
         let members = plan
             .backends()
             .iter()
-            .map(|backend| Member::new(self.backend(key, &crowd, backend), backend, zone));
-        Cluster::new(key, plan, members.collect())
+            .filter(|backend| serves(backend))
+            .map(|backend| Member::new(self.backend(key, &crowd, backend), backend, zone))
+            .collect();
+        let next = self.memories.len();
+        let memory = *self.memories.entry((key, group.to_owned())).or_insert(next);
+        Cluster::new(key, memory, plan, members)
+    }
+
+    /// Forgets the backends and breakers that nothing refers to any more: those of plans that are no longer in force.
+    pub fn forget_unused(&mut self) {
+        self.breakers.retain(|_, breaker| Arc::strong_count(breaker) > 1);
+        self.backends.retain(|_, backend| Arc::strong_count(backend) > 1);
+    }
+
+    /// The key of a cluster, and the sessions over all its backends.
+    pub(super) fn entry(&mut self, cluster: &str) -> (ClusterKey, Arc<Crowd>) {
+        let next = ClusterKey(u16::try_from(self.clusters.len()).unwrap_or(u16::MAX));
+        self.clusters.entry(cluster.to_owned()).or_insert((next, Arc::default())).clone()
     }
 
     fn backend(&mut self, cluster: ClusterKey, crowd: &Arc<Crowd>, plan: &config::Backend) -> Arc<Backend> {
         let address = plan.address().get();
-        let next = BackendKey(u32::try_from(self.backends.len()).unwrap_or(u32::MAX));
-        let new = || Arc::new(Backend::new(next, address.clone(), Arc::clone(crowd), !self.serving));
-        Arc::clone(self.backends.entry((cluster, address.clone())).or_insert_with(new))
+        let place = (cluster, address.clone());
+        if let Some(known) = self.backends.get(&place) {
+            return Arc::clone(known);
+        }
+        let key = self.next_backend();
+        let new = Arc::new(Backend::new(key, address.clone(), Arc::clone(crowd), !self.serving));
+        self.backends.insert(place, Arc::clone(&new));
+        new
+    }
+
+    pub(super) fn next_backend(&mut self) -> BackendKey {
+        self.made += 1;
+        BackendKey(self.made - 1)
     }
 
     /// The breakers of a route, one for each member of its cluster, in the cluster's order.

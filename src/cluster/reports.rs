@@ -250,12 +250,17 @@ impl Reports {
         self.opened.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
+    /// The load it reported last; `None` where none was.
+    pub(super) fn reported(&self) -> Option<f64> {
+        let load = f64::from_bits(self.load.load(Ordering::Relaxed));
+        (!load.is_nan()).then_some(load)
+    }
+
     /// The reported load plus what has been sent since; `None` where none was reported.
     pub(super) fn predicted(&self) -> Option<f64> {
-        let load = f64::from_bits(self.load.load(Ordering::Relaxed));
         let sent = self.opened().saturating_sub(self.since.load(Ordering::Relaxed));
         let step = f64::from_bits(self.step.load(Ordering::Relaxed));
-        (!load.is_nan()).then_some(load + sent as f64 * step)
+        Some(self.reported()? + sent as f64 * step)
     }
 }
 

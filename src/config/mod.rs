@@ -2,9 +2,14 @@
 //! way to a plan. Reads configuration files and nothing else: certificates and addresses belong to the edge,
 //! which reports its findings through the same [`Report`].
 
+mod accounts;
 mod check;
+mod difference;
 mod mistakes;
+mod moment;
 mod nearest;
+mod overlay;
+mod overrides;
 mod plan;
 mod problem;
 mod raw;
@@ -17,9 +22,18 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use difference::{
+    BackendChange, Change, ClusterChange, Difference, ListenerChange, ProcessKey, ReleaseChange, RouteChange,
+    Swap, Touched, difference,
+};
+pub use moment::{format_moment, parse_moment};
+pub use nearest::nearest;
+pub use overlay::{Unfit, Unmatched};
+pub use overrides::{AdminState, Banned, Maintenance, Override, Overrides};
 pub use plan::{
-    Backend, BackendTls, CertificatePair, Cluster, Drain, Gateway, HashOn, Health, LinkKind, Listener,
-    ListenerLimits, NamedLayout, Plan, Probe, ProxyHeader, Reply, Route, UnknownId,
+    Admin, Backend, BackendTls, Canary, CanaryKey, CanaryRule, CertificatePair, Cluster, Drain, Gateway,
+    GroupIndex, HashOn, Health, LinkKind, Listener, ListenerLimits, Moving, NamedLayout, Plan, Probe,
+    ProxyHeader, Release, Reply, Route, UnknownId,
 };
 pub use problem::Problem;
 pub use report::Report;

@@ -4,7 +4,8 @@
 const LONGEST: usize = 64;
 
 /// The nearest of `known`, when it is near enough to be meant: a third of its letters, at least one.
-pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_ascii_lowercase();
     let near = known.into_iter().filter_map(|name| {
         let distance = distance(&written, &name.to_ascii_lowercase())?;

@@ -72,7 +72,7 @@ impl Problem {
 }
 
 /// Titles quote the file; what is in it must not steer the terminal.
-fn printable(text: String) -> String {
+pub(super) fn printable(text: String) -> String {
     if text.chars().any(char::is_control) { text.escape_debug().to_string() } else { text }
 }
 

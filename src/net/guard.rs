@@ -55,7 +55,12 @@ impl Guard {
 
     /// Whether frames pass, all or, after a trial, a growing part.
     pub(super) fn is_closed(&self) -> bool {
-        self.breaker.state() == BreakerState::Closed
+        self.state() == BreakerState::Closed
+    }
+
+    /// How it stands.
+    pub(super) fn state(&self) -> BreakerState {
+        self.breaker.state()
     }
 
     /// How long it stays open.

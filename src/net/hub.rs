@@ -133,6 +133,15 @@ impl Hub {
         if self.links_starting.get() > 0 { Poll::Pending } else { Poll::Ready(()) }
     }
 
+    /// Forgets a link that was retired, unless another one took its place.
+    pub(super) fn remove_link(&self, link: &Rc<SharedLink>) {
+        let mut links = self.links.borrow_mut();
+        let slot = links.get_mut(link.backend().key().index());
+        if let Some(slot) = slot.filter(|slot| slot.as_ref().is_some_and(|known| Rc::ptr_eq(known, link))) {
+            *slot = None;
+        }
+    }
+
     pub(super) fn all_links(&self) -> Vec<Rc<SharedLink>> {
         self.links.borrow().iter().flatten().cloned().collect()
     }
@@ -145,7 +154,7 @@ impl Hub {
         fit: impl Fn(usize) -> Fit,
     ) -> Result<usize, Miss> {
         let mut picks = self.picks.borrow_mut();
-        let place = cluster.key().index();
+        let place = cluster.entry.memory();
         if picks.len() <= place {
             picks.resize_with(place + 1, PickState::default);
         }
@@ -185,8 +194,8 @@ impl Hub {
 
     /// Counts something of the route that has this ID; frames of no route are not counted by route.
     pub(super) fn count_out(&self, world: &World, id: crate::base::ProtocolId, bytes: usize) {
-        let lane = world.router.route(id).and_then(|route| world.lane(route));
-        let counts: Option<&RouteCounts> = lane.and_then(|(lane, _)| lane.meter.of(self.worker));
+        let lane = world.router.route(id).and_then(|route| world.any_lane(route));
+        let counts: Option<&RouteCounts> = lane.and_then(|lane| lane.meter.of(self.worker));
         if let Some(counts) = counts {
             counts.frames_out.add(1);
             counts.bytes_out.add(bytes as u64);
@@ -206,6 +215,7 @@ impl Buffers {
 
 /// The time, read once per wake-up of a task.
 #[expect(clippy::disallowed_methods, reason = "this floor is where time comes from")]
-pub(super) fn now() -> Instant {
+#[must_use]
+pub fn now() -> Instant {
     Instant::now()
 }

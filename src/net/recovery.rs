@@ -1,4 +1,4 @@
-//! Sessions that were told `unavailable` and are to hear once when their route works again.
+//! Sessions that were told `unavailable` or `maintenance` and are to hear once when their route works again.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -26,6 +26,8 @@ pub(super) struct WaitingRoom {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refused {
     pub(super) route: Arc<str>,
+    /// The release group of the session there.
+    pub(super) group: usize,
     /// The protocol ID of the frame, if that is why: the backend makes an exception of it.
     pub(super) id: Option<ProtocolId>,
     /// The only backend that can serve the session, if its cluster moves none.
@@ -98,7 +100,10 @@ impl Hub {
     /// Whether a frame like the one that was refused would be let through: some backend that may serve it (of a hot
     /// standby the first) lives, its breaker is closed and it makes no exception of the ID.
     pub(super) fn serves(&self, world: &World, refused: &Refused, now: Duration) -> bool {
-        let Some((lane, cluster)) = world.lane_named(&refused.route) else { return true };
+        let Some((lane, cluster)) = world.lane_named(refused.group, &refused.route) else { return true };
+        if lane.closed(now).is_some() {
+            return false;
+        }
         if lane.class == RouteClass::Critical && cluster.entry.is_in_panic(now) {
             return false;
         }

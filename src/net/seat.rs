@@ -1,13 +1,19 @@
 //! What the links of a worker see of a session: a place to leave frames and orders, and a bell.
 
 use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::guard::Promise;
+use super::roll::Roll;
+use super::standing::Standing;
+use super::world::World;
 use crate::base::{BackendKey, ProtocolId, SessionId};
+use crate::config::Listener;
+use crate::router::Who;
 use crate::session::{Awaited, EndReason, Lockstep};
 use crate::wire::FrameLayout;
 
@@ -32,6 +38,21 @@ pub(super) struct Seat {
     pub(super) bell: Bell,
     /// When the player last sent a whole frame, or came: the order of a drain.
     pub(super) last_frame: Cell<Instant>,
+    address: SocketAddr,
+    player: RefCell<Player>,
+    standing: RefCell<Standing>,
+    /// From then on its next frame is answered by `moved`.
+    pub(super) move_at: Cell<Option<Instant>>,
+}
+
+/// Who plays, as far as backends have said.
+#[derive(Debug, Default)]
+struct Player {
+    account: Option<Arc<str>>,
+    /// Counts the logins of the account.
+    epoch: u64,
+    /// The client's version.
+    version: Option<Arc<str>>,
 }
 
 /// What a session is told by others.
@@ -43,6 +64,10 @@ pub(super) enum Order {
     Refused(BackendKey),
     /// The link to this backend is gone and its cluster closes for that.
     BackendLost(BackendKey),
+    /// These backends are no longer in force: what still binds the session to them ends.
+    Forget(Arc<[BackendKey]>),
+    /// Somebody asks how it is.
+    Describe(Rc<Roll>),
     /// A route that the player was told is unavailable works again.
     Recovered(Arc<str>),
     /// The session ends for a reason of the gateway.
@@ -92,11 +117,11 @@ const SPARE_CAPACITY: usize = 512 * 1024;
 const MOVE_AT: usize = 64 * 1024;
 
 impl Seat {
-    pub(super) fn new(id: SessionId, layout: Arc<FrameLayout>, send_buffer: usize, now: Instant) -> Rc<Self> {
+    pub(super) fn new(id: SessionId, address: SocketAddr, listener: &Listener, now: Instant) -> Rc<Self> {
         Rc::new(Self {
             id,
-            layout,
-            outbox: RefCell::new(Outbox { limit: send_buffer, ..Outbox::default() }),
+            layout: Arc::clone(listener.layout()),
+            outbox: RefCell::new(Outbox { limit: listener.limits().send_buffer(), ..Outbox::default() }),
             orders: RefCell::default(),
             closing: Cell::new(false),
             waits_for: RefCell::default(),
@@ -105,6 +130,10 @@ impl Seat {
             refused: RefCell::default(),
             bell: Bell::default(),
             last_frame: Cell::new(now),
+            address,
+            player: RefCell::default(),
+            standing: RefCell::default(),
+            move_at: Cell::new(None),
         })
     }
 
@@ -142,6 +171,75 @@ impl Seat {
         let mut refused = self.refused.borrow_mut();
         let place = refused.iter().position(|known| known == route);
         place.map(|place| refused.swap_remove(place)).is_some()
+    }
+
+    /// The account, once a backend has said whose session it is.
+    pub(super) fn account(&self) -> Option<Arc<str>> {
+        self.player.borrow().account.clone()
+    }
+
+    /// The client's version, once a backend has said it.
+    pub(super) fn version(&self) -> Option<Arc<str>> {
+        self.player.borrow().version.clone()
+    }
+
+    /// A backend says whose session it is; false if it is behind what is known. The session enters its release
+    /// group anew.
+    pub(super) fn log_in(&self, account: &str, epoch: u64) -> bool {
+        let mut player = self.player.borrow_mut();
+        if epoch < player.epoch {
+            return false;
+        }
+        player.epoch = epoch;
+        player.account = Some(account.into());
+        self.standing.borrow_mut().leave();
+        true
+    }
+
+    /// A backend says what the client's version is. The session enters its release group anew.
+    pub(super) fn runs(&self, version: &str) {
+        self.player.borrow_mut().version = Some(version.into());
+        self.standing.borrow_mut().leave();
+    }
+
+    /// Whether the player's address is this one.
+    pub(super) fn is_from(&self, address: IpAddr) -> bool {
+        self.address.ip().to_canonical() == address.to_canonical()
+    }
+
+    /// Whether its release groups are those of this world.
+    pub(super) fn is_settled(&self, world: &World) -> bool {
+        self.standing.borrow().is_settled(world)
+    }
+
+    /// Finds its release groups in a world that is new to it; whether it has to move.
+    pub(super) fn settle(&self, world: &World) -> bool {
+        let player = self.player.borrow();
+        let who = Who {
+            account: player.account.as_deref(),
+            version: player.version.as_deref(),
+            address: self.address.ip(),
+        };
+        let moves = self.standing.borrow_mut().settle(world, &who);
+        if !moves {
+            self.move_at.set(None);
+        }
+        moves
+    }
+
+    /// The release group in which it meets a cluster, by its place.
+    pub(super) fn group_at(&self, world: &World, cluster: usize) -> usize {
+        if world.has_groups() { self.standing.borrow_mut().at(world, cluster) } else { 0 }
+    }
+
+    /// The release group it entered.
+    pub(super) fn group(&self) -> Option<Arc<str>> {
+        self.standing.borrow().name()
+    }
+
+    /// Whether its next frame is answered by `moved`.
+    pub(super) fn is_to_move(&self, now: Instant) -> bool {
+        self.move_at.get().is_some_and(|at| at <= now)
     }
 
     /// A frame with this ID came from a backend: what it answers was answered in time.

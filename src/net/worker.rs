@@ -14,11 +14,14 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
 use super::accept::Admission;
+use super::facts::{SessionFacts, Target};
 use super::hub::{self, Hub};
-use super::link::{self, SharedLink};
+use super::lag;
 use super::player::{self, Arrival};
 use super::recovery;
-use super::seat::{Order, Seat};
+use super::roll::Roll;
+use super::seat::{Kick, Order, Seat};
+use super::transition::{self, Transition};
 use super::world::{Door, World};
 use crate::base::{BackendKey, SessionId};
 use crate::policy::leave_at;
@@ -58,6 +61,14 @@ pub enum Command {
     Drain(Duration),
     /// This backend of a cluster that closes for that is down: end its sessions.
     Lost(BackendKey),
+    /// Make the links that this world needs and that are not there yet; answer when each has been tried.
+    Prepare(Arc<World>, oneshot::Sender<()>),
+    /// Another world is in force.
+    Changed(Arc<Transition>),
+    /// Describe up to so many sessions, of one account or of all.
+    List(Option<String>, usize, oneshot::Sender<Vec<SessionFacts>>),
+    /// Tell these sessions to go, with the notice `kicked`; answer how many there were.
+    Kick(Target, oneshot::Sender<usize>),
     /// End every session now and then the worker.
     Stop,
 }
@@ -111,6 +122,27 @@ impl WorkerHandle {
         drop(self.commands.send(command).await);
     }
 
+    /// Makes the links that a world needs; returns when each has been tried once.
+    pub async fn prepare(&self, world: &Arc<World>) {
+        let (answer, answered) = oneshot::channel();
+        self.command(Command::Prepare(Arc::clone(world), answer)).await;
+        drop(answered.await);
+    }
+
+    /// Up to `limit` of its sessions, of one account or of all.
+    pub async fn list(&self, account: Option<&str>, limit: usize) -> Vec<SessionFacts> {
+        let (answer, answered) = oneshot::channel();
+        self.command(Command::List(account.map(str::to_owned), limit, answer)).await;
+        answered.await.unwrap_or_default()
+    }
+
+    /// Tells these sessions to go, with the notice `kicked`; how many there were.
+    pub async fn kick(&self, target: &Target) -> usize {
+        let (answer, answered) = oneshot::channel();
+        self.command(Command::Kick(target.clone(), answer)).await;
+        answered.await.unwrap_or_default()
+    }
+
     /// Whether its thread has ended.
     #[must_use]
     pub fn has_ended(&self) -> bool {
@@ -133,8 +165,9 @@ async fn work(
 ) {
     let Some(meter) = setup.meters.worker(setup.index).cloned() else { return };
     let hub = Hub::new(setup.index, setup.world, meter, setup.started);
-    start_links(&hub);
+    transition::start_links(&hub, &hub.world.load_full());
     drop(tokio::task::spawn_local(recovery::watch(Rc::clone(&hub))));
+    drop(tokio::task::spawn_local(lag::watch(Rc::clone(&hub))));
     poll_fn(|cx| hub.poll_links_tried(cx)).await;
     if ready.send(Ok(())).is_err() {
         return; // the gateway gave up starting
@@ -144,21 +177,43 @@ async fn work(
             Command::Arrive(arriving) => arrive(&hub, *arriving),
             Command::Drain(spread) => drop(tokio::task::spawn_local(drain(Rc::clone(&hub), spread))),
             Command::Lost(backend) => hub.close_sessions_of(backend),
+            Command::Prepare(world, answer) => {
+                drop(tokio::task::spawn_local(transition::prepare(Rc::clone(&hub), world, answer)));
+            }
+            Command::Changed(transition) => transition::carry_out(&hub, &transition),
+            Command::List(account, limit, answer) => {
+                drop(tokio::task::spawn_local(list(Rc::clone(&hub), account, limit, answer)));
+            }
+            Command::Kick(target, answer) => drop(answer.send(kick(&hub, &target))),
             Command::Stop => break,
         }
     }
     stop(&hub).await;
 }
 
-fn start_links(hub: &Rc<Hub>) {
-    let world = hub.world.load();
-    for cluster in world.clusters.iter().filter(|cluster| cluster.is_shared()) {
-        for backend in cluster.entry.members() {
-            let link = SharedLink::new(Arc::clone(cluster), Arc::clone(backend), hub::now());
-            hub.add_link(&link);
-            tokio::task::spawn_local(link::keep(Rc::clone(hub), link));
+async fn list(
+    hub: Rc<Hub>,
+    account: Option<String>,
+    limit: usize,
+    answer: oneshot::Sender<Vec<SessionFacts>>,
+) {
+    drop(answer.send(Roll::call(&hub, account.as_deref(), limit).await));
+}
+
+fn kick(hub: &Hub, target: &Target) -> usize {
+    let seats: Vec<_> = match target {
+        Target::Session(session) => hub.seat(*session).into_iter().collect(),
+        Target::Account(account) => {
+            let is_of = |seat: &Rc<Seat>| seat.account().as_deref() == Some(account.as_str());
+            hub.all_seats().into_iter().filter(is_of).collect()
         }
-    }
+        Target::Address(address) => {
+            let is_from = |seat: &Rc<Seat>| seat.is_from(*address);
+            hub.all_seats().into_iter().filter(is_from).collect()
+        }
+    };
+    seats.iter().for_each(|seat| seat.order(Order::Kick(Box::<Kick>::default())));
+    seats.len()
 }
 
 fn arrive(hub: &Rc<Hub>, arriving: Arriving) {
@@ -166,7 +221,7 @@ fn arrive(hub: &Rc<Hub>, arriving: Arriving) {
     let local = stream.local_addr();
     let (Ok(stream), Ok(local)) = (tokio::net::TcpStream::from_std(stream), local) else { return };
     let listener = door.listener();
-    let seat = Seat::new(session, Arc::clone(listener.layout()), listener.limits().send_buffer(), hub::now());
+    let seat = Seat::new(session, address, listener, hub::now());
     hub.take_seat(&seat);
     let arrival = Arrival { stream, address, local, door, admission };
     drop(tokio::task::spawn_local(player::serve(Rc::clone(hub), seat, arrival)));

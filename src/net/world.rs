@@ -1,26 +1,53 @@
 //! The one immutable value that says how every frame is decided now.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::{Duration, SystemTime};
 
+use super::bans::Bans;
 use super::guard::Guard;
+use super::opened::Opened;
 use super::tls::{BackendConnector, ServerTls, Tickets};
 use crate::base::ClusterKey;
 use crate::cluster::{Backend, Cluster, Registry};
-use crate::config::{self, LinkKind, Plan, Problem, Reply};
+use crate::config::{self, GroupIndex, LinkKind, Maintenance, Overrides, Plan, Problem, Reply};
 use crate::policy::{Balance, Breaker, OnLoss, RouteClass};
-use crate::router::{RouteIndex, Router};
+use crate::router::{Groups, RouteIndex, Router};
 use crate::telemetry::{ListenerMeter, Meters, RouteMeter};
 
 /// A plan with everything it needs to run: built on the side, published at once, never changed.
 #[derive(Debug)]
 pub struct World {
+    generation: u64,
     plan: Arc<Plan>,
+    opened: Opened,
     pub(super) router: Router,
-    pub(super) lanes: Vec<Lane>,
+    pub(super) groups: Groups,
+    names: Vec<Arc<str>>,
+    /// By release group (one at least), then by route.
+    pub(super) lanes: Vec<Vec<Lane>>,
+    /// By release group, then by cluster: what serves that group there.
+    views: Vec<Vec<Arc<ClusterView>>>,
+    /// Clusters with all their members, whatever their group.
     pub(super) clusters: Vec<Arc<ClusterView>>,
     doors: Vec<Arc<Door>>,
+    pub(super) bans: Bans,
+}
+
+/// What a world is built on besides its plan.
+#[derive(Debug)]
+pub struct Ground<'a> {
+    /// Where clusters, backends and breakers are found again.
+    pub registry: &'a mut Registry,
+    /// Where everything counts.
+    pub meters: &'a Meters,
+    /// The runtime changes in force; the plan has them already, but for the bans.
+    pub overrides: &'a Overrides,
+    /// The number of the world, from 1.
+    pub generation: u64,
+    /// The time now, for people.
+    pub clock: SystemTime,
+    /// The time since the process's start, now.
+    pub now: Duration,
 }
 
 /// A route as the frame path uses it.
@@ -30,13 +57,22 @@ pub(super) struct Lane {
     pub(super) cluster: usize,
     pub(super) class: RouteClass,
     pub(super) meter: Arc<RouteMeter>,
-    /// Its breakers, one for each member of the cluster, in the cluster's order.
+    /// Its breakers, one for each member that serves the group, in the order of the view.
     pub(super) guards: Vec<Arc<Guard>>,
     /// What answers each of its frames, and in what time.
     pub(super) reply: Option<Reply>,
+    closed: Option<Closed>,
 }
 
-/// A cluster as the frame path uses it.
+/// A route under maintenance.
+#[derive(Debug)]
+pub(super) struct Closed {
+    pub(super) words: Maintenance,
+    /// When it ends by itself, since the process's start.
+    pub(super) until: Option<Duration>,
+}
+
+/// A cluster as the frame path uses it: all of it, or the part that serves one release group.
 #[derive(Debug)]
 pub(super) struct ClusterView {
     pub(super) entry: Cluster,
@@ -49,14 +85,12 @@ pub(super) struct ClusterView {
 pub struct Door {
     pub(super) listener: config::Listener,
     pub(super) tls: Option<ServerTls>,
-    /// Connections it has now.
-    pub(super) connections: AtomicU32,
-    /// What its accept loop counts.
+    /// What its accept loop counts; found by name, so that a reload keeps it.
     pub meter: Arc<ListenerMeter>,
 }
 
 impl World {
-    /// Opens everything a plan names: certificates, keys, meters, entries of the registry.
+    /// Opens everything a plan names and builds the first world on it.
     ///
     /// # Errors
     /// Every certificate and key that cannot be used, all at once; the registry is untouched then.
@@ -65,37 +99,52 @@ impl World {
         registry: &mut Registry,
         meters: &Meters,
         tickets: &Tickets,
-        now: SystemTime,
+        clock: SystemTime,
     ) -> Result<Self, Vec<Problem>> {
+        let opened = Opened::read(&plan, tickets, clock)?;
+        let overrides = &Overrides::default();
+        let ground = Ground { registry, meters, overrides, generation: 1, clock, now: Duration::ZERO };
+        Ok(Self::assemble(plan, opened, ground))
+    }
+
+    /// Builds a world of a plan and what its files contain. Nothing can go wrong here.
+    #[must_use]
+    pub fn assemble(plan: Plan, opened: Opened, mut ground: Ground<'_>) -> Self {
         let plan = Arc::new(plan);
-        let mut problems = Vec::new();
-        let doors: Vec<_> = collect(
-            plan.listeners().iter().map(|listener| Door::new(listener, meters, tickets, now)),
-            &mut problems,
-        );
-        let connectors: Vec<_> = collect(
-            plan.clusters()
-                .iter()
-                .map(|cluster| cluster.tls().map(|tls| BackendConnector::new(tls, now)).transpose()),
-            &mut problems,
-        );
-        if !problems.is_empty() {
-            return Err(problems);
-        }
         let zone = plan.gateway().zone();
-        let view = |(cluster, tls): (&config::Cluster, _)| {
-            Arc::new(ClusterView { entry: registry.cluster(cluster, zone), plan: cluster.clone(), tls })
+        let whole = |(cluster, tls): (&config::Cluster, &Option<BackendConnector>)| {
+            let entry = ground.registry.cluster(cluster, zone);
+            Arc::new(ClusterView { entry, plan: cluster.clone(), tls: tls.clone() })
         };
-        let clusters: Vec<_> = plan.clusters().iter().zip(connectors).map(view).collect();
-        let lane =
-            |route: &config::Route| Some(Lane::new(route, clusters.get(route.cluster())?, registry, meters));
-        Ok(Self {
+        let clusters: Vec<_> = plan.clusters().iter().zip(&opened.connectors).map(whole).collect();
+        let groups = 0..u8::try_from(plan.groups().len().max(1)).unwrap_or(u8::MAX);
+        let views: Vec<Vec<_>> = groups
+            .map(|group| clusters.iter().map(|view| view.part(&plan, group, ground.registry)).collect())
+            .collect();
+        let lanes = views.iter().map(|views| lanes(&plan, views, &mut ground)).collect();
+        let door = |(listener, tls): (&config::Listener, &Option<ServerTls>)| {
+            let meter = ground.meters.listener(listener.name());
+            Arc::new(Door { listener: listener.clone(), tls: tls.clone(), meter })
+        };
+        Self {
+            generation: ground.generation,
             router: Router::new(&plan),
-            lanes: plan.routes().iter().filter_map(lane).collect(),
+            groups: Groups::new(&plan, opened.accounts.clone()),
+            names: plan.groups().iter().map(|name| name.as_str().into()).collect(),
+            lanes,
+            views,
             clusters,
-            doors: doors.into_iter().map(Arc::new).collect(),
+            doors: plan.listeners().iter().zip(&opened.doors).map(door).collect(),
+            opened,
             plan,
-        })
+            bans: Bans::new(ground.overrides, ground.clock, ground.now),
+        }
+    }
+
+    /// Its number: 1 at the start, one more at each change.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The plan it was built from.
@@ -104,40 +153,92 @@ impl World {
         &self.plan
     }
 
+    /// What the files of its plan contained.
+    #[must_use]
+    pub fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
     /// The listeners, in the order of the plan.
     #[must_use]
     pub fn doors(&self) -> &[Arc<Door>] {
         &self.doors
     }
 
+    /// The listener with this name.
+    #[must_use]
+    pub fn door(&self, name: &str) -> Option<&Arc<Door>> {
+        self.doors.iter().find(|door| door.listener.name() == name)
+    }
+
     /// Sessions that this gateway has at each backend now: cluster, address, sessions; in the order of the plan.
     pub fn sessions(&self) -> impl Iterator<Item = (&str, &str, u32)> {
-        let all = self
-            .clusters
+        self.members().map(|(cluster, backend)| (cluster.name(), backend.address(), backend.sessions()))
+    }
+
+    /// Every backend with its cluster.
+    pub(super) fn members(&self) -> impl Iterator<Item = (&Arc<ClusterView>, &Arc<Backend>)> {
+        self.clusters
             .iter()
-            .flat_map(|cluster| cluster.entry.members().map(move |backend| (cluster, backend)));
-        all.map(|(cluster, backend)| (cluster.name(), backend.address(), backend.sessions()))
+            .flat_map(|cluster| cluster.entry.members().map(move |backend| (cluster, backend)))
     }
 
-    pub(super) fn lane(&self, route: RouteIndex) -> Option<(&Lane, &Arc<ClusterView>)> {
-        let lane = self.lanes.get(route.get())?;
-        Some((lane, self.clusters.get(lane.cluster)?))
+    /// A route as it is for one release group, with what serves that group there.
+    pub(super) fn lane(&self, group: usize, route: RouteIndex) -> Option<(&Lane, &Arc<ClusterView>)> {
+        let lane = self.lanes.get(group)?.get(route.get())?;
+        Some((lane, self.views.get(group)?.get(lane.cluster)?))
     }
 
-    pub(super) fn lane_named(&self, name: &str) -> Option<(&Lane, &Arc<ClusterView>)> {
-        let lane = self.lanes.iter().find(|lane| *lane.name == *name)?;
-        Some((lane, self.clusters.get(lane.cluster)?))
+    /// The same by the route's name; the first group's where there is no such group any more.
+    pub(super) fn lane_named(&self, group: usize, name: &str) -> Option<(&Lane, &Arc<ClusterView>)> {
+        let group = if group < self.lanes.len() { group } else { 0 };
+        let lane = self.lanes.get(group)?.iter().find(|lane| *lane.name == *name)?;
+        Some((lane, self.views.get(group)?.get(lane.cluster)?))
     }
 
+    /// What is the same of a route for every group: its name, its cluster's place, its meter.
+    pub(super) fn any_lane(&self, route: RouteIndex) -> Option<&Lane> {
+        self.lanes.first()?.get(route.get())
+    }
+
+    /// A cluster with all its members.
     pub(super) fn cluster(&self, key: ClusterKey) -> Option<&Arc<ClusterView>> {
         self.clusters.iter().find(|cluster| cluster.key() == key)
     }
+
+    /// What serves a release group at a cluster.
+    pub(super) fn view(&self, group: usize, cluster: usize) -> Option<&Arc<ClusterView>> {
+        self.views.get(group)?.get(cluster)
+    }
+
+    /// Whether some backends are for some sessions only.
+    pub(super) fn has_groups(&self) -> bool {
+        !self.names.is_empty()
+    }
+
+    pub(super) fn group_name(&self, group: GroupIndex) -> Option<Arc<str>> {
+        self.names.get(group.get()).cloned()
+    }
+
+    pub(super) fn group_place(&self, name: &str) -> Option<GroupIndex> {
+        self.plan.group(name)
+    }
+
+    /// A cluster of which some backends are for some sessions only.
+    pub(super) fn grouped(&self, cluster: usize) -> Option<&ClusterView> {
+        self.clusters.get(cluster).map(|view| &**view).filter(|view| view.plan.has_groups())
+    }
+}
+
+fn lanes(plan: &Plan, views: &[Arc<ClusterView>], ground: &mut Ground<'_>) -> Vec<Lane> {
+    let lane = |route: &config::Route| Some(Lane::new(route, views.get(route.cluster())?, ground));
+    plan.routes().iter().filter_map(lane).collect()
 }
 
 impl Lane {
-    fn new(route: &config::Route, cluster: &ClusterView, registry: &mut Registry, meters: &Meters) -> Self {
+    fn new(route: &config::Route, cluster: &ClusterView, ground: &mut Ground<'_>) -> Self {
         let name: Arc<str> = route.name().into();
-        let breakers = registry.breakers(&name, &cluster.entry);
+        let breakers = ground.registry.breakers(&name, &cluster.entry);
         let guard = |(backend, breaker): (&Arc<Backend>, Arc<Breaker>)| {
             Guard::new(Arc::clone(&name), Arc::clone(backend), breaker, *route.breaker())
         };
@@ -145,14 +246,49 @@ impl Lane {
             guards: cluster.entry.members().zip(breakers).map(guard).collect(),
             cluster: route.cluster(),
             class: route.class(),
-            meter: meters.route(route.name()),
+            meter: ground.meters.route(route.name()),
             reply: route.reply().copied(),
+            closed: route.maintenance().map(|words| Closed::new(words, ground)),
             name,
         }
+    }
+
+    /// Why it is closed now.
+    pub(super) fn closed(&self, now: Duration) -> Option<&Closed> {
+        self.closed.as_ref().filter(|closed| closed.until.is_none_or(|until| now < until))
+    }
+}
+
+impl Closed {
+    fn new(words: &Maintenance, ground: &Ground<'_>) -> Self {
+        let left = |until: SystemTime| until.duration_since(ground.clock).unwrap_or_default();
+        Self { words: words.clone(), until: words.until.map(|until| ground.now + left(until)) }
+    }
+
+    /// When the player may try again.
+    pub(super) fn retry_after(&self, now: Duration) -> Option<Duration> {
+        self.words.retry_after.or(self.until.map(|until| until.saturating_sub(now)))
     }
 }
 
 impl ClusterView {
+    /// What serves a group here: its own backends and those of no group; where it has none of its own, what serves
+    /// the active group.
+    fn part(self: &Arc<Self>, plan: &Plan, group: u8, registry: &mut Registry) -> Arc<Self> {
+        let backends = || self.plan.backends().iter();
+        let Some(group) = plan.group_at(group) else { return Arc::clone(self) };
+        if backends().all(|backend| backend.group().is_none()) {
+            return Arc::clone(self);
+        }
+        let own = backends().any(|backend| backend.group() == Some(group));
+        let active = || self.plan.active().or(plan.release().active());
+        let Some(serving) = (if own { Some(group) } else { active() }) else { return Arc::clone(self) };
+        let name = plan.groups().get(serving.get()).map_or("", String::as_str);
+        let serves = |backend: &config::Backend| backend.group().is_none_or(|group| group == serving);
+        let entry = registry.part(&self.plan, plan.gateway().zone(), name, serves);
+        Arc::new(Self { entry, plan: self.plan.clone(), tls: self.tls.clone() })
+    }
+
     pub(super) fn key(&self) -> ClusterKey {
         self.entry.key()
     }
@@ -172,7 +308,8 @@ impl ClusterView {
     /// Whether the member at a place goes on with the sessions it has: it serves, or it is only out for a while and
     /// its sessions cannot be moved.
     pub(super) fn keeps_sessions(&self, place: usize, now: Duration) -> bool {
-        let lives = || self.entry.at(place).is_some_and(|backend| backend.is_up());
+        let lives =
+            || self.entry.is_enabled(place) && self.entry.at(place).is_some_and(|backend| backend.is_up());
         self.entry.keeps(place, now) || self.closes_on_loss() && lives()
     }
 
@@ -182,24 +319,6 @@ impl ClusterView {
 }
 
 impl Door {
-    fn new(
-        listener: &config::Listener,
-        meters: &Meters,
-        tickets: &Tickets,
-        now: SystemTime,
-    ) -> Result<Self, Vec<Problem>> {
-        let tls = match listener.tls() {
-            [] => None,
-            pairs => Some(ServerTls::new(pairs, tickets, now)?),
-        };
-        Ok(Self {
-            listener: listener.clone(),
-            tls,
-            connections: AtomicU32::new(0),
-            meter: meters.listener(listener.name()),
-        })
-    }
-
     /// What the plan says of it.
     #[must_use]
     pub fn listener(&self) -> &config::Listener {
@@ -211,8 +330,4 @@ impl Door {
     pub fn is_tls(&self) -> bool {
         self.tls.is_some()
     }
-}
-
-fn collect<T>(results: impl Iterator<Item = Result<T, Vec<Problem>>>, problems: &mut Vec<Problem>) -> Vec<T> {
-    results.filter_map(|result| result.map_err(|fault| problems.extend(fault)).ok()).collect()
 }

@@ -32,6 +32,29 @@ impl Default for OutlierRules {
     }
 }
 
+/// What is worth keeping of an [`Outlier`] when another process goes on in its place. Times count from the moment of
+/// asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutlierMemory {
+    /// Failures in a row.
+    pub row: u32,
+    /// Ejections in a row.
+    pub ejections: u32,
+    /// The last ejection.
+    pub last: Ejection,
+}
+
+/// The last ejection of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ejection {
+    /// There was none.
+    Never,
+    /// It lasts for so long from now on.
+    Lasts(Duration),
+    /// It has been over for so long.
+    Over(Duration),
+}
+
 /// Whether one more of `members` backends may be ejected when `already_out` are: at most `max_percent` of them, but
 /// always one.
 #[must_use]
@@ -89,6 +112,35 @@ impl Outlier {
     pub fn back_since(&self, now: Duration) -> Option<Duration> {
         let seen = self.seen();
         (seen.until > 0 && !seen.is_out(millis(now))).then_some(Duration::from_millis(seen.until))
+    }
+
+    /// What is worth keeping of it.
+    #[must_use]
+    pub fn remember(&self, now: Duration) -> OutlierMemory {
+        let (seen, now) = (self.seen(), millis(now));
+        let number = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let last = match seen.until {
+            0 => Ejection::Never,
+            until if seen.is_out(now) => Ejection::Lasts(Duration::from_millis(until - now)),
+            until => Ejection::Over(Duration::from_millis(now - until)),
+        };
+        OutlierMemory { row: number(seen.row), ejections: number(seen.ejections), last }
+    }
+
+    /// One that goes on from there. An ejection that ended before the new process's clock began is forgotten.
+    #[must_use]
+    pub fn recall(memory: &OutlierMemory, now: Duration) -> Self {
+        let until = match memory.last {
+            Ejection::Never => 0,
+            Ejection::Lasts(left) => millis(now).saturating_add(millis(left)),
+            Ejection::Over(since) => millis(now).saturating_sub(millis(since)),
+        };
+        let standing = Standing {
+            row: u64::from(memory.row).min(MOST_ROW),
+            ejections: if until == 0 { 0 } else { u64::from(memory.ejections).min(MOST_EJECTIONS) },
+            until,
+        };
+        Self { standing: AtomicU64::new(standing.pack()) }
     }
 
     fn seen(&self) -> Standing {
@@ -239,6 +291,27 @@ mod tests {
         assert_eq!(fail_enough(&outlier, secs(24)), Some(secs(12)), "out for ten seconds, served nine");
         assert_eq!(fail_enough(&outlier, secs(48)), Some(secs(5)), "out for twelve seconds, served twelve");
         assert_eq!(fail_enough(&outlier, secs(57)), Some(secs(10)));
+    }
+
+    #[test]
+    fn another_process_goes_on_with_the_ejection_its_row_and_the_time_since() {
+        let (old, new) = (secs(1000), secs(50));
+        let outlier = Outlier::default();
+        let fresh = Outlier::recall(&outlier.remember(old), new);
+        assert_eq!((fresh.is_ejected(new), fresh.back_since(new)), (false, None));
+        assert_eq!(fail_enough(&outlier, old), Some(secs(5)));
+        let out = Outlier::recall(&outlier.remember(old + secs(2)), new);
+        assert_eq!(out.ejected_until(new), Some(new + secs(3)));
+        assert_eq!(out.failed(&RULES, new + secs(3), || true), Some(secs(10)), "the second in a row");
+        let back = Outlier::recall(&outlier.remember(old + secs(9)), new);
+        assert_eq!((back.is_ejected(new), back.back_since(new)), (false, Some(new - secs(4))));
+        let long_back = Outlier::recall(&outlier.remember(old + secs(500)), new);
+        assert_eq!(long_back.back_since(new), None);
+        assert_eq!(
+            long_back.failed(&RULES, new, || true),
+            Some(secs(5)),
+            "its row goes on, its ejections do not"
+        );
     }
 
     #[test]

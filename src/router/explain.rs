@@ -1,7 +1,9 @@
 //! What a frame would meet, in words.
 
-use super::rules::describe_route;
-use super::{RouteIndex, Router};
+use std::time::SystemTime;
+
+use super::rules::{Asked, describe_route};
+use super::{Groups, RouteIndex, Router, Who};
 use crate::base::ProtocolId;
 use crate::config::{Listener, Plan, Route, UnknownId};
 use crate::wire::Framing;
@@ -9,9 +11,23 @@ use crate::wire::Framing;
 /// One line of an explanation: what it is about, and what is so.
 pub type Line = (&'static str, String);
 
-/// Which route, rules, group, cluster and backends a frame with this ID meets on a listener, and why.
+/// What is asked: whose frame, where and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// Where it arrives.
+    pub listener: &'a Listener,
+    /// Its protocol ID.
+    pub id: ProtocolId,
+    /// Whose it is.
+    pub who: Who<'a>,
+    /// What maintenance is judged by.
+    pub now: SystemTime,
+}
+
+/// Which route, rules, group, cluster and backends such a frame meets, and why.
 #[must_use]
-pub fn explain(plan: &Plan, listener: &Listener, id: ProtocolId) -> Vec<Line> {
+pub fn explain(plan: &Plan, groups: &Groups, question: &Question<'_>) -> Vec<Line> {
+    let Question { listener, id, .. } = *question;
     let arrival =
         format!("{} ({}), frames as [frame.{}]", listener.name(), listener.listen().get(), listener.frame());
     let mut lines = vec![("listener", arrival)];
@@ -22,7 +38,7 @@ pub fn explain(plan: &Plan, listener: &Listener, id: ProtocolId) -> Vec<Line> {
             lines
                 .push(("verdict", "no frames are read here: a session goes whole to one backend".to_owned()));
             lines.push(("route", format!("{} because it takes \"*\" for opaque frames", route.name())));
-            describe_route(&mut lines, plan, route);
+            describe_route(&mut lines, plan, route, &Asked { groups, question });
         }
         return lines;
     }
@@ -37,7 +53,7 @@ pub fn explain(plan: &Plan, listener: &Listener, id: ProtocolId) -> Vec<Line> {
         Some(_) | None => match router.route(id).and_then(route) {
             Some(route) => {
                 lines.push(("route", format!("{} because {}", route.name(), why(route, id))));
-                describe_route(&mut lines, plan, route);
+                describe_route(&mut lines, plan, route, &Asked { groups, question });
             }
             None => describe_unknown(&mut lines, plan, listener, id),
         },

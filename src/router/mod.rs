@@ -2,8 +2,11 @@
 //! backends or bytes beyond the ID.
 
 mod explain;
+mod meeting;
+mod release;
 mod rules;
 mod table;
 
-pub use explain::{Line, explain};
+pub use explain::{Line, Question, explain};
+pub use release::{Groups, Who};
 pub use table::{RouteIndex, Router};

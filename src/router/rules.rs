@@ -1,19 +1,36 @@
 //! The rules of a route and of its cluster, in words.
 
-use super::explain::Line;
+use super::Groups;
+use super::explain::{Line, Question};
+use super::meeting::{self, Meeting};
 use crate::base::{format_duration as time, format_size};
-use crate::config::{Backend, Cluster, HashOn, Health, LinkKind, Plan, Probe, ProxyHeader, Route};
+use crate::config::{Cluster, HashOn, Health, LinkKind, Maintenance, Plan, Probe, ProxyHeader, Route};
 use crate::policy::{OutlierRules, RouteClass};
 
+/// What was asked, and the rules that answer it.
+pub(super) struct Asked<'a> {
+    pub(super) groups: &'a Groups,
+    pub(super) question: &'a Question<'a>,
+}
+
 /// What a frame of this route meets.
-pub(super) fn describe_route(lines: &mut Vec<Line>, plan: &Plan, route: &Route) {
+pub(super) fn describe_route(lines: &mut Vec<Line>, plan: &Plan, route: &Route, asked: &Asked<'_>) {
     lines.push(("rules", format!("class {}; login none", route.class().as_str())));
+    lines.extend(route.maintenance().map(|closed| maintenance(closed, asked.question)));
     describe_breaker(lines, route);
-    lines
-        .push(("group", "none: no release rules, every backend serves every account and version".to_owned()));
     if let Some(cluster) = plan.clusters().get(route.cluster()) {
+        let meeting = Meeting::new(plan, asked.groups, cluster, &asked.question.who);
+        lines.push(("group", meeting.why().to_owned()));
         describe_cluster(lines, cluster, route.class());
+        lines.extend(cluster.backends().iter().map(|one| ("backend", meeting.backend(plan, one))));
+        lines.extend(meeting::hints(plan, &asked.question.who).map(|hint| ("hint", hint)));
     }
+}
+
+fn maintenance(closed: &Maintenance, question: &Question<'_>) -> Line {
+    let over = closed.until.is_some_and(|until| until <= question.now);
+    let is = if over { "over" } else { "closed, frames get the notice maintenance" };
+    ("closed", format!("{is}: {closed}"))
 }
 
 fn describe_breaker(lines: &mut Vec<Line>, route: &Route) {
@@ -53,7 +70,6 @@ fn describe_cluster(lines: &mut Vec<Line>, cluster: &Cluster, class: RouteClass)
     lines.push(("health", health(cluster.health())));
     lines.push(("outlier", outlier(cluster.outlier())));
     lines.push(("panic", panic(cluster.panic_threshold(), class)));
-    lines.extend(cluster.backends().iter().map(|one| ("backend", backend(one))));
 }
 
 fn link(cluster: &Cluster) -> &'static str {
@@ -128,13 +144,4 @@ fn panic(threshold: u8, class: RouteClass) -> String {
         RouteClass::Normal | RouteClass::Optional => "health is ignored",
     };
     format!("below {threshold}% of healthy backends {then}")
-}
-
-fn backend(backend: &Backend) -> String {
-    let zone = match backend.zone() {
-        "" => String::new(),
-        zone => format!(" zone {zone}"),
-    };
-    let most = backend.max_sessions().map(|most| format!(" at most {most} sessions")).unwrap_or_default();
-    format!("{} weight {}{zone}{most}", backend.address().get(), backend.weight())
 }

@@ -32,6 +32,8 @@ pub enum EndReason {
     BackendLost,
     /// The backend of a dedicated connection closed it in order.
     BackendClosed,
+    /// Its release group moved, and it was told.
+    Moved,
     /// The gateway is stopping and the session's turn has come.
     Draining,
     /// The gateway's drain deadline has passed.
@@ -42,7 +44,7 @@ pub enum EndReason {
 
 impl EndReason {
     /// Every reason, for counters and tests.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::PlayerLeft,
         Self::PlayerReset,
         Self::Idle,
@@ -56,6 +58,7 @@ impl EndReason {
         Self::Kicked,
         Self::BackendLost,
         Self::BackendClosed,
+        Self::Moved,
         Self::Draining,
         Self::Cut,
         Self::Bug,
@@ -78,6 +81,7 @@ impl EndReason {
             Self::Kicked => "kicked",
             Self::BackendLost => "backend_lost",
             Self::BackendClosed => "backend_closed",
+            Self::Moved => "moved",
             Self::Draining => "draining",
             Self::Cut => "cut",
             Self::Bug => "bug",
@@ -96,6 +100,7 @@ impl EndReason {
             Self::TooSlow => Some(NoticeCode::TooSlow),
             Self::Kicked => Some(NoticeCode::Kicked),
             Self::BackendLost => Some(NoticeCode::Unavailable),
+            Self::Moved => Some(NoticeCode::Moved),
             Self::Draining => Some(NoticeCode::ShuttingDown),
             Self::PlayerLeft
             | Self::PlayerReset
@@ -122,6 +127,7 @@ impl EndReason {
             Self::TooSlow => Reason::TooSlow,
             Self::Kicked => Reason::Kicked,
             Self::BackendLost => Reason::BackendLost,
+            Self::Moved => Reason::Moved,
             Self::Draining | Self::Cut => Reason::GatewayDraining,
         }
     }
@@ -131,7 +137,7 @@ impl EndReason {
     pub const fn blame(self) -> Blame {
         match self {
             Self::BackendLost | Self::BackendClosed => Blame::Backend,
-            Self::Draining | Self::Cut => Blame::Operator,
+            Self::Moved | Self::Draining | Self::Cut => Blame::Operator,
             Self::Bug => Blame::Bug,
             Self::PlayerLeft
             | Self::PlayerReset

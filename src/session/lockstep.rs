@@ -29,13 +29,12 @@ impl Lockstep {
 
     /// A backend says one frame; whether the player hears it: only from the first, and only what it has not heard.
     pub fn says(&mut self, cluster: ClusterKey, backend: BackendKey, is_first: bool) -> bool {
-        let said = match self.voices.iter_mut().find(|voice| voice.backend == backend) {
-            Some(voice) => {
-                voice.said += 1;
-                voice.said
-            }
-            None => return false, // it was never told of the session
-        };
+        if self.voices.iter().all(|voice| voice.backend != backend) {
+            self.joins(cluster, backend); // it was told before its cluster became a hot standby
+        }
+        let voice = self.voices.iter_mut().find(|voice| voice.backend == backend).expect("it joined");
+        voice.said += 1;
+        let said = voice.said;
         let heard = self.heard(cluster);
         let is_new = is_first && said > *heard;
         if is_new {
@@ -117,6 +116,6 @@ mod tests {
         assert_eq!(says(&mut lockstep, B, B, 1), 1);
         lockstep.joins(CLUSTER, A);
         assert_eq!(says(&mut lockstep, A, A, 1), 1, "back from the dead");
-        assert_eq!(says(&mut lockstep, BackendKey(3), BackendKey(3), 1), 0, "nobody told it of the session");
+        assert_eq!(says(&mut lockstep, BackendKey(3), BackendKey(3), 1), 1, "it was told before");
     }
 }

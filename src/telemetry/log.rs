@@ -25,6 +25,8 @@ pub enum LogFormat {
 pub struct SessionRecord<'a> {
     /// The session.
     pub session: SessionId,
+    /// Whose it is, once that is known.
+    pub account: Option<&'a str>,
     /// The player's address.
     pub address: SocketAddr,
     /// `tcp` or `tls`.
@@ -33,7 +35,7 @@ pub struct SessionRecord<'a> {
     pub tls: &'static str,
     /// The listener's name.
     pub listener: &'a str,
-    /// From accept to end.
+    /// From accept on.
     pub duration: Duration,
     /// Whole frames from the player.
     pub frames_in: u64,
@@ -45,8 +47,8 @@ pub struct SessionRecord<'a> {
     pub bytes_out: u64,
     /// Names of the routes it used.
     pub routes: &'a [&'a str],
-    /// Why it ended.
-    pub end: EndReason,
+    /// Why it ended; `None` while it lives.
+    pub end: Option<EndReason>,
 }
 
 /// Starts logging to standard error at `level`; a second call does nothing.
@@ -61,10 +63,11 @@ pub fn init(format: LogFormat, level: &str) {
     drop(started);
 }
 
-/// The access log: the end of a session.
-pub fn session_ended(record: &SessionRecord<'_>) {
+/// The access log: a session that is over, or has been here for long.
+pub fn session(record: &SessionRecord<'_>) {
     info!(
         session = %record.session,
+        account = record.account.unwrap_or_default(),
         address = %record.address,
         transport = record.transport,
         tls = record.tls,
@@ -75,17 +78,25 @@ pub fn session_ended(record: &SessionRecord<'_>) {
         bytes_in = record.bytes_in,
         bytes_out = record.bytes_out,
         routes = record.routes.join(","),
-        end_reason = record.end.as_str(),
-        "session"
+        end_reason = record.end.map_or("", EndReason::as_str),
+        "{}",
+        if record.end.is_some() { "session" } else { "session so far" }
     );
 }
 
 /// The process serves.
-pub fn up(workers: usize, listeners: &[(String, SocketAddr)]) {
-    for (listener, address) in listeners {
-        info!(listener, %address, "listening");
-    }
+pub fn up(workers: usize) {
     info!(workers, version = env!("CARGO_PKG_VERSION"), "up");
+}
+
+/// A listener takes connections.
+pub fn listening(listener: &str, address: SocketAddr) {
+    info!(listener, %address, "listening");
+}
+
+/// A listener takes no connections any more.
+pub fn listening_no_more(listener: &str, address: SocketAddr) {
+    info!(listener, %address, "no longer listening; sessions that are in stay");
 }
 
 /// A shared link works.
@@ -215,9 +226,53 @@ pub fn few_descriptors(limit: u64, needed: u64) {
     warn!(limit, needed, "file descriptors may run out; raise LimitNOFILE or lower limits.connections");
 }
 
-/// SIGHUP came, and this version does not reload.
-pub fn reload_not_supported() {
-    warn!("SIGHUP is not supported yet; the configuration in force stays");
+/// A new world is about to come into force: what is different, and what that does to live sessions.
+pub fn world_changes(generation: u64, who: &str, changes: &[String], effects: &[String]) {
+    if changes.is_empty() {
+        info!(generation, who, "no difference; certificates and lists were read again");
+        return;
+    }
+    info!(generation, who, changes = changes.join("; "), "changing");
+    info!(generation, effects = effects.join("; "), "what that does to live sessions");
+}
+
+/// A new world is in force.
+pub fn world_changed(generation: u64, took: Duration) {
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    info!(generation, took_ms, "in force");
+}
+
+/// A reload or a runtime change was refused; nothing has changed.
+pub fn change_refused(who: &str, why: &str) {
+    error!(who, why, "refused; the configuration in force stays");
+}
+
+/// An operator ended sessions.
+pub fn operator_kicked(who: &str, whom: &str, sessions: usize) {
+    info!(who, whom, sessions, "kicked by the operator");
+}
+
+/// A new process is started to take over.
+pub fn upgrade_begins(who: &str, program: &str) {
+    info!(who, program, "upgrading: a new process is started");
+}
+
+/// The new process serves.
+pub fn upgraded(pid: u32) {
+    info!(pid, "the new process serves; this one lets its sessions go");
+}
+
+/// The new process did not come to serve.
+pub fn upgrade_failed(who: &str, why: &str) {
+    error!(who, why, "the upgrade has failed; this process serves on");
+}
+
+/// A runtime change is about something that the file does not have any more.
+pub fn override_matches_nothing(what: &str) {
+    warn!(
+        what,
+        "a runtime change matches nothing in the file any more; `realmgate ctl overrides clear` drops all of them"
+    );
 }
 
 /// systemd could not be told.
@@ -228,4 +283,23 @@ pub fn notify_failed(why: &str) {
 /// The process ends.
 pub fn stopped() {
     info!("stopped");
+}
+
+/// A socket of systemd's is none that players could arrive at.
+pub fn inherited_useless(place: usize, why: &str) {
+    warn!(
+        place,
+        why, "a socket of the socket unit is not used; write ListenStream= with an address and a port"
+    );
+}
+
+/// An operator asked for a change through the API, and how that was answered.
+pub fn operator_asked(who: &str, what: &str, status: u16) {
+    info!(who, what, status, "asked through the API");
+}
+
+/// The token of the API is no secret on this machine.
+pub fn token_readable(path: &str, mode: u32) {
+    let mode = format!("{mode:o}");
+    warn!(path, mode, "every user of this machine can read the token of the API; chmod 640");
 }

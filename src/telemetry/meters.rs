@@ -1,9 +1,14 @@
 //! Counters by route, listener and worker. A meter is found by name and outlives every reload.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use super::handshake::Handshake;
+use super::lag::Lag;
+use super::reloads::Reloads;
+use crate::base::Histogram;
 use crate::session::EndReason;
 use crate::wire::NoticeCode;
 
@@ -20,6 +25,8 @@ pub enum Refusal {
     Full,
     /// The link's buffer is above the mark of its class.
     Overloaded,
+    /// The route is closed for maintenance.
+    Maintenance,
 }
 
 /// What one worker counted of one route.
@@ -37,6 +44,7 @@ pub struct RouteCounts {
     unavailable: Counter,
     full: Counter,
     overloaded: Counter,
+    maintenance: Counter,
 }
 
 /// A route's counts, one set per worker.
@@ -65,15 +73,23 @@ pub struct WorkerMeter {
     pub standby_dropped: Counter,
     /// Payloads of backends that are not one whole frame of the player's layout.
     pub bad_backend_frames: Counter,
+    /// TLS handshakes that succeeded, from the accepted connection on.
+    pub handshake_seconds: Histogram,
+    /// How late it wakes.
+    pub lag: Lag,
     notices: [Counter; NoticeCode::ALL.len()],
     ended: [Counter; EndReason::ALL.len()],
+    handshakes: [Counter; Handshake::ALL.len()],
 }
 
 /// What the accept loop counted at one listener.
 #[derive(Debug, Default)]
 pub struct ListenerMeter {
+    connections: AtomicU32,
     /// Connections handed to a worker.
     pub accepted: Counter,
+    /// Connections closed at once because their address is banned.
+    pub refused_banned: Counter,
     /// Connections closed at once because `limits.connections` was reached.
     pub refused_connections: Counter,
 }
@@ -82,6 +98,8 @@ pub struct ListenerMeter {
 #[derive(Debug)]
 pub struct Meters {
     workers: Vec<Arc<WorkerMeter>>,
+    /// What became of the configurations that were read.
+    pub reloads: Reloads,
     routes: Mutex<HashMap<String, Arc<RouteMeter>>>,
     listeners: Mutex<HashMap<String, Arc<ListenerMeter>>>,
 }
@@ -101,7 +119,18 @@ impl Counter {
 
 impl Refusal {
     /// Every refusal, for tables.
-    pub const ALL: [Self; 3] = [Self::Unavailable, Self::Full, Self::Overloaded];
+    pub const ALL: [Self; 4] = [Self::Unavailable, Self::Full, Self::Overloaded, Self::Maintenance];
+
+    /// The word of metric labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Full => "full",
+            Self::Overloaded => "overloaded",
+            Self::Maintenance => "maintenance",
+        }
+    }
 
     /// What the player is told.
     #[must_use]
@@ -109,7 +138,16 @@ impl Refusal {
         match self {
             Self::Unavailable => NoticeCode::Unavailable,
             Self::Full | Self::Overloaded => NoticeCode::Overloaded,
+            Self::Maintenance => NoticeCode::Maintenance,
         }
+    }
+}
+
+impl ListenerMeter {
+    /// Connections closed at once, by reason.
+    #[must_use]
+    pub fn refused(&self) -> [(&'static str, u64); 1] {
+        [("connections", self.refused_connections.get())]
     }
 }
 
@@ -121,7 +159,26 @@ impl RouteCounts {
             Refusal::Unavailable => &self.unavailable,
             Refusal::Full => &self.full,
             Refusal::Overloaded => &self.overloaded,
+            Refusal::Maintenance => &self.maintenance,
         }
+    }
+}
+
+impl ListenerMeter {
+    /// One more connection; how many there were before.
+    pub fn enter(&self) -> u32 {
+        self.connections.fetch_add(1, Ordering::AcqRel)
+    }
+
+    /// One connection less.
+    pub fn leave(&self) {
+        self.connections.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Connections it has now.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        self.connections.load(Ordering::Acquire)
     }
 }
 
@@ -139,10 +196,22 @@ impl RouteMeter {
 }
 
 impl WorkerMeter {
+    /// When the worker last woke, counted from the process's start; zero before the first time.
+    #[must_use]
+    pub fn beat(&self) -> Duration {
+        self.lag.beat()
+    }
+
     /// The counter of one notice.
     #[must_use]
     pub fn notice(&self, code: NoticeCode) -> Option<&Counter> {
         self.notices.get(code as usize)
+    }
+
+    /// The counter of one result of TLS handshakes.
+    #[must_use]
+    pub fn handshake(&self, result: Handshake) -> Option<&Counter> {
+        self.handshakes.get(result as usize)
     }
 
     /// The counter of one way to end.
@@ -158,6 +227,7 @@ impl Meters {
     pub fn new(workers: usize) -> Self {
         Self {
             workers: (0..workers).map(|_| Arc::default()).collect(),
+            reloads: Reloads::default(),
             routes: Mutex::default(),
             listeners: Mutex::default(),
         }
@@ -167,6 +237,18 @@ impl Meters {
     #[must_use]
     pub fn worker(&self, worker: usize) -> Option<&Arc<WorkerMeter>> {
         self.workers.get(worker)
+    }
+
+    /// The meters of all workers, in their order.
+    pub fn workers(&self) -> impl Iterator<Item = &WorkerMeter> {
+        self.workers.iter().map(|meter| &**meter)
+    }
+
+    /// The last beat of the worker that has been silent for longest: a watchdog's question. Zero until each has
+    /// woken once.
+    #[must_use]
+    pub fn oldest_beat(&self) -> Duration {
+        self.workers().map(WorkerMeter::beat).min().unwrap_or_default()
     }
 
     /// One number over all workers.
@@ -219,6 +301,22 @@ mod tests {
         assert!(
             NoticeCode::ALL.iter().all(|code| meter.notice(*code).is_some_and(|counter| counter.get() == 1))
         );
+        for result in Handshake::ALL {
+            meter.handshake(result).expect("in range").add(1);
+        }
+        let all = Handshake::ALL.map(|result| meter.handshake(result).map(Counter::get));
+        assert_eq!(all, [Some(1); 4]);
         assert!(EndReason::ALL.iter().all(|end| meter.ended(*end).is_some_and(|counter| counter.get() == 1)));
+    }
+
+    #[test]
+    fn the_oldest_beat_is_that_of_the_worker_that_stands_still() {
+        let meters = Meters::new(2);
+        for (worker, beat) in [(0, 900), (1, 250), (0, 1150)] {
+            let beat = Duration::from_millis(beat);
+            meters.worker(worker).expect("there are two").lag.woke(Duration::ZERO, beat);
+        }
+        assert_eq!(meters.oldest_beat(), Duration::from_millis(250));
+        assert_eq!(Meters::new(0).oldest_beat(), Duration::ZERO);
     }
 }

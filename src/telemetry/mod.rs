@@ -1,13 +1,24 @@
 //! Counters and log lines: the only room that names a metric or a log field. Counting costs one plain store, since
 //! every counter has one writing thread; reading adds up over the workers.
 
+mod handshake;
+mod lag;
 mod log;
 mod meters;
+pub mod metric;
+mod page;
+mod reloads;
 
+pub use handshake::Handshake;
+pub use lag::Lag;
 pub use log::{
     LogFormat, SessionRecord, accept_paused, backend_ejected, backend_error, backend_exception,
-    backend_health, backend_state, breaker_changed, cluster_panic, drain_began, drain_over, few_descriptors,
-    init, link_lost, link_retry, link_up, notify_failed, reload_not_supported, session_ended, stopped,
-    task_failed, unreachable_backend, up,
+    backend_health, backend_state, breaker_changed, change_refused, cluster_panic, drain_began, drain_over,
+    few_descriptors, inherited_useless, init, link_lost, link_retry, link_up, listening, listening_no_more,
+    notify_failed, operator_asked, operator_kicked, override_matches_nothing, session, stopped, task_failed,
+    token_readable, unreachable_backend, up, upgrade_begins, upgrade_failed, upgraded, world_changed,
+    world_changes,
 };
 pub use meters::{Counter, ListenerMeter, Meters, Refusal, RouteCounts, RouteMeter, WorkerMeter};
+pub use page::{Number, Page};
+pub use reloads::{ReloadResult, Reloads};

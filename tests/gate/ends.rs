@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use realmgate::app::{Gate as RealGate, Phase};
+use realmgate::app::Gate as RealGate;
+use realmgate::base::Phase;
 use realmgate::config::{self, Source};
 
 use crate::fakes::{Backend, Event, Gate, Player, within};

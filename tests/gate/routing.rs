@@ -52,6 +52,7 @@ async fn a_backend_hears_of_a_session_before_its_first_frame_and_of_its_end() {
         [
             Event::Hello { worker: 0, cluster: "battle".to_owned() },
             Event::Open { session, address, listener: "players".to_owned(), transport: 1 },
+            Event::Known { account: None, group: None },
             Event::Frame { session, bytes: frame(1000, b"one") },
             Event::Frame { session, bytes: frame(1000, b"two") },
             Event::Close { session, reason: 1 },

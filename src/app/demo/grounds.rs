@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::CertificateDer;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore};
@@ -74,7 +74,7 @@ impl Grounds {
     pub(super) fn client(&self) -> Result<Arc<ClientConfig>, DemoError> {
         let mut roots = RootCertStore::empty();
         roots.add(self.authority.clone()).map_err(DemoError::Tls)?;
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_protocol_versions(&[&TLS13])
             .map_err(DemoError::Tls)?
             .with_root_certificates(roots)

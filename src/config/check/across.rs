@@ -39,6 +39,7 @@ pub(super) fn check(
     }
     if routes.iter().all(Option::is_some) && clusters.iter().all(Option::is_some) {
         opaque_listeners(context, &known, clusters, routes);
+        opaque_maintenance(context, clusters, routes);
     }
     if clusters.iter().flatten().any(|cluster| matches!(cluster.link, LinkKind::Shared)) {
         envelopes(context, &known);
@@ -147,6 +148,20 @@ fn opaque_listeners(
                     listener.frame
                 )),
         );
+    }
+}
+
+/// Nobody can be told of maintenance where no frames are read.
+fn opaque_maintenance(context: &Context<'_>, clusters: &[Option<Cluster>], routes: &[Option<Route>]) {
+    for (raw, route) in context.raw.routes.iter().zip(routes.iter().flatten()) {
+        let opaque = clusters.get(route.cluster).is_some_and(|one| one.as_ref().is_some_and(reads_no_frames));
+        if let (true, Some(given)) = (opaque, raw.body.maintenance.given()) {
+            context.add(
+                Problem::at(given.site(), format!("[route.{}] reads no frames", raw.name.get()))
+                    .because("no frame would have been refused, and no player told")
+                    .write("remove `maintenance`, or take the backends out: an operator can drain them"),
+            );
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Context, required};
+use crate::config::AdminState;
 use crate::config::plan::Backend;
 use crate::config::problem::{Problem, short};
 use crate::config::raw::{self, Named};
@@ -41,11 +42,14 @@ fn backend(context: &Context<'_>, raw: &raw::Backend) -> Option<Backend> {
         );
         return None;
     }
+    let group = context.groups.of(context, &raw.group);
     Some(Backend {
         address: address.clone(),
         weight: raw.weight.or(DEFAULT_WEIGHT),
         zone: raw.zone.value().cloned().unwrap_or_default(),
         max_sessions: raw.max_sessions.value().copied(),
+        group: group?,
+        admin: AdminState::Ready,
     })
 }
 

@@ -32,6 +32,7 @@ fn one(context: &Context<'_>, raw: &Named<raw::Cluster>) -> Option<Cluster> {
     };
     let (hash_on, health) = (hash_on::check(context, body), health::check(context, body));
     let (outlier, backends) = (outlier::check(context, &body.outlier), backends::check(context, raw));
+    let active = context.groups.of(context, &body.active);
     hot_standby(context, body);
     Some(Cluster {
         name: raw.name.get().clone(),
@@ -47,6 +48,7 @@ fn one(context: &Context<'_>, raw: &Named<raw::Cluster>) -> Option<Cluster> {
         tls: tls?,
         health: health?,
         outlier: outlier?,
+        active: active?,
         backends: backends?,
     })
 }

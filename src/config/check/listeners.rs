@@ -54,16 +54,30 @@ fn address(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<Located<
             .because("no player could have come in")
             .write("add listen = \"0.0.0.0:7000\"")
     })?;
+    parsed(context, text, "0.0.0.0:7000")
+}
+
+/// An address to listen on; another text is a mistake.
+pub(super) fn parsed(
+    context: &Context<'_>,
+    text: &Located<String>,
+    like: &str,
+) -> Option<Located<SocketAddr>> {
     let address = text.get().parse().ok();
     if address.is_none() {
         let title = format!("\"{}\" is no address to listen on", short(text.get()));
         context.add(
             Problem::at(text.site(), title)
                 .because("the gateway could not have listened there")
-                .write("write an IP address and a port: \"0.0.0.0:7000\" or \"[::]:7000\""),
+                .write(format!("write an IP address and a port: \"{like}\" or \"{}\"", in_ipv6(like))),
         );
     }
     Some(Located::new(address?, text.site().clone()))
+}
+
+fn in_ipv6(address: &str) -> String {
+    let address = address.replace("127.0.0.1:", "[::1]:");
+    address.replace("0.0.0.0:", "[::]:")
 }
 
 fn layout(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<(String, Arc<FrameLayout>)> {
@@ -193,7 +207,7 @@ fn repeated(context: &Context<'_>) {
 }
 
 /// Port 0 is a new port each time. Addresses of the two families do not meet.
-fn collide(one: &SocketAddr, other: &SocketAddr) -> bool {
+pub(super) fn collide(one: &SocketAddr, other: &SocketAddr) -> bool {
     let any = |address: IpAddr| address.is_unspecified();
     let same = one.ip() == other.ip() || any(one.ip()) || any(other.ip());
     one.port() != 0 && one.port() == other.port() && one.is_ipv4() == other.is_ipv4() && same

@@ -3,6 +3,7 @@
 //! one run finds all.
 
 mod across;
+mod admin;
 mod backends;
 mod breaker;
 mod clusters;
@@ -13,6 +14,7 @@ mod identifier;
 mod layouts;
 mod listeners;
 mod outlier;
+mod release;
 mod routes;
 mod times;
 
@@ -28,19 +30,22 @@ use super::site::{Located, Site};
 use super::source::Sources;
 use crate::base::GatewayId;
 use layouts::Layouts;
+use release::Groups;
 
 /// What every rule may look at.
 struct Context<'a> {
     raw: &'a Raw,
     sources: &'a Sources,
     layouts: Layouts<'a>,
+    groups: Groups<'a>,
     mistakes: &'a Mistakes,
 }
 
 /// The plan; `None` when a part could not be made, and then there is at least one mistake.
 pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> Option<Plan> {
     let layouts = Layouts::check(&raw.frames, mistakes);
-    let context = Context { raw, sources, layouts, mistakes };
+    let groups = Groups::check(raw, mistakes);
+    let context = Context { raw, sources, layouts, groups, mistakes };
     let listeners = listeners::check(&context);
     let clusters = clusters::check(&context);
     let routes = routes::check(&context);
@@ -48,11 +53,18 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> O
     let players: Vec<_> = listeners.iter().flatten().collect();
     hash_on::across(&context, &players, &clusters, &routes);
     breaker::across(&context, &players, &clusters, &routes);
+    let release = release::check(&context);
+    release::across(&context, release.as_ref(), &clusters);
+    let admin = admin::check(&context);
     let drain = drain(&raw.drain, mistakes);
+    let gateway = gateway(&context);
     Some(Plan {
         sources: Arc::clone(sources),
-        gateway: gateway(&raw.gateway)?,
+        gateway: gateway?,
         drain,
+        admin: admin?,
+        groups: context.groups.names(),
+        release: release?,
         frames: context.layouts.into_named()?,
         listeners: all(listeners)?,
         clusters: all(clusters)?,
@@ -77,11 +89,14 @@ fn all<T>(parts: Vec<Option<T>>) -> Option<Vec<T>> {
     parts.into_iter().collect()
 }
 
-fn gateway(raw: &raw::Gateway) -> Option<Gateway> {
+fn gateway(context: &Context<'_>) -> Option<Gateway> {
+    let raw = &context.raw.gateway;
+    let state_dir = raw.state_dir.given().map(|path| context.resolve(path).value);
     Some(Gateway {
         id: GatewayId::new(raw.id.or(0))?,
         zone: raw.zone.value().cloned().unwrap_or_default(),
         workers: usize::from(raw.workers.or(0)),
+        state_dir: state_dir.unwrap_or_else(|| "/var/lib/realmgate".into()),
     })
 }
 

@@ -1,9 +1,10 @@
 //! `[route.NAME]`: which protocol IDs go where.
 
 use super::{Context, breaker, no_such, required};
+use crate::config::Maintenance;
 use crate::config::plan::Route;
 use crate::config::problem::Problem;
-use crate::config::raw::{self, Ids, Named};
+use crate::config::raw::{self, Field, Ids, Named};
 use crate::config::site::{Located, Site};
 use crate::policy::RouteClass;
 
@@ -48,6 +49,7 @@ pub(super) fn claims<'a>(context: &Context<'a>) -> Vec<Claim<'a>> {
 fn one(context: &Context<'_>, raw: &Named<raw::Route>) -> Option<Route> {
     let cluster = cluster(context, raw);
     let breaker = breaker::check(context, &raw.body.breaker);
+    let maintenance = maintenance(&raw.body.maintenance);
     let items = ids(context, raw)?;
     let catch_all = items.iter().any(|item| *item.get() == Ids::All);
     let range = |item: &Located<Ids>| match *item.get() {
@@ -63,7 +65,23 @@ fn one(context: &Context<'_>, raw: &Named<raw::Route>) -> Option<Route> {
         class: raw.body.class.or(RouteClass::Normal),
         breaker,
         reply,
+        maintenance: maintenance?,
     })
+}
+
+fn maintenance(field: &Field<raw::Maintenance>) -> Option<Option<Maintenance>> {
+    match field {
+        Field::Absent => Some(None),
+        Field::Bad => None,
+        Field::Given(table) => {
+            let (raw, message) = (table.get(), table.get().message.value());
+            Some(Some(Maintenance {
+                message: message.cloned().unwrap_or_else(|| Maintenance::MESSAGE.to_owned()),
+                retry_after: raw.retry_after.value().copied(),
+                until: raw.until.value().copied(),
+            }))
+        }
+    }
 }
 
 fn cluster(context: &Context<'_>, raw: &Named<raw::Route>) -> Option<usize> {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::health::Health;
 use super::listener::CertificatePair;
+use super::release::GroupIndex;
+use crate::config::AdminState;
 use crate::config::site::Located;
 use crate::policy::{Balance, OnLoss, OutlierRules};
 use crate::wire::{ByteOrder, FrameLayout, Width};
@@ -27,6 +29,7 @@ pub struct Cluster {
     pub(in crate::config) tls: Option<BackendTls>,
     pub(in crate::config) health: Health,
     pub(in crate::config) outlier: OutlierRules,
+    pub(in crate::config) active: Option<GroupIndex>,
     pub(in crate::config) backends: Vec<Backend>,
 }
 
@@ -91,6 +94,8 @@ pub struct Backend {
     pub(in crate::config) weight: u32,
     pub(in crate::config) zone: String,
     pub(in crate::config) max_sessions: Option<u32>,
+    pub(in crate::config) group: Option<GroupIndex>,
+    pub(in crate::config) admin: AdminState,
 }
 
 impl Cluster {
@@ -178,10 +183,38 @@ impl Cluster {
         &self.outlier
     }
 
+    /// The group that serves here whatever `release.active` says.
+    #[must_use]
+    pub fn active(&self) -> Option<GroupIndex> {
+        self.active
+    }
+
+    /// Whether a backend of it is in a release group; where none is, every group is served by all.
+    #[must_use]
+    pub fn has_groups(&self) -> bool {
+        self.backends.iter().any(|backend| backend.group.is_some())
+    }
+
+    /// Whether new sessions of this group find somebody: a backend that serves it and has a weight.
+    pub(in crate::config) fn can_serve(&self, group: GroupIndex) -> bool {
+        self.backends.iter().any(|backend| backend.serves(group) && backend.weight > 0)
+    }
+
     /// The backends in the order of the file; at least one.
     #[must_use]
     pub fn backends(&self) -> &[Backend] {
         &self.backends
+    }
+}
+
+impl LinkKind {
+    /// The word of the file.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Dedicated { .. } => "dedicated",
+        }
     }
 }
 
@@ -233,6 +266,24 @@ impl Backend {
     #[must_use]
     pub fn zone(&self) -> &str {
         &self.zone
+    }
+
+    /// Its release group; `None`: it serves every group.
+    #[must_use]
+    pub fn group(&self) -> Option<GroupIndex> {
+        self.group
+    }
+
+    /// Whether sessions of this group may meet it.
+    #[must_use]
+    pub fn serves(&self, group: GroupIndex) -> bool {
+        self.group.is_none_or(|own| own == group)
+    }
+
+    /// What the operator wants of it: always `Ready` in what the file says.
+    #[must_use]
+    pub fn admin(&self) -> AdminState {
+        self.admin
     }
 
     /// The most sessions that this gateway gives it, 1 or more; `None`: as many as come.

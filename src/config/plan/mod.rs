@@ -1,10 +1,12 @@
 //! The checked configuration: units in types, names resolved to places in lists, defaults filled in. Fields are
 //! private to the room; only `check` makes a plan.
 
+mod admin;
 mod cluster;
 mod health;
 mod listener;
 mod process;
+mod release;
 mod route;
 
 use std::path::Path;
@@ -15,10 +17,12 @@ use super::report::Report;
 use super::site::Site;
 use super::source::Sources;
 
+pub use admin::Admin;
 pub use cluster::{Backend, BackendTls, Cluster, HashOn, LinkKind, ProxyHeader};
 pub use health::{Health, Probe};
 pub use listener::{CertificatePair, Listener, ListenerLimits, NamedLayout, UnknownId};
 pub use process::{Drain, Gateway};
+pub use release::{Canary, CanaryKey, CanaryRule, GroupIndex, Moving, Release};
 pub use route::{Reply, Route};
 
 /// Everything a configuration says, checked.
@@ -27,6 +31,9 @@ pub struct Plan {
     pub(in crate::config) sources: Arc<Sources>,
     pub(in crate::config) gateway: Gateway,
     pub(in crate::config) drain: Drain,
+    pub(in crate::config) admin: Option<Admin>,
+    pub(in crate::config) groups: Vec<String>,
+    pub(in crate::config) release: Release,
     pub(in crate::config) frames: Vec<NamedLayout>,
     pub(in crate::config) listeners: Vec<Listener>,
     pub(in crate::config) clusters: Vec<Cluster>,
@@ -44,6 +51,47 @@ impl Plan {
     #[must_use]
     pub fn drain(&self) -> &Drain {
         &self.drain
+    }
+
+    /// `[admin]`; without one there is no API and no metrics page.
+    #[must_use]
+    pub fn admin(&self) -> Option<&Admin> {
+        self.admin.as_ref()
+    }
+
+    /// Every release group that a backend is in or that is active somewhere, by name; empty: there are no groups.
+    #[must_use]
+    pub fn groups(&self) -> &[String] {
+        &self.groups
+    }
+
+    /// The group of a name.
+    #[must_use]
+    pub fn group(&self, name: &str) -> Option<GroupIndex> {
+        let place = self.groups.iter().position(|group| group == name)?;
+        u8::try_from(place).ok().map(GroupIndex)
+    }
+
+    /// The group at a place of [`Plan::groups`].
+    #[must_use]
+    pub fn group_at(&self, place: u8) -> Option<GroupIndex> {
+        (usize::from(place) < self.groups.len()).then_some(GroupIndex(place))
+    }
+
+    /// `[release]`.
+    #[must_use]
+    pub fn release(&self) -> &Release {
+        &self.release
+    }
+
+    /// This plan with what only another process can change as `running` has it: the gateway's number, its workers, its
+    /// folder and the address of the API.
+    #[must_use]
+    pub fn in_the_process_of(mut self, running: &Self) -> Self {
+        let zone = std::mem::take(&mut self.gateway.zone);
+        self.gateway = Gateway { zone, ..running.gateway.clone() };
+        self.admin.clone_from(&running.admin);
+        self
     }
 
     /// Every `[frame.NAME]`, by name.

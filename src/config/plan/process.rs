@@ -1,5 +1,6 @@
 //! The process itself: its number and place, and how it stops.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::GatewayId;
@@ -10,6 +11,7 @@ pub struct Gateway {
     pub(in crate::config) id: GatewayId,
     pub(in crate::config) zone: String,
     pub(in crate::config) workers: usize,
+    pub(in crate::config) state_dir: PathBuf,
 }
 
 /// `[drain]`: how the process stops.
@@ -37,6 +39,12 @@ impl Gateway {
     #[must_use]
     pub fn workers(&self) -> usize {
         self.workers
+    }
+
+    /// Where operators' runtime changes are kept.
+    #[must_use]
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::base::ProtocolId;
+use crate::config::Maintenance;
 use crate::policy::{BreakerRules, RouteClass};
 
 /// `[route.NAME]`.
@@ -15,6 +16,7 @@ pub struct Route {
     pub(in crate::config) class: RouteClass,
     pub(in crate::config) breaker: BreakerRules,
     pub(in crate::config) reply: Option<Reply>,
+    pub(in crate::config) maintenance: Option<Maintenance>,
 }
 
 /// `reply` of `[route.NAME.breaker]`: how it is known that a frame of this route was answered.
@@ -60,6 +62,12 @@ impl Route {
     #[must_use]
     pub fn breaker(&self) -> &BreakerRules {
         &self.breaker
+    }
+
+    /// Why and how long it is closed; `None`: it is open.
+    #[must_use]
+    pub fn maintenance(&self) -> Option<&Maintenance> {
+        self.maintenance.as_ref()
     }
 
     /// What answers a frame of this route; `None`: nobody waits for answers.

@@ -7,7 +7,7 @@ use super::field::Field;
 use super::fields::Fields;
 use super::hash_on::HashOn;
 use super::health::Health;
-use super::listener::WAITING;
+use super::listener::{PEM, WAITING};
 use super::outlier::Outlier;
 use crate::config::plan::ProxyHeader;
 use crate::config::site::{Located, Site};
@@ -29,6 +29,7 @@ pub(in crate::config) struct Cluster {
     pub(in crate::config) tls: Field<BackendTls>,
     pub(in crate::config) health: Field<Health>,
     pub(in crate::config) outlier: Field<Outlier>,
+    pub(in crate::config) active: Field<String>,
     pub(in crate::config) backends: Field<Vec<Located<Backend>>>,
 }
 
@@ -53,12 +54,12 @@ pub(in crate::config) struct Backend {
     pub(in crate::config) address: Field<String>,
     pub(in crate::config) weight: Field<u32>,
     pub(in crate::config) zone: Field<String>,
+    pub(in crate::config) group: Field<String>,
     pub(in crate::config) max_sessions: Field<u32>,
 }
 
 impl Cluster {
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
-        fields.later(&["active"]);
         Self {
             link: fields.word("link", &LINKS),
             frame: fields.text("frame", "\"game\""),
@@ -74,6 +75,7 @@ impl Cluster {
             tls: fields.nested("tls", "{ ca = \"tls/backend-ca.pem\" }", BackendTls::read),
             health: fields.nested("health", "[cluster.battle.health]", Health::read),
             outlier: fields.nested("outlier", "[cluster.battle.outlier]", Outlier::read),
+            active: fields.group("active"),
             backends: fields.tables("backends", BACKENDS, false, Backend::read),
         }
     }
@@ -83,21 +85,21 @@ impl BackendTls {
     fn read(fields: &mut Fields<'_>) -> Self {
         Self {
             site: fields.site().clone(),
-            ca: fields.path("ca"),
-            certificate: fields.path("certificate"),
-            key: fields.path("key"),
+            ca: fields.path("ca", PEM),
+            certificate: fields.path("certificate", PEM),
+            key: fields.path("key", PEM),
         }
     }
 }
 
 impl Backend {
     fn read(fields: &mut Fields<'_>) -> Self {
-        fields.later(&["group"]);
         Self {
             site: fields.site().clone(),
             address: fields.text("address", "\"10.0.1.1:7100\""),
             weight: fields.number("weight", 0..=65_535),
             zone: fields.name("zone"),
+            group: fields.group("group"),
             max_sessions: fields.number("max_sessions", 1..=10_000_000),
         }
     }

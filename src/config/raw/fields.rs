@@ -248,8 +248,9 @@ fn not_yet(name: &str, site: &Site) -> Problem {
 }
 
 /// The kind of a table, a table inside it and the keys of that.
-const HOMES: [(&str, &str, &[&str]); 5] = [
-    ("", "gateway", &["id", "zone", "workers"]),
+const HOMES: [(&str, &str, &[&str]); 6] = [
+    ("", "gateway", &["id", "zone", "workers", "state_dir"]),
+    ("", "release", &["canary"]),
     ("listener", "limits", &super::listener::LIMITS),
     ("cluster", "health", &super::health::HEALTH),
     ("cluster", "outlier", &super::outlier::OUTLIER),

@@ -55,7 +55,11 @@ impl Listener {
 impl CertificatePair {
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
         fields.later(&["client_ca"]);
-        Self { site: fields.site().clone(), certificate: fields.path("certificate"), key: fields.path("key") }
+        Self {
+            site: fields.site().clone(),
+            certificate: fields.path("certificate", PEM),
+            key: fields.path("key", PEM),
+        }
     }
 }
 
@@ -85,6 +89,8 @@ pub(super) const LIMITS: [&str; 6] =
 
 /// Shorter than the timers can tell apart would end every player at once.
 pub(super) const WAITING: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(24);
+/// A path of a certificate for those who wrote none.
+pub(super) const PEM: &str = "\"tls/game.pem\"";
 const TLS: &str = "{ certificate = \"tls/game.pem\", key = \"tls/game.key\" }";
 const UNKNOWN_ID: [super::Word<UnknownId>; 3] =
     [("notice", Some(UnknownId::Notice)), ("drop", Some(UnknownId::Drop)), ("close", Some(UnknownId::Close))];

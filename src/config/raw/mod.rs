@@ -1,6 +1,7 @@
 //! The file as it is written: every key of the contract that this version knows, typed and with its place, and
 //! nothing filled in. Unknown keys are mistakes here; whether the values go together is asked in `check`.
 
+mod admin;
 mod amounts;
 mod breaker;
 mod cluster;
@@ -10,11 +11,14 @@ mod frame;
 mod hash_on;
 mod health;
 mod listener;
+mod maintenance;
 mod outlier;
+mod release;
 mod route;
 mod top;
 mod values;
 
+pub(super) use admin::Admin;
 pub(super) use breaker::{Breaker, Reply};
 pub(super) use cluster::{Backend, BackendTls, Cluster, Link};
 pub(super) use field::{Field, Named};
@@ -22,7 +26,9 @@ pub(super) use frame::{Frame, Heartbeat, Id, IdKind, Length, LengthKind};
 pub(super) use hash_on::{HashField, HashOn};
 pub(super) use health::{Health, ProbeKind};
 pub(super) use listener::{CertificatePair, Limits, Listener};
+pub(super) use maintenance::Maintenance;
 pub(super) use outlier::Outlier;
+pub(super) use release::{Canary, Release};
 pub(super) use route::{Ids, Route};
 pub(super) use top::{Drain, Gateway};
 pub(super) use values::Word;
@@ -36,6 +42,8 @@ use fields::Fields;
 pub(super) struct Raw {
     pub(super) gateway: Gateway,
     pub(super) drain: Drain,
+    pub(super) admin: Field<Admin>,
+    pub(super) release: Field<Release>,
     pub(super) frames: Vec<Named<Frame>>,
     pub(super) listeners: Vec<Named<Listener>>,
     pub(super) clusters: Vec<Named<Cluster>>,
@@ -46,7 +54,7 @@ pub(super) struct Raw {
 }
 
 /// Tables of the contract that this version does not have.
-const LATER: [&str; 6] = ["net", "admin", "release", "login", "partner", "http"];
+const LATER: [&str; 4] = ["net", "login", "partner", "http"];
 
 /// Reads the merged tree.
 pub(super) fn read(root: &Table, mistakes: &Mistakes) -> Raw {
@@ -55,6 +63,8 @@ pub(super) fn read(root: &Table, mistakes: &Mistakes) -> Raw {
     let raw = Raw {
         gateway: fields.section("gateway", Gateway::read),
         drain: fields.section("drain", Drain::read),
+        admin: fields.nested("admin", "[admin]", Admin::read),
+        release: fields.nested("release", "[release]", Release::read),
         frames: fields.named("frame", Frame::read),
         listeners: fields.named("listener", Listener::read),
         clusters: fields.named("cluster", Cluster::read),

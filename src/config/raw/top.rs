@@ -1,6 +1,7 @@
 //! `[gateway]` and `[drain]` as written.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::field::Field;
@@ -13,6 +14,7 @@ pub(in crate::config) struct Gateway {
     pub(in crate::config) id: Field<u16>,
     pub(in crate::config) zone: Field<String>,
     pub(in crate::config) workers: Field<u16>,
+    pub(in crate::config) state_dir: Field<PathBuf>,
 }
 
 /// `[drain]`.
@@ -25,11 +27,11 @@ pub(in crate::config) struct Drain {
 
 impl Gateway {
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
-        fields.later(&["state_dir"]);
         Self {
             id: fields.number("id", 0..=GatewayId::MAX),
             zone: fields.name("zone"),
             workers: fields.number("workers", 0..=1024),
+            state_dir: fields.path("state_dir", "\"/var/lib/realmgate\""),
         }
     }
 }

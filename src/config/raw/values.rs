@@ -56,8 +56,22 @@ impl Fields<'_> {
         self.value(key, |node| text_of(node, like).map(str::to_owned))
     }
 
-    pub(super) fn path(&mut self, key: &'static str) -> Field<PathBuf> {
-        self.value(key, |node| text_of(node, "\"tls/game.pem\"").map(PathBuf::from))
+    pub(super) fn path(&mut self, key: &'static str, like: &'static str) -> Field<PathBuf> {
+        self.value(key, |node| text_of(node, like).map(PathBuf::from))
+    }
+
+    /// The name of a release group.
+    pub(super) fn group(&mut self, key: &'static str) -> Field<String> {
+        self.value(key, |node| {
+            let name = text_of(node, "\"a\"")?;
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            if name.len() <= 32 && name.bytes().all(plain) {
+                Ok(name.to_owned())
+            } else {
+                let title = format!("\"{}\" is no good name of a group", short(name));
+                Err(Wrong::value(title, "write 1 to 32 of the letters a-z A-Z 0-9 _ - .".to_owned()))
+            }
+        })
     }
 
     pub(super) fn name(&mut self, key: &'static str) -> Field<String> {

@@ -7,6 +7,8 @@ mod syntax;
 
 use std::collections::BTreeMap;
 
+use toml::value::Datetime;
+
 use super::mistakes::Mistakes;
 use super::site::Site;
 use super::source::Sources;
@@ -24,9 +26,10 @@ pub(super) enum Value {
     Text(String),
     /// `None`: beyond even 128 bits.
     Integer(Option<i128>),
-    Float,
+    /// As it is written, without its underscores.
+    Float(String),
     Bool(bool),
-    Date,
+    Date(Datetime),
     List(Vec<Node>),
     Table(Table),
 }
@@ -79,9 +82,9 @@ impl Value {
         match self {
             Self::Text(_) => "text",
             Self::Integer(_) => "an integer",
-            Self::Float => "a float",
+            Self::Float(_) => "a float",
             Self::Bool(_) => "a boolean",
-            Self::Date => "a date",
+            Self::Date(_) => "a date",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
         }

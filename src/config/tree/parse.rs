@@ -63,9 +63,9 @@ impl Reader<'_> {
             DeValue::Integer(number) => {
                 Value::Integer(i128::from_str_radix(number.as_str(), number.radix()).ok())
             }
-            DeValue::Float(_) => Value::Float,
+            DeValue::Float(number) => Value::Float(number.as_str().to_owned()),
             DeValue::Boolean(yes) => Value::Bool(*yes),
-            DeValue::Datetime(_) => Value::Date,
+            DeValue::Datetime(date) => Value::Date(*date),
             DeValue::Array(items) => Value::List(items.iter().map(|item| self.node(item)).collect()),
             DeValue::Table(table) => Value::Table(self.table(table, self.is_inline(&site))),
         };

@@ -53,6 +53,8 @@ pub(super) enum LinkError {
     Envelope(EnvelopeError),
     /// Nothing was heard of the backend, PONGs included.
     Silent,
+    /// The backend is no longer in force; what waited for it is written.
+    Retired,
 }
 
 /// A PING goes out this often, so that it is known what a report of the load can have missed; a backend that is not
@@ -104,13 +106,13 @@ impl Connection {
     }
 
     fn hello(&self) -> Result<Vec<u8>, EnvelopeError> {
-        let world = self.hub.world.load();
+        let (world, cluster) = (self.hub.world.load(), self.link.cluster());
         let gateway = world.plan().gateway();
         let hello = Hello {
             version: VERSION,
             gateway_id: gateway.id(),
             worker: u16::try_from(self.hub.worker).unwrap_or(u16::MAX),
-            cluster: self.link.cluster.name(),
+            cluster: cluster.name(),
             zone: Some(gateway.zone()).filter(|zone| !zone.is_empty()),
             max_envelope: DEFAULT_MAX_ENVELOPE,
         };
@@ -139,6 +141,10 @@ impl Connection {
         if let Err(error) = self.write(cx, now) {
             return Poll::Ready(LinkError::Io(error));
         }
+        if self.link.is_retired() && self.link.is_flushed() {
+            return Poll::Ready(LinkError::Retired);
+        }
+        self.link.tell_buffered();
         self.keep_time(cx, now)
     }
 
@@ -245,7 +251,7 @@ fn welcome(hub: &Hub, link: &SharedLink, ack: &HelloAck<'_>) -> Result<(), LinkE
     }
     dispatch::greeted(hub, link, ack.capacity, now);
     telemetry::link_up(
-        link.cluster.name(),
+        link.cluster().name(),
         link.backend().address(),
         hub.worker,
         ack.name.unwrap_or_default(),
@@ -264,6 +270,7 @@ impl fmt::Display for LinkError {
             }
             Self::NotGreeted => f.write_str("the backend's first envelope was no HELLO_ACK"),
             Self::Envelope(error) => error.fmt(f),
+            Self::Retired => f.write_str("the backend is no longer in force"),
             Self::Silent => write!(f, "nothing heard for {} s", SILENCE.as_secs()),
         }
     }

@@ -41,15 +41,14 @@ pub(super) fn envelope(
         Message::State { state, text } => {
             let state = serving_state(state);
             if link.backend().set_state(state) && link.backend().may_be_told(now) {
-                telemetry::backend_state(link.cluster.name(), link.backend().address(), state, text);
+                telemetry::backend_state(link.cluster().name(), link.backend().address(), state, text);
             }
         }
         Message::Load(load) => report(hub, link, report_of(load), now),
         Message::Exception(exception) => except(link, &exception, now),
         Message::Error { reason: _, text } => {
-            let cluster = link.cluster.name();
             telemetry::backend_error(
-                cluster,
+                link.cluster().name(),
                 link.backend().address(),
                 "says that the gateway erred",
                 text.unwrap_or_default(),
@@ -61,9 +60,15 @@ pub(super) fn envelope(
                 report(hub, link, report_of(load), now);
             }
         }
-        Message::Bind { .. }
-        | Message::Move { .. }
-        | Message::Attributes { .. }
+        Message::Bind { .. } | Message::Attributes { .. } if is_standby(hub, link, session, now) => {
+            hub.meter.standby_dropped.add(1);
+        }
+        Message::Bind { account, .. } if world.bans.has_account(account, now) => {
+            order(hub, link, session, Order::Kick(Box::<Kick>::default()));
+        }
+        Message::Bind { account, epoch } => log_in(hub, link, session, account, epoch),
+        Message::Attributes { attributes } => note_version(hub, link, session, attributes),
+        Message::Move { .. }
         | Message::Multicast { .. }
         | Message::Broadcast { .. }
         | Message::Join { .. }
@@ -82,6 +87,36 @@ pub(super) fn envelope(
     Ok(())
 }
 
+/// The player is this account, unless a later login is known already.
+fn log_in(hub: &Hub, link: &SharedLink, session: SessionId, account: &str, epoch: u64) {
+    match hub.seat(session).filter(|seat| seat.is_taken()) {
+        Some(seat) if seat.log_in(account, epoch) => seat.bell.ring(),
+        Some(_) => {
+            let text = "BIND with a lower epoch than the one known";
+            let reason = Reason::Malformed.code();
+            answer(hub, link, session, Message::Error { reason, text: Some(text) });
+        }
+        None => undelivered(hub, link, session, Reason::PlayerLeft),
+    }
+}
+
+/// Of the attributes only `version` means something here: the client's version.
+fn note_version(hub: &Hub, link: &SharedLink, session: SessionId, attributes: &str) {
+    let Some(seat) = hub.seat(session).filter(|seat| seat.is_taken()) else {
+        undelivered(hub, link, session, Reason::PlayerLeft);
+        return;
+    };
+    let attributes: Option<serde_json::Value> = serde_json::from_str(attributes).ok();
+    let version = attributes.as_ref().and_then(|attributes| attributes.get("version")?.as_str());
+    if let Some(version) = version.filter(|version| version.len() <= LONGEST_VERSION) {
+        seat.runs(version);
+        seat.bell.ring();
+    }
+}
+
+/// A client's version is a few numbers.
+const LONGEST_VERSION: usize = 64;
+
 /// Leaves a frame at its player's seat, if it is one whole frame of the player's layout: anything else would make
 /// the player misread all that follows.
 fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, frame: &[u8], now: Duration) {
@@ -97,7 +132,7 @@ fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, fram
             return;
         }
     };
-    if link.cluster.is_hot_standby() && !is_heard(hub, link, &seat, now) {
+    if link.cluster().is_hot_standby() && !is_heard(hub, link, &seat, now) {
         hub.meter.standby_dropped.add(1);
         return;
     }
@@ -114,31 +149,32 @@ fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, fram
 /// Whether the player hears this frame of a hot standby.
 fn is_heard(hub: &Hub, link: &SharedLink, seat: &Seat, now: Duration) -> bool {
     let is_first = is_first(hub, link, seat, now);
-    seat.lockstep.borrow_mut().says(link.cluster.key(), link.backend().key(), is_first)
+    seat.lockstep.borrow_mut().says(link.cluster().key(), link.backend().key(), is_first)
 }
 
 /// Whether the backend is one of a hot standby and not the first of a session: then its words do not count.
 fn is_standby(hub: &Hub, link: &SharedLink, session: SessionId, now: Duration) -> bool {
-    link.cluster.is_hot_standby() && hub.seat(session).is_some_and(|seat| !is_first(hub, link, &seat, now))
+    link.cluster().is_hot_standby() && hub.seat(session).is_some_and(|seat| !is_first(hub, link, &seat, now))
 }
 
 fn is_first(hub: &Hub, link: &SharedLink, seat: &Seat, now: Duration) -> bool {
-    let (first, _) = hub.live_pair(&link.cluster, seat, now);
-    first
-        .and_then(|place| link.cluster.entry.at(place))
-        .is_some_and(|first| first.key() == link.backend().key())
+    let world = hub.world.load();
+    let place = world.clusters.iter().position(|cluster| cluster.key() == link.cluster().key());
+    let view = place.and_then(|place| world.view(seat.group_at(&world, place), place));
+    let first = view.and_then(|view| view.entry.at(hub.live_pair(view, seat, now).0?));
+    first.is_some_and(|first| first.key() == link.backend().key())
 }
 
 /// Takes in what the backend says of its capacity when it greets.
 pub(super) fn greeted(hub: &Hub, link: &SharedLink, capacity: Option<u32>, now: Duration) {
     let drawn = hub.dice.borrow_mut().random_range(0.0..1.0);
-    link.backend().greeted(capacity, link.cluster.entry.slow_start(), drawn, now);
+    link.backend().greeted(capacity, link.cluster().entry.slow_start(), drawn, now);
 }
 
 /// Takes in what the backend says of its load.
 fn report(hub: &Hub, link: &SharedLink, report: Report, now: Duration) {
     let drawn = hub.dice.borrow_mut().random_range(0.0..1.0);
-    let slow_start = link.cluster.entry.slow_start();
+    let slow_start = link.cluster().entry.slow_start();
     link.backend().report(report, link.mark(), slow_start, drawn, now);
 }
 
@@ -164,8 +200,8 @@ fn except(link: &SharedLink, exception: &link::Exception<'_>, now: Duration) {
     let (first, last) = (exception.first_id, exception.last_id);
     let is_new = link.backend().except(first, last, length, now) && !length.is_zero();
     if is_new && link.backend().may_be_told(now) {
-        let (cluster, backend) = (link.cluster.name(), link.backend().address());
-        telemetry::backend_exception(cluster, backend, (first, last), length, exception.text);
+        let (cluster, backend) = (link.cluster(), link.backend().address());
+        telemetry::backend_exception(cluster.name(), backend, (first, last), length, exception.text);
     }
 }
 

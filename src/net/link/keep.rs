@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::connection::Connection;
+use super::connection::{Connection, LinkError};
 use super::shared::SharedLink;
 use crate::net::hub::{self, Hub};
 use crate::policy::Backoff;
@@ -14,7 +14,7 @@ use crate::telemetry;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Runs for as long as the worker.
+/// Runs until the link is retired.
 pub(in crate::net) async fn keep(hub: Rc<Hub>, link: Rc<SharedLink>) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut first = true;
@@ -24,17 +24,24 @@ pub(in crate::net) async fn keep(hub: Rc<Hub>, link: Rc<SharedLink>) {
         if std::mem::take(&mut first) {
             hub.link_tried();
         }
-        let (cluster, backend) = (link.cluster.name(), link.backend().address());
+        if link.is_retired() {
+            return;
+        }
+        let cluster = link.cluster().name().to_owned();
+        let (cluster, backend) = (cluster.as_str(), link.backend().address());
         let error = match connected {
             Ok(connection) => {
                 let error = connection.serve().await;
                 let was_last = link.went_down();
+                if matches!(error, LinkError::Retired) {
+                    return;
+                }
                 telemetry::link_lost(cluster, backend, hub.worker, &error.to_string());
                 let now = hub.since_start(hub::now());
                 if was_last {
-                    hub.count_failure(&link.cluster, link.backend(), now); // once, however many workers there are
+                    hub.count_failure(&link.cluster(), link.backend(), now); // once, however many workers there are
                 }
-                if link.cluster.closes_on_loss() {
+                if link.cluster().closes_on_loss() {
                     hub.close_sessions_of(link.backend().key());
                 }
                 error

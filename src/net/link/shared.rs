@@ -1,6 +1,6 @@
 //! What sessions see of a link: whether it can take a frame, and the buffer they write into.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -25,9 +25,12 @@ const MOST_ASKED: usize = 64;
 /// One worker's link to one backend, whether it is up or not.
 #[derive(Debug)]
 pub(in crate::net) struct SharedLink {
-    pub(super) cluster: Arc<ClusterView>,
+    /// The cluster with all its members, as the world in force has it.
+    cluster: RefCell<Arc<ClusterView>>,
+    /// Why it goes on no more: its backend is not in force any longer.
+    retired: Cell<bool>,
     backend: Arc<Backend>,
-    marks: Marks,
+    marks: Cell<Marks>,
     up: Cell<bool>,
     /// How often it came up; sessions that were opened in another life are unknown to the backend.
     epoch: Cell<u32>,
@@ -43,6 +46,8 @@ pub(in crate::net) struct SharedLink {
     pub(super) in_writing: Cell<usize>,
     /// When the socket last took something, or nothing waited.
     pub(super) progress: Cell<Instant>,
+    /// Bytes that the backend's sum over all links has of this one.
+    told: Cell<usize>,
     pub(super) bell: Bell,
     /// Sessions that wait until the buffer is below its low mark.
     waiting: RefCell<Vec<Rc<Seat>>>,
@@ -57,8 +62,9 @@ const STUCK: Duration = Duration::from_millis(250);
 impl SharedLink {
     pub(in crate::net) fn new(cluster: Arc<ClusterView>, backend: Arc<Backend>, now: Instant) -> Rc<Self> {
         Rc::new(Self {
-            marks: Marks::new(cluster.plan.send_buffer()),
-            cluster,
+            marks: Cell::new(Marks::new(cluster.plan.send_buffer())),
+            cluster: RefCell::new(cluster),
+            retired: Cell::new(false),
             backend,
             up: Cell::new(false),
             epoch: Cell::new(0),
@@ -68,10 +74,32 @@ impl SharedLink {
             out: RefCell::default(),
             in_writing: Cell::new(0),
             progress: Cell::new(now),
+            told: Cell::new(0),
             bell: Bell::default(),
             waiting: RefCell::default(),
             flushed: Bell::default(),
         })
+    }
+
+    /// The cluster that it belongs to.
+    pub(in crate::net) fn cluster(&self) -> Ref<'_, ClusterView> {
+        Ref::map(self.cluster.borrow(), |cluster| &**cluster)
+    }
+
+    /// The world in force has its cluster like this; a connection that stands is not touched.
+    pub(in crate::net) fn belongs_to(&self, cluster: &Arc<ClusterView>) {
+        self.marks.set(Marks::new(cluster.plan.send_buffer()));
+        *self.cluster.borrow_mut() = Arc::clone(cluster);
+    }
+
+    /// Ends it for good.
+    pub(in crate::net) fn retire(&self) {
+        self.retired.set(true);
+        self.bell.ring();
+    }
+
+    pub(in crate::net) fn is_retired(&self) -> bool {
+        self.retired.get()
     }
 
     pub(in crate::net) fn backend(&self) -> &Arc<Backend> {
@@ -89,12 +117,14 @@ impl SharedLink {
     /// Whether a frame of this class and length still goes into the buffer.
     pub(in crate::net) fn admits(&self, class: RouteClass, length: usize) -> bool {
         let counted = HEADER_LENGTH + length;
-        counted <= self.max_envelope.get() as usize && self.marks.admits(class, self.buffered() + counted)
+        counted <= self.max_envelope.get() as usize
+            && self.marks.get().admits(class, self.buffered() + counted)
     }
 
     /// Whether those who can wait should: much is buffered, and the backend is taking it.
     pub(in crate::net) fn is_full(&self, now: Instant) -> bool {
-        self.buffered() > self.marks.high() && now.saturating_duration_since(self.progress.get()) < STUCK
+        self.buffered() > self.marks.get().high()
+            && now.saturating_duration_since(self.progress.get()) < STUCK
     }
 
     /// Wakes the session when the buffer is below its low mark.
@@ -108,13 +138,14 @@ impl SharedLink {
 
     /// Tells the backend of a session, before its first frame.
     pub(in crate::net) fn open(&self, seat: &Seat, address: &SocketAddr, door: &Door) {
+        let (account, version, group) = (seat.account(), seat.version(), seat.group());
         let open = Open {
             client_address: *address,
             transport: if door.is_tls() { Transport::Tls } else { Transport::Tcp },
             listener: door.listener().name(),
-            account: None,
-            version: None,
-            group: None,
+            account: account.as_deref(),
+            version: version.as_deref(),
+            group: group.as_deref(),
             attributes: None,
         };
         self.say(seat.id, Message::Open(open));
@@ -142,7 +173,7 @@ impl SharedLink {
         let envelope = Envelope { session, message };
         if let Err(error) = envelope.encode(self.max_envelope.get(), &mut self.out.borrow_mut()) {
             telemetry::backend_error(
-                self.cluster.name(),
+                self.cluster().name(),
                 self.backend.address(),
                 "cannot be told",
                 error.as_str(),
@@ -153,7 +184,7 @@ impl SharedLink {
 
     /// Answers what the backend sent, unless it lets so many answers lie that no more may wait. False then.
     pub(super) fn answer(&self, session: SessionId, message: Message<'_>) -> bool {
-        let fits = self.marks.admits(RouteClass::Critical, self.buffered() + ANSWER);
+        let fits = self.marks.get().admits(RouteClass::Critical, self.buffered() + ANSWER);
         if fits {
             self.say(session, message);
         }
@@ -182,6 +213,15 @@ impl SharedLink {
         self.out.borrow().len() + self.in_writing.get()
     }
 
+    /// Says how much waits, for the metrics page: once a turn.
+    pub(super) fn tell_buffered(&self) {
+        let now = self.buffered();
+        let before = self.told.replace(now);
+        if now != before {
+            self.backend.events().buffered(before as u64, now as u64);
+        }
+    }
+
     /// Takes what waits for the next write, in exchange for an empty buffer.
     pub(super) fn take_out(&self, empty: Vec<u8>) -> Vec<u8> {
         let taken = self.out.replace(empty);
@@ -194,7 +234,7 @@ impl SharedLink {
         self.in_writing.set(left);
         self.progress.set(now);
         let buffered = self.buffered();
-        if buffered <= self.marks.low() {
+        if buffered <= self.marks.get().low() {
             self.wake_waiting();
         }
         if buffered == 0 {
@@ -236,6 +276,9 @@ impl SharedLink {
         self.max_envelope.set(max_envelope);
         self.epoch.set(self.epoch.get() + 1);
         self.up.set(true);
+        if self.epoch.get() > 1 {
+            self.backend.events().reconnected();
+        }
         self.backend.link_came(boot, now)
     }
 
@@ -244,6 +287,7 @@ impl SharedLink {
         let was_last = self.up.replace(false) && self.backend.link_went();
         self.out.borrow_mut().clear();
         self.in_writing.set(0);
+        self.tell_buffered();
         self.wake_waiting();
         self.flushed.ring();
         was_last
@@ -260,8 +304,8 @@ impl SharedLink {
     pub(super) fn dial(&self) -> Dial {
         Dial {
             address: self.backend.address().to_owned(),
-            timeout: self.cluster.plan.connect_timeout(),
-            tls: self.cluster.tls.clone(),
+            timeout: self.cluster().plan.connect_timeout(),
+            tls: self.cluster().tls.clone(),
         }
     }
 }

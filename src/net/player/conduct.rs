@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 
 use super::choose::Turned;
-use super::tally::{Ended, Tally};
+use super::tally::{Tally, Told};
 use super::upstream::Upstream;
-use crate::base::{BackendKey, ProtocolId, Reason};
+use crate::base::{ProtocolId, Reason};
 use crate::net::hub::{self, Hub};
 use crate::net::recovery::Refused;
-use crate::net::seat::{Kick, Order, Seat};
-use crate::net::world::{Door, Lane, World};
+use crate::net::seat::Seat;
+use crate::net::world::{Closed, ClusterView, Door, Lane, World};
 use crate::router::RouteIndex;
 use crate::session::{Binding, EndReason, Rules, Session, Verdict};
 use crate::telemetry::Refusal;
@@ -30,6 +30,8 @@ pub(super) struct Conduct {
     pub(super) upstreams: Vec<Upstream>,
     /// The backend of an opaque session will send nothing more.
     pub(super) backend_ended: bool,
+    /// The world that the tally's places are of.
+    generation: u64,
     /// The session is over and nothing more is written.
     pub(super) closed: bool,
 }
@@ -44,7 +46,17 @@ const AGAIN: Duration = Duration::from_secs(1);
 impl Conduct {
     pub(super) fn new(hub: Rc<Hub>, seat: Rc<Seat>, door: Arc<Door>, session: Session, tally: Tally) -> Self {
         hub.meter.sessions.add(1);
-        Self { hub, seat, door, session, tally, upstreams: Vec::new(), backend_ended: false, closed: false }
+        Self {
+            hub,
+            seat,
+            door,
+            session,
+            tally,
+            upstreams: Vec::new(),
+            backend_ended: false,
+            generation: 0,
+            closed: false,
+        }
     }
 
     pub(super) fn is_opaque(&self) -> bool {
@@ -58,6 +70,9 @@ impl Conduct {
             Rules { layout: listener.layout(), unknown_id: listener.unknown_id(), router: &world.router };
         self.tally.frames_in += 1;
         self.seat.last_frame.set(now);
+        if self.seat.is_to_move(now) {
+            return self.move_away(Some(frame.id), now);
+        }
         match self.session.frame(frame.id, &rules, now) {
             Verdict::Forward(route) => self.forward(world, route, frame, now),
             Verdict::Answer(_) => self.answer_heartbeat(),
@@ -75,8 +90,11 @@ impl Conduct {
     }
 
     fn forward(&mut self, world: &World, route: RouteIndex, frame: &Frame<'_>, now: Instant) {
-        let Some((lane, cluster)) = world.lane(route) else { return };
-        self.tally.uses(route);
+        let Some((lane, cluster)) = self.lane(world, route) else { return };
+        self.tally.uses(route, &lane.name);
+        if let Some(closed) = lane.closed(self.hub.since_start(now)) {
+            return self.refuse_closed(world, lane, closed, frame.id, now);
+        }
         let awaits_much = lane.reply.is_some() && self.seat.awaited.borrow().len() >= MOST_AWAITED;
         let sent = if awaits_much {
             Err(Refusal::Overloaded.into())
@@ -95,6 +113,54 @@ impl Conduct {
         }
     }
 
+    /// A route as it is for this session, with what serves the session there.
+    pub(super) fn lane<'w>(
+        &self,
+        world: &'w World,
+        route: RouteIndex,
+    ) -> Option<(&'w Lane, &'w Arc<ClusterView>)> {
+        let group = self.seat.group_at(world, world.any_lane(route)?.cluster);
+        world.lane(group, route)
+    }
+
+    /// The world is another one: what the session knows by places is found again.
+    pub(super) fn settle(&mut self, world: &World, now: Instant) {
+        if self.generation != world.generation() {
+            self.generation = world.generation();
+            self.tally.world_changed();
+            self.leave_unused(world, now);
+        }
+        if !self.seat.is_settled(world) {
+            self.seat.settle(world);
+        }
+    }
+
+    /// The session's release group is no longer the one it would enter now: it is told and closed, and its next
+    /// connection enters that one.
+    pub(super) fn move_away(&mut self, id: Option<ProtocolId>, now: Instant) {
+        if self.session.leave(EndReason::Moved, now) {
+            self.notice(&Notice { id, retry_after_ms: Some(0), ..Notice::new(NoticeCode::Moved) });
+            self.part_all(EndReason::Moved.reason());
+        }
+    }
+
+    /// Tells the player that the route is under maintenance; it hears once when that is over.
+    fn refuse_closed(&self, world: &World, lane: &Lane, closed: &Closed, id: ProtocolId, now: Instant) {
+        if let Some(counts) = lane.meter.of(self.hub.worker) {
+            counts.refused(Refusal::Maintenance).add(1);
+        }
+        self.notice(&Notice {
+            route: Some(&lane.name),
+            id: Some(id),
+            message: Some(&closed.words.message),
+            retry_after_ms: closed.retry_after(self.hub.since_start(now)).map(in_millis),
+            ..Notice::new(NoticeCode::Maintenance)
+        });
+        let group = self.seat.group_at(world, lane.cluster);
+        let refused = Refused { route: Arc::clone(&lane.name), group, id: None, only: None, is_new: false };
+        self.hub.waiting_room.enter(&self.seat, refused);
+    }
+
     /// Tells the player that a frame goes nowhere, and why. Of an unavailable route it hears again when that works;
     /// a route that works and only lets few frames in, it may try again by itself.
     pub(super) fn turn_away(
@@ -111,6 +177,7 @@ impl Conduct {
         let excepted = lane.guards.iter().any(|guard| guard.backend().excepts(id, now).is_some());
         let refused = Refused {
             route: Arc::clone(&lane.name),
+            group: self.seat.group_at(world, lane.cluster),
             id: excepted.then_some(id),
             only: turned.only,
             is_new: turned.is_new,
@@ -121,11 +188,10 @@ impl Conduct {
             None if !waits || lane.guards.iter().any(|guard| !guard.is_closed()) => self.soon(turned.refusal),
             None => None,
         };
-        let millis = |wait: Duration| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
         self.notice(&Notice {
             route: Some(&lane.name),
             id: Some(id),
-            retry_after_ms: retry_after.map(millis),
+            retry_after_ms: retry_after.map(in_millis),
             ..Notice::new(turned.refusal.notice())
         });
         if waits {
@@ -137,7 +203,7 @@ impl Conduct {
     fn soon(&self, refusal: Refusal) -> Option<Duration> {
         match refusal {
             Refusal::Full | Refusal::Unavailable => Some(AGAIN + self.spread(AGAIN)),
-            Refusal::Overloaded => None,
+            Refusal::Overloaded | Refusal::Maintenance => None,
         }
     }
 
@@ -150,7 +216,8 @@ impl Conduct {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let reply = self.seat.awaited.borrow().deadline();
         let own = self.session.next_deadline();
-        own.into_iter().chain(reply).min()
+        let left = self.upstreams.iter().filter_map(|upstream| upstream.left_until).min();
+        own.into_iter().chain(reply).chain(left).chain([self.tally.due]).min()
     }
 
     /// Frames that were not answered in time speak against their backend, unless they were lost with a link.
@@ -183,66 +250,6 @@ impl Conduct {
             && let Some(counter) = self.hub.meter.notice(notice.code)
         {
             counter.add(1);
-        }
-    }
-
-    /// What others want of the session.
-    pub(super) fn take_orders(&mut self, world: &World, now: Instant) {
-        for order in self.seat.take_orders() {
-            match order {
-                Order::Kick(kick) => self.kick(&kick, now),
-                Order::Refused(backend) => self.refused(world, backend),
-                Order::BackendLost(backend) => {
-                    let dedicated = self.upstreams.iter().any(|upstream| upstream.backend.key() == backend);
-                    if dedicated || self.session.bindings.knows(backend) {
-                        self.leave(EndReason::BackendLost, now);
-                    }
-                }
-                Order::Recovered(route) => self.recovered(&route),
-                Order::Leave(EndReason::Cut) => self.broken(EndReason::Cut, now),
-                Order::Leave(end) => self.leave(end, now),
-            }
-        }
-    }
-
-    fn kick(&mut self, kick: &Kick, now: Instant) {
-        if self.session.leave(EndReason::Kicked, now) {
-            let redirect: Vec<&str> = kick.redirect.iter().map(String::as_str).collect();
-            self.notice(&Notice {
-                message: kick.text.as_deref(),
-                retry_after_ms: kick.retry_after_ms,
-                redirect: &redirect,
-                ..Notice::new(NoticeCode::Kicked)
-            });
-            self.part_all(Reason::Kicked);
-        }
-    }
-
-    fn recovered(&self, route: &Arc<str>) {
-        if self.seat.recovers(route) && self.session.leaving().is_none() {
-            self.notice(&Notice { route: Some(route), ..Notice::new(NoticeCode::Recovered) });
-        }
-    }
-
-    /// A backend does not take the session: what it was sent is lost, and the player is told so; not of the second
-    /// of a hot standby, whose frames the first one got too.
-    fn refused(&mut self, world: &World, backend: BackendKey) {
-        let Some(binding) = self.session.bindings.refuse(backend) else { return };
-        self.seat.awaited.borrow_mut().forget(backend);
-        if let Some(link) = self.hub.link(backend) {
-            link.backend().close_session();
-        }
-        let cluster = world.clusters.iter().position(|cluster| cluster.key() == binding.cluster);
-        let Some((place, cluster)) = cluster.and_then(|place| Some((place, world.clusters.get(place)?)))
-        else {
-            return;
-        };
-        if cluster.is_hot_standby() {
-            self.seat.lockstep.borrow_mut().pass_over(backend);
-        }
-        if !(binding.stands_in && cluster.is_hot_standby()) {
-            let route = world.lanes.iter().find(|lane| lane.cluster == place).map(|lane| &*lane.name);
-            self.notice(&Notice { route, retry_after_ms: Some(0), ..Notice::new(NoticeCode::Unavailable) });
         }
     }
 
@@ -291,7 +298,7 @@ impl Conduct {
     }
 
     /// Tells every backend; from here on nothing more is delivered behind the last words.
-    fn part_all(&mut self, reason: Reason) {
+    pub(super) fn part_all(&mut self, reason: Reason) {
         self.hub.leave_seat(self.seat.id);
         self.part_shared(reason);
         let abrupt = matches!(self.session.leaving(), Some(EndReason::PlayerReset | EndReason::TlsFailed));
@@ -323,6 +330,30 @@ impl Conduct {
     }
 }
 
+fn in_millis(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)
+}
+
+impl Conduct {
+    /// Writes the line of a session that has been here for long, when that is due.
+    pub(super) fn log_long(&mut self, now: Instant) {
+        if self.tally.is_due(now) {
+            self.tally.log(&self.told(None), now);
+        }
+    }
+
+    fn told(&self, end: Option<EndReason>) -> Told<'_> {
+        Told {
+            session: self.seat.id,
+            account: self.seat.account(),
+            listener: self.door.listener.name(),
+            tls: self.door.is_tls(),
+            frames_out: self.seat.outbox.try_borrow().map_or(0, |outbox| outbox.frames()),
+            end,
+        }
+    }
+}
+
 impl Drop for Conduct {
     /// Whatever ended the task: the seat is free, the backends know, and the access log has its line.
     fn drop(&mut self) {
@@ -331,13 +362,9 @@ impl Drop for Conduct {
         if let Some(counter) = self.hub.meter.ended(end) {
             counter.add(1);
         }
-        let ended = Ended {
-            session: self.seat.id,
-            listener: self.door.listener.name(),
-            tls: self.door.is_tls(),
-            frames_out: self.seat.outbox.try_borrow().map_or(0, |outbox| outbox.frames()),
-            end,
-        };
-        self.tally.log(&ended, &self.hub.world.load(), hub::now());
+        if self.door.is_tls() {
+            self.tally.handshake_over(end, &self.hub.meter);
+        }
+        self.tally.log(&self.told(Some(end)), hub::now());
     }
 }

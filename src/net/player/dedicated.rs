@@ -27,7 +27,7 @@ impl Conduct {
         frame: &Frame<'_>,
         now: Instant,
     ) -> Result<(), Turned> {
-        self.leave_lost(cluster, self.hub.since_start(now));
+        self.leave_lost(cluster, now);
         let wanted = self.wanted(cluster, lane, Some(frame), now);
         let (place, promise) = self.upstream_for(&wanted)?;
         let upstream = self.upstreams.get_mut(place).ok_or(Refusal::Unavailable)?;
@@ -45,8 +45,9 @@ impl Conduct {
     /// Gives an opaque session the one backend it will ever have.
     pub(super) fn connect_opaque(&mut self, world: &World, now: Instant) {
         let lane = world.router.opaque().and_then(|route| {
-            self.tally.uses(route);
-            world.lane(route)
+            let (lane, cluster) = self.lane(world, route)?;
+            self.tally.uses(route, &lane.name);
+            Some((lane, cluster))
         });
         let connected = lane.and_then(|(lane, cluster)| {
             let wanted = self.wanted(cluster, lane, None, now);
@@ -65,13 +66,44 @@ impl Conduct {
         }
     }
 
-    /// Ends connections to members that do not serve any more: the session goes on with another one.
-    fn leave_lost(&mut self, cluster: &ClusterView, now: Duration) {
+    /// Leaves connections of clusters that are spoken to in another way now. An opaque session keeps the one it has.
+    pub(super) fn leave_unused(&mut self, world: &World, now: Instant) {
+        let is_used =
+            |upstream: &Upstream| world.cluster(upstream.cluster).is_none_or(|cluster| !cluster.is_shared());
+        if self.is_opaque() {
+            return;
+        }
+        let stays = |upstream: &&mut Upstream| upstream.left_until.is_none();
+        for upstream in self.upstreams.iter_mut().filter(stays) {
+            if !is_used(upstream) {
+                upstream.leave(now);
+            }
+        }
+    }
+
+    /// Ends connections to members that do not serve any more: the session goes on with another one. Who was taken
+    /// out by the operator may still answer what it was asked.
+    fn leave_lost(&mut self, cluster: &ClusterView, now: Instant) {
+        let is_taken_out = |upstream: &Upstream| {
+            let place = cluster.entry.place_of(upstream.backend.key());
+            upstream.is_open() && !place.is_some_and(|place| cluster.entry.is_enabled(place))
+        };
+        let stays = |upstream: &&mut Upstream| upstream.left_until.is_none();
+        let of_cluster = |upstream: &&mut Upstream| upstream.cluster == cluster.key();
+        for upstream in self.upstreams.iter_mut().filter(stays).filter(of_cluster) {
+            if is_taken_out(upstream) {
+                upstream.leave(now);
+            }
+        }
+        let now = self.hub.since_start(now);
         let serves = |upstream: &Upstream| {
             let place = cluster.entry.place_of(upstream.backend.key());
             let serves = place.is_some_and(|place| cluster.keeps_sessions(place, now));
             // One that is still being made fails by itself, and then what waits for it goes elsewhere.
-            upstream.cluster != cluster.key() || serves || !upstream.is_open()
+            upstream.cluster != cluster.key()
+                || serves
+                || !upstream.is_open()
+                || upstream.left_until.is_some()
         };
         let awaited = &self.seat.awaited;
         self.upstreams.retain(|upstream| {
@@ -90,7 +122,9 @@ impl Conduct {
         frame: Option<&Frame<'a>>,
         now: Instant,
     ) -> Wanted<'a> {
-        let of_cluster = |upstream: &&Upstream| upstream.cluster == cluster.key() && !upstream.stands_in;
+        let of_cluster = |upstream: &&Upstream| {
+            upstream.cluster == cluster.key() && !upstream.stands_in && upstream.left_until.is_none()
+        };
         let kept = self.upstreams.iter().find(of_cluster).filter(|_| cluster.plan.sticky());
         Wanted {
             cluster,
@@ -107,7 +141,7 @@ impl Conduct {
         let choice = self.choose(wanted, |backend| self.fit_dedicated(backend, &[], wanted.now))?;
         let cluster = wanted.cluster;
         let backend = cluster.entry.at(choice.place).ok_or(Refusal::Unavailable)?;
-        let same = |upstream: &Upstream| upstream.backend.key() == backend.key();
+        let same = |upstream: &Upstream| upstream.is_at(backend.key());
         if let Some(known) = self.upstreams.iter().position(same) {
             self.upstreams.iter_mut().filter(|it| same(it)).for_each(|it| it.stands_in &= choice.stands_in);
             return Ok((known, choice.promise));
@@ -126,7 +160,7 @@ impl Conduct {
 
     fn fit_dedicated(&self, backend: &Backend, tried: &[BackendKey], now: Duration) -> Fit {
         let key = backend.key();
-        let known = self.upstreams.iter().any(|upstream| upstream.backend.key() == key);
+        let known = self.upstreams.iter().any(|upstream| upstream.is_at(key));
         match backend.may_be_tried(now) && !tried.contains(&key) {
             _ if known => Fit::Known,
             true => Fit::New,
@@ -171,6 +205,11 @@ impl Conduct {
 
     /// Moves every dedicated connection on.
     pub(super) fn turn_upstreams(&mut self, cx: &mut Context<'_>, world: &World, now: Instant) {
+        let before = self.upstreams.len();
+        self.upstreams.retain(|upstream| upstream.left_until.is_none_or(|until| until > now));
+        if self.upstreams.len() < before {
+            self.end_with_the_last(now);
+        }
         let mut place = 0;
         while let Some(upstream) = self.upstreams.get_mut(place) {
             let seat = Rc::clone(&self.seat);
@@ -221,7 +260,8 @@ impl Conduct {
     }
 
     fn count_lost(&self, world: &World, place: usize, now: Instant) {
-        let Some(upstream) = self.upstreams.get(place) else { return };
+        let left = |upstream: &&Upstream| upstream.left_until.is_none();
+        let Some(upstream) = self.upstreams.get(place).filter(left) else { return };
         if let Some(cluster) = world.cluster(upstream.cluster) {
             self.hub.count_failure(cluster, &upstream.backend, self.hub.since_start(now));
         }
@@ -229,13 +269,24 @@ impl Conduct {
 
     fn upstream_ended(&mut self, world: &World, place: usize, end: EndReason, now: Instant) {
         let upstream = self.upstreams.remove(place);
+        if upstream.left_until.is_some() {
+            return self.end_with_the_last(now);
+        }
         self.seat.awaited.borrow_mut().forget(upstream.backend.key());
         let cluster = world.cluster(upstream.cluster);
-        let closes = cluster.is_none_or(|cluster| cluster.closes_on_loss());
+        let closes = cluster.is_some_and(|cluster| cluster.closes_on_loss());
         drop(upstream);
         let half_closed = self.session.leaving().is_none() && !self.session.is_playing();
         if closes || half_closed && self.upstreams.is_empty() {
             self.leave(if half_closed { EndReason::PlayerLeft } else { end }, now);
+        }
+    }
+
+    /// A player that sends nothing more waits only for what its backends still say.
+    fn end_with_the_last(&mut self, now: Instant) {
+        let half_closed = self.session.leaving().is_none() && !self.session.is_playing();
+        if half_closed && self.upstreams.is_empty() {
+            self.leave(EndReason::PlayerLeft, now);
         }
     }
 
@@ -252,8 +303,8 @@ impl Conduct {
         upstream.tried.push(upstream.backend.key());
         let next = cluster.and_then(|cluster| Some((cluster, self.pick_instead(cluster, &upstream, now)?)));
         match next {
-            Some((_, backend)) if self.upstreams.iter().any(|known| known.backend.key() == backend.key()) => {
-                let known = self.upstreams.iter_mut().find(|known| known.backend.key() == backend.key());
+            Some((_, backend)) if self.upstreams.iter().any(|known| known.is_at(backend.key())) => {
+                let known = self.upstreams.iter_mut().find(|known| known.is_at(backend.key()));
                 known.into_iter().for_each(|known| known.take_over(&upstream, &self.hub.pool));
             }
             Some((cluster, backend)) => {
@@ -280,7 +331,7 @@ impl Conduct {
         let mut decoder = FrameDecoder::new();
         let mut frames = decoder.frames(&layout, bytes);
         while let Some(Ok(frame)) = frames.next() {
-            let lane = world.router.route(frame.id).and_then(|route| world.lane(route));
+            let lane = world.router.route(frame.id).and_then(|route| self.lane(world, route));
             if let Some((lane, _)) = lane {
                 self.turn_away(world, lane, frame.id, &Refusal::Unavailable.into(), now);
             }

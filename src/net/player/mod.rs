@@ -4,6 +4,7 @@
 mod choose;
 mod conduct;
 mod dedicated;
+mod orders;
 mod shared;
 mod tally;
 mod transport;
@@ -87,7 +88,9 @@ impl Player {
         let hub = Rc::clone(&self.conduct.hub);
         let world = hub.world.load();
         self.conduct.seat.bell.listen(cx.waker());
+        self.conduct.settle(&world, now);
         self.expire(now);
+        self.conduct.log_long(now);
         self.conduct.expire_replies(&world, now);
         self.conduct.take_orders(&world, now);
         self.greet(&world, now);
@@ -117,7 +120,7 @@ impl Player {
         if !self.greeted && self.transport.is_open() && self.conduct.session.leaving().is_none() {
             self.greeted = true;
             self.conduct.session.handshake_done(now);
-            self.conduct.tally.tls = self.transport.tls_version();
+            self.conduct.tally.handshake_done(self.transport.tls_version(), &self.conduct.hub.meter, now);
             if self.conduct.is_opaque() {
                 self.conduct.connect_opaque(world, now);
             }
@@ -258,3 +261,6 @@ impl Alarm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,7 +127,7 @@ impl Conduct {
     }
 
     /// Forgets a backend of a shared link and tells it so, if it can be told.
-    fn unbind(&mut self, backend: BackendKey, reason: Reason) {
+    pub(super) fn unbind(&mut self, backend: BackendKey, reason: Reason) {
         self.seat.awaited.borrow_mut().forget(backend);
         if let Some(binding) = self.session.bindings.unbind(backend) {
             self.part(binding, reason);

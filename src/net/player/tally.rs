@@ -1,13 +1,13 @@
-//! What the access log will say of a session.
+//! What the access log says of a session: at its end, and every ten minutes before.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::base::SessionId;
-use crate::net::world::World;
 use crate::router::RouteIndex;
 use crate::session::EndReason;
-use crate::telemetry::{self, SessionRecord};
+use crate::telemetry::{self, Handshake, SessionRecord, WorkerMeter};
 
 /// Counted while the session lives.
 #[derive(Debug)]
@@ -15,53 +15,133 @@ pub(super) struct Tally {
     pub(super) address: SocketAddr,
     pub(super) local: SocketAddr,
     began: Instant,
-    /// The TLS version once it is agreed on.
-    pub(super) tls: &'static str,
+    /// When the next line of a long session is written.
+    pub(super) due: Instant,
+    /// The TLS version once the handshake is through.
+    tls: &'static str,
     pub(super) frames_in: u64,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
-    routes: Vec<RouteIndex>,
+    /// By place in the world at hand, as far as it is known there, and by name.
+    routes: Vec<(Option<RouteIndex>, Arc<str>)>,
 }
 
 impl Tally {
-    pub(super) const fn new(address: SocketAddr, local: SocketAddr, began: Instant) -> Self {
-        Self { address, local, began, tls: "", frames_in: 0, bytes_in: 0, bytes_out: 0, routes: Vec::new() }
-    }
-
-    /// Notes a route; a session uses a handful.
-    pub(super) fn uses(&mut self, route: RouteIndex) {
-        if !self.routes.contains(&route) {
-            self.routes.push(route);
+    pub(super) fn new(address: SocketAddr, local: SocketAddr, began: Instant) -> Self {
+        Self {
+            address,
+            local,
+            began,
+            due: began + LONG,
+            tls: "",
+            frames_in: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            routes: Vec::new(),
         }
     }
 
+    /// Plain bytes can be sent: with TLS, a handshake in this version is through.
+    pub(super) fn handshake_done(&mut self, version: &'static str, meter: &WorkerMeter, now: Instant) {
+        self.tls = version;
+        if !version.is_empty() {
+            meter.handshake_seconds.record(now.saturating_duration_since(self.began));
+            count(Handshake::Ok, meter);
+        }
+    }
+
+    /// A TLS session is over: a handshake that was not through is counted now.
+    pub(super) fn handshake_over(&self, end: EndReason, meter: &WorkerMeter) {
+        if self.tls.is_empty() {
+            count(Handshake::cut_short_by(end), meter);
+        }
+    }
+
+    /// Whether the line of a long session is due; the next one is ten minutes later.
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = now >= self.due;
+        while now >= self.due {
+            self.due += LONG;
+        }
+        is_due
+    }
+
+    /// How long the session has lasted.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.began)
+    }
+
+    /// Notes a route; a session uses a handful.
+    pub(super) fn uses(&mut self, route: RouteIndex, name: &Arc<str>) {
+        if self.routes.iter().any(|(known, _)| *known == Some(route)) {
+            return;
+        }
+        match self.routes.iter_mut().find(|(_, known)| known == name) {
+            Some((place, _)) => *place = Some(route),
+            None => self.routes.push((Some(route), Arc::clone(name))),
+        }
+    }
+
+    /// The routes have other places now.
+    pub(super) fn world_changed(&mut self) {
+        self.routes.iter_mut().for_each(|(place, _)| *place = None);
+    }
+
     /// Writes the line.
-    pub(super) fn log(&self, ended: &Ended<'_>, world: &World, now: Instant) {
-        let routes: Vec<&str> =
-            self.routes.iter().filter_map(|route| world.lane(*route)).map(|(lane, _)| &*lane.name).collect();
-        telemetry::session_ended(&SessionRecord {
-            session: ended.session,
+    pub(super) fn log(&self, told: &Told<'_>, now: Instant) {
+        let routes: Vec<&str> = self.routes.iter().map(|(_, name)| &**name).collect();
+        telemetry::session(&SessionRecord {
+            session: told.session,
+            account: told.account.as_deref(),
             address: self.address,
-            transport: if ended.tls { "tls" } else { "tcp" },
+            transport: if told.tls { "tls" } else { "tcp" },
             tls: self.tls,
-            listener: ended.listener,
-            duration: now.saturating_duration_since(self.began),
+            listener: told.listener,
+            duration: self.age(now),
             frames_in: self.frames_in,
-            frames_out: ended.frames_out,
+            frames_out: told.frames_out,
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
             routes: &routes,
-            end: ended.end,
+            end: told.end,
         });
     }
 }
 
 /// What the tally does not know itself.
 #[derive(Debug)]
-pub(super) struct Ended<'a> {
+pub(super) struct Told<'a> {
     pub(super) session: SessionId,
+    pub(super) account: Option<Arc<str>>,
     pub(super) listener: &'a str,
     pub(super) tls: bool,
     pub(super) frames_out: u64,
-    pub(super) end: EndReason,
+    /// `None` while it lives.
+    pub(super) end: Option<EndReason>,
+}
+
+/// A session that is here for so long has a line, and one more each time.
+const LONG: Duration = Duration::from_secs(600);
+
+fn count(result: Handshake, meter: &WorkerMeter) {
+    if let Some(counter) = meter.handshake(result) {
+        counter.add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_session_has_a_line_every_ten_minutes_and_makes_up_for_none() {
+        let began = crate::net::hub::now();
+        let here = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut tally = Tally::new(here, here, began);
+        let at = |minutes: u64| began + Duration::from_secs(60 * minutes);
+        let due: Vec<u64> = (0..45).filter(|minutes| tally.is_due(at(*minutes))).collect();
+        assert_eq!(due, [10, 20, 30, 40]);
+        assert!(tally.is_due(at(75)), "late");
+        assert!(!tally.is_due(at(79)) && tally.is_due(at(80)));
+    }
 }

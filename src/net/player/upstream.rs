@@ -25,6 +25,9 @@ pub(super) struct Upstream {
     pub(super) backend: Arc<Backend>,
     /// Backends that could not be reached for the frames that wait.
     pub(super) tried: Vec<BackendKey>,
+    /// Its backend is no longer the session's: nothing more is written, and what it still says is carried on until
+    /// then.
+    pub(super) left_until: Option<Instant>,
     /// Whether it stands in for another backend of the cluster, which the session keeps.
     pub(super) stands_in: bool,
     /// What its backend was picked for.
@@ -70,6 +73,9 @@ pub(super) enum Step {
     Malformed(FrameError),
 }
 
+/// How long a backend that the session has left may still answer.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+
 impl Upstream {
     /// A connection to be made for a session that has a place at the backend already.
     pub(super) fn new(
@@ -83,6 +89,7 @@ impl Upstream {
             cluster,
             backend,
             tried: Vec::new(),
+            left_until: None,
             stands_in: false,
             ask,
             promises: Vec::new(),
@@ -125,6 +132,11 @@ impl Upstream {
         None
     }
 
+    /// Whether the session's frames go to this backend over it.
+    pub(super) fn is_at(&self, backend: BackendKey) -> bool {
+        self.backend.key() == backend && self.left_until.is_none()
+    }
+
     /// Whether the connection stands.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open(_))
@@ -156,6 +168,12 @@ impl Upstream {
         if self.finish == Finish::No {
             self.finish = Finish::Wanted;
         }
+    }
+
+    /// The session goes on with another backend: this one hears the end of what was sent, and may answer for a while.
+    pub(super) fn leave(&mut self, now: Instant) {
+        self.left_until = Some(now + LAST_ANSWERS);
+        self.finish();
     }
 
     /// Ends the connection; abruptly if the player's end was.

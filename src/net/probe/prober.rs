@@ -1,28 +1,39 @@
 //! Everybody who probes: one task for each backend of each cluster.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::watch::Watch;
-use crate::config::Plan;
+use crate::base::BackendKey;
+use crate::cluster::Backend;
+use crate::config;
 use crate::net::worker::WorkerHandle;
-use crate::net::world::World;
+use crate::net::world::{ClusterView, World};
 use crate::telemetry;
 
-/// Probes every backend of a world.
+/// Probes every backend of the world in force.
 #[derive(Debug)]
 pub struct Prober {
     desk: Arc<Desk>,
-    watches: Vec<Watch>,
+    watches: HashMap<BackendKey, Watched>,
+    tasks: JoinSet<()>,
+}
+
+/// A backend that is probed.
+#[derive(Debug)]
+struct Watched {
+    cluster: watch::Sender<Arc<ClusterView>>,
+    task: AbortHandle,
 }
 
 /// What all probes share.
 #[derive(Debug)]
 pub(super) struct Desk {
-    pub(super) plan: Arc<Plan>,
+    pub(super) gateway: config::Gateway,
     /// Those who hear of lost backends.
     pub(super) workers: Arc<[WorkerHandle]>,
     /// When the process started.
@@ -38,29 +49,51 @@ impl Prober {
     /// A prober for the backends of `world`; `started` is when the process started.
     #[must_use]
     pub fn new(world: &World, workers: Arc<[WorkerHandle]>, started: Instant) -> Self {
-        let plan = Arc::clone(world.plan());
-        let desk = Arc::new(Desk { plan, workers, started, permits: Semaphore::new(PROBES_AT_ONCE) });
-        let members = world.clusters.iter().flat_map(|cluster| {
-            cluster.entry.members().map(move |backend| (Arc::clone(cluster), Arc::clone(backend)))
-        });
-        Self {
-            watches: members.map(|(cluster, backend)| Watch::new(&desk, cluster, backend)).collect(),
-            desk,
-        }
+        let gateway = world.plan().gateway().clone();
+        let desk = Arc::new(Desk { gateway, workers, started, permits: Semaphore::new(PROBES_AT_ONCE) });
+        let mut prober = Self { desk, watches: HashMap::new(), tasks: JoinSet::new() };
+        drop(prober.admit(world));
+        prober
     }
 
-    /// Probes until it is dropped.
-    pub async fn run(self) {
-        let mut tasks = JoinSet::new();
-        for watch in self.watches {
-            tasks.spawn(watch.run());
-        }
-        drop(self.desk);
-        while let Some(ended) = tasks.join_next().await {
-            if ended.is_err() {
+    /// Probes the backends of `world` that are not probed yet, at once; what comes back is heard when each of them
+    /// was probed once.
+    #[must_use]
+    pub fn admit(&mut self, world: &World) -> Vec<oneshot::Receiver<()>> {
+        let new = world.members().filter(|(_, backend)| !self.watches.contains_key(&backend.key()));
+        let new: Vec<_> = new.map(|(cluster, backend)| (Arc::clone(cluster), Arc::clone(backend))).collect();
+        new.into_iter().map(|(cluster, backend)| self.watch(cluster, &backend)).collect()
+    }
+
+    fn watch(&mut self, cluster: Arc<ClusterView>, backend: &Arc<Backend>) -> oneshot::Receiver<()> {
+        let (probed, is_probed) = oneshot::channel();
+        let (cluster, follows) = watch::channel(cluster);
+        let watch = Watch::new(&self.desk, follows, Arc::clone(backend), probed);
+        let task = self.tasks.spawn(watch.run());
+        self.watches.insert(backend.key(), Watched { cluster, task });
+        is_probed
+    }
+
+    /// Goes on with the backends of `world`, as it wants them probed, and with no others.
+    pub fn follow(&mut self, world: &World) {
+        while let Some(ended) = self.tasks.try_join_next() {
+            if ended.is_err_and(|error| error.is_panic()) {
                 telemetry::task_failed("the probes of a backend", None);
             }
         }
+        drop(self.admit(world));
+        let clusters: HashMap<_, _> =
+            world.members().map(|(cluster, backend)| (backend.key(), cluster)).collect();
+        self.watches.retain(|key, watched| match clusters.get(key) {
+            Some(cluster) => {
+                watched.cluster.send_replace(Arc::clone(cluster));
+                true
+            }
+            None => {
+                watched.task.abort();
+                false
+            }
+        });
     }
 }
 
@@ -99,13 +132,13 @@ mod tests {
         let world = world(&address, &mut registry);
         let backend = Arc::clone(world.clusters[0].entry.at(0).expect("one"));
         assert!(!backend.is_up());
-        let prober = tokio::spawn(Prober::new(&world, Arc::new([]), hub::now()).run());
+        let prober = Prober::new(&world, Arc::new([]), hub::now());
         let up = async {
             while !backend.is_up() {
                 tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(Duration::from_secs(20), up).await.expect("up after its first probe");
-        prober.abort();
+        drop(prober);
     }
 }

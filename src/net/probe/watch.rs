@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::SmallRng;
+use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
 use super::attempt::{Answer, Attempt};
@@ -21,7 +22,11 @@ use crate::telemetry;
 #[derive(Debug)]
 pub(super) struct Watch {
     desk: Arc<Desk>,
+    /// Its cluster, as the world in force has it.
     cluster: Arc<ClusterView>,
+    follows: watch::Receiver<Arc<ClusterView>>,
+    /// Who waits for the first probe.
+    probed: Option<oneshot::Sender<()>>,
     backend: Arc<Backend>,
     count: HealthCount,
     dice: SmallRng,
@@ -32,11 +37,19 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(desk: &Arc<Desk>, cluster: Arc<ClusterView>, backend: Arc<Backend>) -> Self {
+    pub(super) fn new(
+        desk: &Arc<Desk>,
+        follows: watch::Receiver<Arc<ClusterView>>,
+        backend: Arc<Backend>,
+        probed: oneshot::Sender<()>,
+    ) -> Self {
+        let cluster = Arc::clone(&follows.borrow());
         Self {
             desk: Arc::clone(desk),
             count: HealthCount::new(backend.is_up()),
             cluster,
+            follows,
+            probed: Some(probed),
             backend,
             dice: rand::make_rng(),
             reason: String::new(),
@@ -48,8 +61,10 @@ impl Watch {
     pub(super) async fn run(mut self) {
         sleep(self.first_delay()).await;
         loop {
+            self.cluster = Arc::clone(&self.follows.borrow_and_update());
             let result = self.probe().await;
             self.judge(result).await;
+            drop(self.probed.take());
             let wait = self.count.next_interval(self.cluster.plan.health().rules(), &mut self.dice);
             sleep(wait).await;
         }
@@ -69,14 +84,18 @@ impl Watch {
         let attempt = Attempt {
             cluster: &self.cluster,
             backend: &self.backend,
-            gateway: self.desk.plan.gateway(),
+            gateway: &self.desk.gateway,
             started: self.desk.started,
             nonce: self.dice.random(),
             drawn: self.dice.random_range(0.0..1.0),
             progress: Progress::default(),
         };
         let _permit = self.desk.permits.acquire().await;
-        attempt.run().await
+        let began = hub::now();
+        let result = attempt.run().await;
+        let took = hub::now().saturating_duration_since(began);
+        self.backend.events().probed(result.is_ok(), took);
+        result
     }
 
     async fn judge(&mut self, result: Result<Answer, Failure>) {
@@ -88,6 +107,9 @@ impl Watch {
                 if failure.is_ours() {
                     let reason = self.reason.clone();
                     return self.tell("not probed: the machine gives no more sockets", &reason);
+                }
+                if !self.backend.is_up() {
+                    self.backend.events().set_reason(&self.reason);
                 }
                 return self.record(false).await;
             }
@@ -110,6 +132,7 @@ impl Watch {
         let (cluster, now) = (&self.cluster.entry, self.now());
         let was_in_panic = cluster.is_in_panic(now);
         self.backend.set_up(up, now);
+        self.backend.events().set_reason(&self.reason);
         telemetry::backend_health(cluster.name(), self.backend.address(), up, &self.reason);
         if cluster.is_in_panic(now) != was_in_panic {
             telemetry::cluster_panic(cluster.name(), !was_in_panic);

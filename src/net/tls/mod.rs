@@ -1,13 +1,14 @@
-//! TLS at both sides: certificates of listeners, authorities and identity towards backends, and the player's
+//! TLS at both sides: certificates and tickets of listeners, authorities and identity towards backends, and the player's
 //! session over rustls without buffers of its own.
 
 mod backend;
 mod pem;
 mod server;
 mod session;
+mod tickets;
 
 pub(super) use backend::BackendConnector;
 pub use pem::TlsFault;
 pub(super) use server::ServerTls;
-pub use server::Tickets;
 pub(super) use session::{TlsError, TlsSession, encrypted_size};
+pub use tickets::{TicketKeys, Tickets};

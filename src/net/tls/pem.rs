@@ -22,6 +22,8 @@ pub(super) struct Identity {
     pub(super) key: Arc<CertifiedKey>,
     /// DNS names in lower case; `*.` in front stands for one label.
     pub(super) names: Vec<String>,
+    /// When it expires, in seconds since 1970.
+    pub(super) expires: i64,
 }
 
 /// Reads a pair and checks that it parses, is valid at `now` and belongs together.
@@ -36,11 +38,12 @@ pub(super) fn identity(
         (Ok(chain), Ok(key)) => (chain, key),
         (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
     };
-    let names = chain.first().map_or_else(|| Ok(Vec::new()), |leaf| inspect(leaf, pair.certificate(), now));
+    let leaf = chain.first().ok_or_else(|| no_certificate(pair.certificate(), "it has none"));
+    let leaf = leaf.and_then(|leaf| inspect(leaf, pair.certificate(), now));
     let key = CertifiedKey::from_der(chain, key, provider).map_err(|error| mismatch(pair, &error));
-    match (names, key) {
-        (Ok(names), Ok(key)) => Ok(Identity { key: Arc::new(key), names }),
-        (names, key) => Err(names.err().into_iter().chain(key.err()).collect()),
+    match (leaf, key) {
+        (Ok((names, expires)), Ok(key)) => Ok(Identity { key: Arc::new(key), names, expires }),
+        (leaf, key) => Err(leaf.err().into_iter().chain(key.err()).collect()),
     }
 }
 
@@ -89,12 +92,12 @@ fn mismatch(pair: &CertificatePair, error: &rustls::Error) -> Problem {
         .write("the key that this certificate was made for")
 }
 
-/// Checks the time of a certificate and takes its names.
+/// Checks the time of a certificate; its names, and when it expires.
 fn inspect(
     leaf: &CertificateDer<'_>,
     path: &Located<PathBuf>,
     now: SystemTime,
-) -> Result<Vec<String>, Problem> {
+) -> Result<(Vec<String>, i64), Problem> {
     let (_, certificate) =
         X509Certificate::from_der(leaf).map_err(|error| no_certificate(path, &error.to_string()))?;
     let seconds =
@@ -115,9 +118,8 @@ fn inspect(
     }
     let names = certificate.subject_alternative_name().ok().flatten();
     let names = names.into_iter().flat_map(|extension| extension.value.general_names.iter());
-    Ok(names
-        .filter_map(
-            |name| if let GeneralName::DNSName(dns) = name { Some(dns.to_ascii_lowercase()) } else { None },
-        )
-        .collect())
+    let dns = |name: &GeneralName<'_>| {
+        if let GeneralName::DNSName(dns) = name { Some(dns.to_ascii_lowercase()) } else { None }
+    };
+    Ok((names.filter_map(dns).collect(), validity.not_after.timestamp()))
 }

@@ -1,42 +1,24 @@
-//! TLS of a listener: which certificate a player gets, and tickets that live as long as the process.
+//! TLS of a listener: which certificate a player gets.
 
-use std::collections::HashMap;
-use std::fmt;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::TlsFault;
 use super::pem::{Identity, identity};
+use super::tickets::Tickets;
 use crate::config::CertificatePair;
-
-/// The keys of TLS session tickets. Made once per process and handed to every configuration after it, so that
-/// a reload forgets no ticket. Keys rotate every six hours and are good for twelve (rustls' ticketer).
-#[derive(Clone)]
-pub struct Tickets(Arc<dyn ProducesTickets>);
 
 /// The TLS side of one listener.
 #[derive(Clone, Debug)]
-pub(in crate::net) struct ServerTls(Arc<ServerConfig>);
-
-impl Tickets {
-    /// Fresh keys.
-    ///
-    /// # Errors
-    /// When the operating system gives no randomness.
-    pub fn new() -> Result<Self, rustls::Error> {
-        aws_lc_rs::Ticketer::new().map(Self)
-    }
-}
-
-impl fmt::Debug for Tickets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tickets")
-    }
+pub(in crate::net) struct ServerTls {
+    config: Arc<ServerConfig>,
+    expiries: Vec<(String, i64)>,
 }
 
 impl ServerTls {
@@ -49,9 +31,13 @@ impl ServerTls {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut identities = Vec::new();
         let mut faults = TlsFault::new();
+        let mut expiries = BTreeMap::new();
         for pair in pairs {
             match identity(pair, &provider, now) {
-                Ok(identity) => identities.push(identity),
+                Ok(identity) => {
+                    expiries.insert(pair.certificate().get().display().to_string(), identity.expires);
+                    identities.push(identity);
+                }
                 Err(fault) => faults.extend(fault),
             }
         }
@@ -64,13 +50,18 @@ impl ServerTls {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(ByName::new(identities)));
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.ticketer = Arc::clone(&tickets.0);
-        Ok(Self(Arc::new(config)))
+        config.ticketer = tickets.producer();
+        Ok(Self { config: Arc::new(config), expiries: expiries.into_iter().collect() })
     }
 
     /// What a new session is made with.
     pub(in crate::net) fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.config)
+    }
+
+    /// The files of its certificates, and when each expires, in seconds since 1970.
+    pub(in crate::net) fn expiries(&self) -> &[(String, i64)] {
+        &self.expiries
     }
 }
 

@@ -41,6 +41,16 @@ impl Counts {
         self.failures.restart(life);
     }
 
+    /// Failures in a row.
+    pub(super) fn row(&self) -> u32 {
+        u32::try_from(self.row.load(Ordering::Relaxed) & ROW).unwrap_or(u32::MAX)
+    }
+
+    /// Goes on from so many failures in a row, in a breaker's first life.
+    pub(super) fn set_row(&self, row: u32) {
+        self.row.store(Life::default().get() << ROW_BITS | u64::from(row), Ordering::Relaxed);
+    }
+
     fn one_more_in_a_row(&self, life: Life) -> u64 {
         let more = |row: u64| (row >> ROW_BITS == life.get() && row & ROW < ROW).then(|| row + 1);
         let before = self.row.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);

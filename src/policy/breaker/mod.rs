@@ -8,6 +8,7 @@
 //! compare-and-swap for a success. Time is read in whole milliseconds.
 
 mod counts;
+mod memory;
 mod rules;
 mod standing;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use rand::{Rng, RngExt};
 use crate::base::millis;
 
 use counts::Counts;
+pub use memory::BreakerMemory;
 pub use rules::BreakerRules;
 pub use standing::Life;
 use standing::{Phase, Standing};

@@ -45,6 +45,9 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    /// Where the failed trials saturate.
+    pub(super) const MOST_TRIALS: u32 = MOST_TRIALS;
+
     /// Open from `now` on, for what `lasts` says of the failed trials: after a trial or during a ramp they go on,
     /// else they start at none.
     pub(super) fn opened(self, now: u64, lasts: impl FnOnce(u32) -> u64) -> Self {

@@ -20,15 +20,41 @@ use super::within;
 /// What reached a backend on its links; probes are counted by themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    Hello { worker: u16, cluster: String },
-    Open { session: SessionId, address: SocketAddr, listener: String, transport: u8 },
-    Frame { session: SessionId, bytes: Vec<u8> },
-    Close { session: SessionId, reason: u16 },
-    Undelivered { session: SessionId, reason: u16 },
-    Error { text: String },
+    Hello {
+        worker: u16,
+        cluster: String,
+    },
+    Open {
+        session: SessionId,
+        address: SocketAddr,
+        listener: String,
+        transport: u8,
+    },
+    /// What the gate knew of the session's player when it came.
+    Known {
+        account: Option<String>,
+        group: Option<String>,
+    },
+    Frame {
+        session: SessionId,
+        bytes: Vec<u8>,
+    },
+    Close {
+        session: SessionId,
+        reason: u16,
+    },
+    Undelivered {
+        session: SessionId,
+        reason: u16,
+    },
+    Error {
+        text: String,
+    },
     GoAway,
     Ping,
-    Pong { payload: Vec<u8> },
+    Pong {
+        payload: Vec<u8>,
+    },
     Lost,
 }
 
@@ -313,6 +339,10 @@ impl Shared {
                     address: open.client_address,
                     listener: open.listener.to_owned(),
                     transport: open.transport as u8,
+                });
+                self.note(Event::Known {
+                    account: open.account.map(str::to_owned),
+                    group: open.group.map(str::to_owned),
                 });
             }
             Message::Frame { payload } => {

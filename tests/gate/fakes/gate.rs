@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use realmgate::admin::Refused;
 use realmgate::app;
-use realmgate::config::{self, Source};
+use realmgate::config::{self, Override, Source};
 use realmgate::telemetry::Meters;
 use rustls::RootCertStore;
 
@@ -58,10 +59,37 @@ impl Gate {
 
     /// A player that speaks TLS to the host `game.test`.
     pub(crate) async fn tls_player(&self) -> Player {
-        let config = Arc::clone(self.client.as_ref().expect("a gate with certificates"));
+        self.tls_player_of(Arc::clone(self.client.as_ref().expect("a gate with certificates"))).await
+    }
+
+    /// One with a memory of tickets of its own.
+    pub(crate) async fn tls_player_of(&self, config: Arc<rustls::ClientConfig>) -> Player {
         let player =
             within("a TLS handshake", Player::connect_tls(self.address(), "game.test", config)).await;
         player.expect("a TLS handshake")
+    }
+
+    /// Reloads it with another configuration, which must be good.
+    pub(crate) async fn reload(&mut self, builder: GateBuilder) {
+        if let Err(text) = self.try_reload(builder).await {
+            panic!("{text}");
+        }
+    }
+
+    /// Reloads it; what it says if it refuses.
+    pub(crate) async fn try_reload(&mut self, builder: GateBuilder) -> Result<(), String> {
+        let reloaded = within("a reload", self.inner.reload(builder.plan(), "test")).await;
+        reloaded.map(drop).map_err(|report| report.render(false))
+    }
+
+    /// Lays a runtime change over the configuration.
+    pub(crate) async fn change(&mut self, change: Override) {
+        self.try_change(change).await.unwrap_or_else(|refused| panic!("{}", refused.error));
+    }
+
+    /// The same; why it is refused if it is.
+    pub(crate) async fn try_change(&mut self, change: Override) -> Result<(), Refused> {
+        within("a change", self.inner.change(change, "test")).await.map(drop)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -152,6 +180,13 @@ impl GateBuilder {
         )
     }
 
+    fn plan(&self) -> config::Plan {
+        match config::parse(vec![Source { path: "test.toml".into(), text: self.text() }]) {
+            Ok(plan) => plan,
+            Err(report) => panic!("{}", report.render(false)),
+        }
+    }
+
     pub(crate) async fn start(self) -> Gate {
         self.start_with(None).await
     }
@@ -165,12 +200,7 @@ impl GateBuilder {
     }
 
     pub(crate) async fn start_with(self, client: Option<Arc<rustls::ClientConfig>>) -> Gate {
-        let text = self.text();
-        let plan = match config::parse(vec![Source { path: "test.toml".into(), text }]) {
-            Ok(plan) => plan,
-            Err(report) => panic!("{}", report.render(false)),
-        };
-        let inner = within("the gate to start", app::Gate::start(plan)).await;
+        let inner = within("the gate to start", app::Gate::start(self.plan())).await;
         Gate { inner: inner.unwrap_or_else(|error| panic!("{error}")), client }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub(crate) use backend::{Backend, Event, Manner};
 pub(crate) use dedicated::Dedicated;
-pub(crate) use gate::{Certificates, Gate};
+pub(crate) use gate::{Certificates, Gate, GateBuilder};
 pub(crate) use player::{Frame, Player};
 
 /// The bound of every wait: long enough for a busy machine, and no measure of speed.

@@ -18,6 +18,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 pub(crate) struct Player {
     stream: Box<dyn Stream>,
     pub(crate) address: SocketAddr,
+    /// Of TLS: the gate's certificate, and whether the session was resumed.
+    tls: Option<(Vec<u8>, bool)>,
 }
 
 /// What a player reads.
@@ -32,7 +34,7 @@ impl Player {
         let stream = TcpStream::connect(gate).await.expect("the gate listens");
         stream.set_nodelay(true).expect("a socket");
         let address = stream.local_addr().expect("connected");
-        Self { stream: Box::new(stream), address }
+        Self { stream: Box::new(stream), address, tls: None }
     }
 
     /// Connects with TLS; `name` is what the certificate must be for.
@@ -46,7 +48,20 @@ impl Player {
         let address = stream.local_addr()?;
         let name = ServerName::try_from(name.to_owned()).expect("a server name");
         let stream = TlsConnector::from(config).connect(name, stream).await?;
-        Ok(Self { stream: Box::new(stream), address })
+        let (_, session) = stream.get_ref();
+        let certificate =
+            session.peer_certificates().and_then(|chain| chain.first()).map(|first| first.to_vec());
+        let resumed = session.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+        let tls = Some((certificate.unwrap_or_default(), resumed));
+        Ok(Self { stream: Box::new(stream), address, tls })
+    }
+
+    pub(crate) fn certificate(&self) -> Vec<u8> {
+        self.tls.as_ref().expect("a TLS player").0.clone()
+    }
+
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.tls.as_ref().expect("a TLS player").1
     }
 
     pub(crate) async fn send(&mut self, id: u16, body: &[u8]) {

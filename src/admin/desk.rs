@@ -1,0 +1,59 @@
+//! What the API looks at.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, watch};
+
+use super::order::Order;
+use crate::base::Phase;
+use crate::config::Overrides;
+use crate::net::{self, WorkerHandle, World};
+use crate::telemetry::Meters;
+
+/// Everything the API reads, and where its orders go.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    /// The world in force.
+    pub world: Arc<ArcSwap<World>>,
+    /// What was counted.
+    pub meters: Arc<Meters>,
+    /// Where the sessions live.
+    pub workers: Arc<[WorkerHandle]>,
+    /// The runtime changes in force.
+    pub overrides: Arc<ArcSwap<Overrides>>,
+    /// Where each listener really listens, by name.
+    pub addresses: Arc<ArcSwap<Vec<(String, SocketAddr)>>>,
+    /// How far the process is.
+    pub phase: watch::Receiver<Phase>,
+    /// When the registry's time began: at the start of the first process of a line of upgrades.
+    pub started: Instant,
+    /// When this process started.
+    pub up_since: Instant,
+    /// Who carries orders out, one after the other.
+    pub orders: mpsc::Sender<Order>,
+}
+
+impl Desk {
+    pub(super) fn address(&self, listener: &str) -> Option<SocketAddr> {
+        let addresses = self.addresses.load();
+        addresses.iter().find(|(name, _)| name == listener).map(|(_, address)| *address)
+    }
+
+    pub(super) fn uptime(&self) -> Duration {
+        net::now().saturating_duration_since(self.up_since)
+    }
+
+    /// The registry's time.
+    pub(super) fn now(&self) -> Duration {
+        net::now().saturating_duration_since(self.started)
+    }
+
+    /// The same moment for people.
+    #[expect(clippy::disallowed_methods, reason = "bans and maintenance are told in the time of people")]
+    pub(super) fn clock() -> SystemTime {
+        SystemTime::now()
+    }
+}

@@ -1,0 +1,204 @@
+//! The plan in force as JSON: everything that decides, and no secret. Of keys and tokens only the paths are told.
+
+use serde_json::{Value, json};
+
+use crate::base::format_duration;
+use crate::config::{
+    Backend, CanaryKey, CanaryRule, CertificatePair, Cluster, LinkKind, Listener, NamedLayout, Plan, Probe,
+    ProxyHeader, Route, UnknownId,
+};
+
+/// `GET /v1/config`.
+pub(super) fn view(plan: &Plan) -> Value {
+    let drain = plan.drain();
+    json!({
+        "gateway": {
+            "id": plan.gateway().id().get(),
+            "zone": plan.gateway().zone(),
+            "workers": plan.gateway().workers(),
+            "state_dir": plan.gateway().state_dir().display().to_string(),
+        },
+        "admin": plan.admin().map(|admin| json!({
+            "listen": admin.listen().get().to_string(),
+            "token_file": admin.token_file().map(|file| file.get().display().to_string()),
+        })),
+        "drain": {
+            "lame_duck": format_duration(drain.lame_duck()),
+            "spread": format_duration(drain.spread()),
+            "deadline": format_duration(drain.deadline()),
+        },
+        "frames": plan.frames().iter().map(frame).collect::<Vec<_>>(),
+        "listeners": plan.listeners().iter().map(listener).collect::<Vec<_>>(),
+        "clusters": plan.clusters().iter().map(|one| cluster(plan, one)).collect::<Vec<_>>(),
+        "routes": plan.routes().iter().map(|one| route(plan, one)).collect::<Vec<_>>(),
+        "release": release(plan),
+    })
+}
+
+fn frame(frame: &NamedLayout) -> Value {
+    let layout = frame.layout();
+    json!({
+        "name": frame.name(),
+        "max_length": layout.max_length,
+        "has_ids": layout.id.is_some(),
+        "heartbeat": layout.heartbeat.is_some(),
+        "notice": layout.notice.map(|id| id.0),
+    })
+}
+
+fn pair(pair: &CertificatePair) -> Value {
+    json!({
+        "certificate": pair.certificate().get().display().to_string(),
+        "key": pair.key().get().display().to_string(),
+    })
+}
+
+fn listener(listener: &Listener) -> Value {
+    let limits = listener.limits();
+    let unknown_id = match listener.unknown_id() {
+        UnknownId::Notice => "notice",
+        UnknownId::Drop => "drop",
+        UnknownId::Close => "close",
+    };
+    json!({
+        "name": listener.name(),
+        "listen": listener.listen().get().to_string(),
+        "frame": listener.frame(),
+        "unknown_id": unknown_id,
+        "tls": listener.tls().iter().map(pair).collect::<Vec<_>>(),
+        "limits": {
+            "connections": limits.connections(),
+            "handshake_timeout": format_duration(limits.handshake_timeout()),
+            "frame_timeout": format_duration(limits.frame_timeout()),
+            "idle_timeout": format_duration(limits.idle_timeout()),
+            "write_timeout": format_duration(limits.write_timeout()),
+            "send_buffer": limits.send_buffer(),
+        },
+    })
+}
+
+fn cluster(plan: &Plan, cluster: &Cluster) -> Value {
+    let (frame, proxy) = match cluster.link() {
+        LinkKind::Shared => (None, None),
+        LinkKind::Dedicated { frame, proxy, .. } => (Some(frame), Some(header(*proxy))),
+    };
+    let tls = cluster
+        .tls()
+        .map(|tls| json!({ "ca": tls.ca().get().display().to_string(), "client": tls.client().map(pair) }));
+    json!({
+        "name": cluster.name(),
+        "link": cluster.link().as_str(),
+        "frame": frame,
+        "proxy_protocol": proxy,
+        "balance": cluster.balance().as_str(),
+        "hash_on": cluster.balance_key().map(|key| key.to_string()),
+        "sticky": cluster.sticky(),
+        "on_loss": cluster.on_loss().as_str(),
+        "slow_start": format_duration(cluster.slow_start()),
+        "panic_threshold": cluster.panic_threshold(),
+        "connect_timeout": format_duration(cluster.connect_timeout()),
+        "send_buffer": cluster.send_buffer(),
+        "tls": tls,
+        "active": group(plan, cluster.active()),
+        "health": health(cluster),
+        "outlier": {
+            "consecutive": cluster.outlier().consecutive,
+            "eject": format_duration(cluster.outlier().eject),
+            "max_eject": format_duration(cluster.outlier().max_eject),
+            "max_percent": cluster.outlier().max_percent,
+        },
+        "backends": cluster.backends().iter().map(|one| backend(plan, one)).collect::<Vec<_>>(),
+    })
+}
+
+const fn header(proxy: ProxyHeader) -> &'static str {
+    match proxy {
+        ProxyHeader::Off => "off",
+        ProxyHeader::V1 => "v1",
+        ProxyHeader::V2 => "v2",
+    }
+}
+
+/// A query and the bytes of a probe may hold what lets it in, so they are not told.
+fn health(cluster: &Cluster) -> Value {
+    let (probe, rules) = (cluster.health().probe(), cluster.health().rules());
+    let path = match probe {
+        Probe::Http { path } => path.split('?').next(),
+        Probe::Link | Probe::Tcp | Probe::Frame { .. } => None,
+    };
+    json!({
+        "probe": probe.as_str(),
+        "path": path,
+        "interval": format_duration(rules.interval),
+        "timeout": format_duration(rules.timeout),
+        "fall": rules.fall,
+        "rise": rules.rise,
+    })
+}
+
+fn backend(plan: &Plan, backend: &Backend) -> Value {
+    json!({
+        "address": backend.address().get(),
+        "weight": backend.weight(),
+        "zone": backend.zone(),
+        "group": group(plan, backend.group()),
+        "max_sessions": backend.max_sessions(),
+        "admin": backend.admin().as_str(),
+    })
+}
+
+fn route(plan: &Plan, route: &Route) -> Value {
+    let cluster = plan.clusters().get(route.cluster());
+    let breaker = route.breaker();
+    json!({
+        "name": route.name(),
+        "ids": route.ids(),
+        "catch_all": route.catch_all(),
+        "cluster": cluster.map(Cluster::name),
+        "class": route.class().as_str(),
+        "maintenance": route.maintenance().map(super::views::maintenance),
+        "breaker": {
+            "consecutive": breaker.consecutive,
+            "failure_rate": breaker.failure_rate,
+            "min_frames": breaker.min_frames,
+            "window": format_duration(breaker.window),
+            "open": format_duration(breaker.open),
+            "max_open": format_duration(breaker.max_open),
+            "max_in_flight": breaker.max_in_flight,
+            "reply": route.reply().map(|reply| json!({
+                "id": reply.id().0,
+                "within": format_duration(reply.within()),
+            })),
+        },
+    })
+}
+
+fn release(plan: &Plan) -> Value {
+    let release = plan.release();
+    let canary = release.canary().iter().map(|rule| {
+        let who = match rule.who() {
+            CanaryRule::Share { of_ten_thousand, by } => {
+                let by = match by {
+                    CanaryKey::Account => "account",
+                    CanaryKey::ClientIp => "client_ip",
+                };
+                json!({ "percent": f64::from(*of_ten_thousand) / 100.0, "by": by })
+            }
+            CanaryRule::Accounts(file) => json!({ "accounts": file.get().display().to_string() }),
+            CanaryRule::Version(rule) => json!({ "version": rule.as_str() }),
+            CanaryRule::Zone(zone) => json!({ "zone": zone }),
+        };
+        json!({ "group": group(plan, Some(rule.group())), "who": who })
+    });
+    json!({
+        "groups": plan.groups(),
+        "active": group(plan, release.active()),
+        "move": release.moving().as_str(),
+        "spread": format_duration(release.spread()),
+        "canary": canary.collect::<Vec<_>>(),
+    })
+}
+
+fn group(plan: &Plan, group: Option<crate::config::GroupIndex>) -> Option<&str> {
+    plan.groups().get(group?.get()).map(String::as_str)
+}

@@ -1,0 +1,309 @@
+//! Runtime changes on disk: written whole, synced, and put in the place of the old file by one rename, before anybody
+//! hears that they are in force.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::config::{
+    AdminState, Banned, Maintenance, Moving, Override, Overrides, format_moment, parse_moment,
+};
+
+/// The file of the runtime changes.
+#[derive(Clone, Debug)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+/// Why the file could not be read or written.
+#[derive(Debug)]
+pub enum StoreError {
+    /// The operating system says no.
+    Io(PathBuf, io::Error),
+    /// It is there and not what this program writes.
+    Damaged(PathBuf, String),
+}
+
+const FILE: &str = "overrides.json";
+const VERSION: u64 = 1;
+
+impl Store {
+    /// The file in a gateway's `state_dir`.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// What is in the file, without the bans that are over at `clock`; nothing if there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is damaged: then nobody can know what was changed, and an operator has to look.
+    pub fn read(&self, clock: SystemTime) -> Result<Overrides, StoreError> {
+        let path = self.folder.join(FILE);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Overrides::default()),
+            Err(error) => return Err(StoreError::Io(path, error)),
+        };
+        let overrides = parse(&text).map_err(|what| StoreError::Damaged(path, what))?;
+        Ok(overrides.without_expired(clock))
+    }
+
+    /// Keeps them; when this returns they are on disk.
+    ///
+    /// # Errors
+    /// When the operating system says no; what was kept before still is.
+    pub fn write(&self, overrides: &Overrides) -> Result<(), StoreError> {
+        self.try_write(overrides).map_err(|error| StoreError::Io(self.folder.clone(), error))
+    }
+
+    fn try_write(&self, overrides: &Overrides) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let next = self.folder.join(format!("{FILE}.new"));
+        let entries: Vec<_> = overrides.entries().iter().map(to_json).collect();
+        let text = json!({ "version": VERSION, "overrides": entries });
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
+        file.write_all(format!("{text:#}\n").as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&next, self.folder.join(FILE))?;
+        File::open(&self.folder)?.sync_all() // the rename itself
+    }
+}
+
+/// A runtime change as the API shows it and the file keeps it.
+pub(super) fn to_json(entry: &Override) -> Value {
+    match entry {
+        Override::State { cluster, address, state } => {
+            json!({ "kind": "state", "cluster": cluster, "address": address, "state": state.as_str() })
+        }
+        Override::Weight { cluster, address, weight } => {
+            json!({ "kind": "weight", "cluster": cluster, "address": address, "weight": weight })
+        }
+        Override::Maintenance { route, closed } => json!({
+            "kind": "maintenance",
+            "route": route,
+            "on": closed.is_some(),
+            "message": closed.as_ref().map(|words| &words.message),
+            "retry_after_ms": closed.as_ref().and_then(|words| words.retry_after).map(crate::base::millis),
+            "until": closed.as_ref().and_then(|words| words.until).map(format_moment),
+        }),
+        Override::Release { active, moving } => {
+            json!({ "kind": "release", "active": active, "move": moving.map(Moving::as_str) })
+        }
+        Override::Ban { who: Banned::Address(address), until } => {
+            json!({ "kind": "ban", "address": address.to_string(), "until": format_moment(*until) })
+        }
+        Override::Ban { who: Banned::Account(account), until } => {
+            json!({ "kind": "ban", "account": account, "until": format_moment(*until) })
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Overrides, String> {
+    let file: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    match file.get("version").and_then(Value::as_u64) {
+        Some(VERSION) => {}
+        Some(other) => return Err(format!("it is of version {other}, and this program reads {VERSION}")),
+        None => return Err("it has no version".to_owned()),
+    }
+    let entries = file.get("overrides").and_then(Value::as_array).ok_or("it has no list of overrides")?;
+    let mut overrides = Overrides::default();
+    for entry in entries {
+        let read = from_json(entry).ok_or_else(|| format!("this is no runtime change: {entry}"))?;
+        overrides = overrides.with(read);
+    }
+    Ok(overrides)
+}
+
+fn from_json(entry: &Value) -> Option<Override> {
+    let text = |key: &str| entry.get(key).and_then(Value::as_str);
+    let owned = |key: &str| text(key).map(str::to_owned);
+    Some(match text("kind")? {
+        "state" => Override::State {
+            cluster: owned("cluster")?,
+            address: owned("address")?,
+            state: admin_state(text("state")?)?,
+        },
+        "weight" => Override::Weight {
+            cluster: owned("cluster")?,
+            address: owned("address")?,
+            weight: u32::try_from(entry.get("weight")?.as_u64()?).ok()?,
+        },
+        "maintenance" if entry.get("on")?.as_bool()? => {
+            let until = match text("until") {
+                Some(until) => Some(parse_moment(until)?),
+                None => None,
+            };
+            let retry_after = entry.get("retry_after_ms").and_then(Value::as_u64).map(Duration::from_millis);
+            let closed = Some(Maintenance { message: owned("message")?, retry_after, until });
+            Override::Maintenance { route: owned("route")?, closed }
+        }
+        "maintenance" => Override::Maintenance { route: owned("route")?, closed: None },
+        "release" => Override::Release {
+            active: owned("active")?,
+            moving: match text("move") {
+                Some(word) => Some(moving(word)?),
+                None => None,
+            },
+        },
+        "ban" => {
+            let address = |text: &str| text.parse::<IpAddr>().ok().map(Banned::Address);
+            let who = match text("address") {
+                Some(text) => address(text)?,
+                None => Banned::Account(owned("account")?),
+            };
+            Override::Ban { who, until: parse_moment(text("until")?)? }
+        }
+        _ => return None,
+    })
+}
+
+/// The state of a word.
+pub(super) fn admin_state(word: &str) -> Option<AdminState> {
+    [AdminState::Ready, AdminState::Drain, AdminState::Disable]
+        .into_iter()
+        .find(|state| state.as_str() == word)
+}
+
+/// The way to move of a word.
+pub(super) fn moving(word: &str) -> Option<Moving> {
+    [Moving::Natural, Moving::Forced].into_iter().find(|moving| moving.as_str() == word)
+}
+
+impl std::fmt::Display for StoreError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Damaged(path, what) => write!(f, "{} is damaged: {what}", path.display()),
+        }
+    }
+}
+
+impl StoreError {
+    /// What the operator can do.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Io(..) => {
+                "give the gateway's user a folder it may write to, or name another one: [gateway] state_dir"
+            }
+            Self::Damaged(..) => {
+                "look what was changed at run time, move the file away, start, and change it again with realmgate ctl"
+            }
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("realmgate-store-{}-{name}", std::process::id()));
+            drop(fs::remove_dir_all(&folder));
+            Self(folder)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            drop(fs::remove_dir_all(&self.0));
+        }
+    }
+
+    fn all() -> Overrides {
+        let (cluster, address) = (|| "battle".to_owned(), || "10.0.0.1:7100".to_owned());
+        let until = UNIX_EPOCH + Duration::from_secs(2_000_000_000);
+        let closed = Maintenance {
+            message: "closed \"until\" ten\n".to_owned(),
+            retry_after: Some(Duration::from_secs(1200)),
+            until: Some(until),
+        };
+        [
+            Override::State { cluster: cluster(), address: address(), state: AdminState::Drain },
+            Override::Weight { cluster: cluster(), address: address(), weight: 50 },
+            Override::Maintenance { route: "rank".to_owned(), closed: Some(closed) },
+            Override::Maintenance { route: "chat".to_owned(), closed: None },
+            Override::Release { active: "b".to_owned(), moving: Some(Moving::Forced) },
+            Override::Ban { who: Banned::Address("192.0.2.1".parse().expect("an address")), until },
+            Override::Ban { who: Banned::Account("ann".to_owned()), until },
+        ]
+        .into_iter()
+        .fold(Overrides::default(), |overrides, entry| overrides.with(entry))
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_and_readable_by_nobody_else() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = Folder::new("whole");
+        let store = Store::new(&folder.0);
+        assert_eq!(store.read(UNIX_EPOCH).expect("no file is none"), Overrides::default());
+        store.write(&all()).expect("written");
+        assert_eq!(store.read(UNIX_EPOCH).expect("read"), all());
+        let mode = fs::metadata(folder.0.join(FILE)).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        store.write(&Overrides::default()).expect("written");
+        assert_eq!(store.read(UNIX_EPOCH).expect("read"), Overrides::default());
+    }
+
+    #[test]
+    fn a_write_that_was_cut_short_leaves_what_was_there() {
+        let folder = Folder::new("torn");
+        let store = Store::new(&folder.0);
+        store.write(&all()).expect("written");
+        fs::write(folder.0.join("overrides.json.new"), "{\"version\": 1, \"over").expect("half a file");
+        assert_eq!(store.read(UNIX_EPOCH).expect("read"), all());
+        store.write(&all()).expect("written over it");
+    }
+
+    #[test]
+    fn bans_that_are_over_are_not_read_again() {
+        let folder = Folder::new("over");
+        let store = Store::new(&folder.0);
+        store.write(&all()).expect("written");
+        let until = UNIX_EPOCH + Duration::from_secs(2_000_000_000);
+        let read = |clock| store.read(clock).expect("read").bans().count();
+        assert_eq!((read(until - Duration::from_secs(1)), read(until)), (2, 0));
+        assert_eq!(store.read(until).expect("read").entries().len(), 5);
+    }
+
+    #[test]
+    fn a_damaged_file_is_never_taken_for_none() {
+        let folder = Folder::new("damaged");
+        let store = Store::new(&folder.0);
+        fs::create_dir_all(&folder.0).expect("a folder");
+        for text in [
+            "",
+            "{",
+            "{}",
+            "{\"version\": 2, \"overrides\": []}",
+            "{\"version\": 1}",
+            "{\"version\": 1, \"overrides\": [{\"kind\": \"state\"}]}",
+            "{\"version\": 1, \"overrides\": [{\"kind\": \"other\"}]}",
+        ] {
+            fs::write(folder.0.join(FILE), text).expect("a file");
+            assert!(matches!(store.read(UNIX_EPOCH), Err(StoreError::Damaged(..))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_to_is_told() {
+        let folder = Folder::new("file");
+        fs::write(&folder.0, "no folder").expect("a file");
+        let error = Store::new(&folder.0).write(&all()).expect_err("no folder");
+        assert!(error.hint().contains("state_dir"), "{error}");
+        fs::remove_file(&folder.0).expect("a file");
+    }
+}

@@ -1,0 +1,164 @@
+//! Changing the world of a running gateway: build on the side, say what will be different, make ready, swap once.
+
+use std::sync::Arc;
+
+use super::gate::{Gate, now, wall_clock};
+use crate::admin::{Refused, Reloaded, Why};
+use crate::config::{self, Banned, Override, Overrides, Plan, Report, Unfit, Unmatched};
+use crate::net::{Bound, Command, Ground, Opened, Target, Transition, World};
+use crate::telemetry::{self, ReloadResult};
+
+/// A plan and the runtime changes on top of it, with what its files contain.
+#[derive(Debug)]
+struct Proposal {
+    file: Plan,
+    overrides: Overrides,
+    opened: Opened,
+}
+
+impl Gate {
+    /// Reads the configuration again from where it came and makes it the one in force.
+    ///
+    /// # Errors
+    /// Every mistake in it; nothing has changed then.
+    pub async fn reload_file(&mut self, who: &str) -> Result<Reloaded, Refused> {
+        let result = match config::load(self.file.origin()) {
+            Ok(plan) => self.reload(plan, who).await,
+            Err(report) => Err(Box::new(report)),
+        };
+        self.meters.reloads.reloaded(match &result {
+            Ok(reloaded) if reloaded.changes.is_empty() => ReloadResult::Unchanged,
+            Ok(_) => ReloadResult::Applied,
+            Err(_) => ReloadResult::Rejected,
+        });
+        result.map_err(|report| {
+            let error = report.render(false);
+            telemetry::change_refused(who, &error);
+            let hint =
+                "correct the file and reload again; `realmgate check` shows the same mistakes".to_owned();
+            Refused { why: Why::Invalid, error, hint }
+        })
+    }
+
+    /// Makes another plan the one in force. Only what is different is touched.
+    ///
+    /// # Errors
+    /// Certificates that cannot be used and addresses that cannot be listened at; nothing has changed then.
+    pub async fn reload(&mut self, file: Plan, who: &str) -> Result<Reloaded, Box<Report>> {
+        let refuse = |problems| Box::new(file.report(problems));
+        let overrides = (**self.overrides.load()).clone();
+        let opened = Opened::read(&file.with(&overrides), &self.tickets, wall_clock()).map_err(refuse)?;
+        self.enter(Proposal { file, overrides, opened }, who).await
+    }
+
+    /// Lays a runtime change over the file.
+    ///
+    /// # Errors
+    /// When it names what the file does not have, or cannot be kept; nothing has changed then.
+    pub async fn change(&mut self, change: Override, who: &str) -> Result<Reloaded, Refused> {
+        let banned = match &change {
+            Override::Ban { who: Banned::Address(address), .. } => Some(Target::Address(*address)),
+            Override::Ban { who: Banned::Account(account), .. } => Some(Target::Account(account.clone())),
+            Override::State { .. }
+            | Override::Weight { .. }
+            | Override::Maintenance { .. }
+            | Override::Release { .. } => None,
+        };
+        if let Some(unmatched) = self.file.with(&self.overrides.load()).unmatched(&change) {
+            telemetry::change_refused(who, &unmatched.error);
+            return Err(refuse(unmatched));
+        }
+        let overrides = self.overrides.load().without_expired(wall_clock()).with(change);
+        let reloaded = self.override_with(overrides, who).await?;
+        for worker in self.workers.iter() {
+            if let Some(target) = &banned {
+                worker.kick(target).await;
+            }
+        }
+        Ok(reloaded)
+    }
+
+    /// Drops every runtime change.
+    ///
+    /// # Errors
+    /// When that cannot be kept; nothing has changed then.
+    pub async fn clear_overrides(&mut self, who: &str) -> Result<Reloaded, Refused> {
+        self.override_with(Overrides::default(), who).await
+    }
+
+    async fn override_with(&mut self, overrides: Overrides, who: &str) -> Result<Reloaded, Refused> {
+        if let Some(store) = &self.store {
+            store.write(&overrides).map_err(|error| {
+                telemetry::change_refused(who, &error.to_string());
+                Refused { why: Why::Failed, error: error.to_string(), hint: error.hint().to_owned() }
+            })?;
+        }
+        let opened = self.world.load().opened().clone();
+        let file = self.file.clone();
+        self.enter(Proposal { file, overrides, opened }, who).await.map_err(|report| Refused {
+            why: Why::Failed,
+            error: report.render(false),
+            hint: "the file's own listeners cannot be opened; reload it first".to_owned(),
+        })
+    }
+
+    async fn enter(&mut self, proposal: Proposal, who: &str) -> Result<Reloaded, Box<Report>> {
+        let began = now();
+        let old = self.world.load_full();
+        let wanted = proposal.file.with(&proposal.overrides);
+        let reloaded = super::effects::tell(&old, &wanted, self.sessions());
+        let generation = reloaded.generation;
+        self.registry.forget_unused();
+        let ground = Ground {
+            registry: &mut self.registry,
+            meters: &self.meters,
+            overrides: &proposal.overrides,
+            generation,
+            clock: wall_clock(),
+            now: now().saturating_duration_since(self.started),
+        };
+        let world = World::assemble(wanted.in_the_process_of(old.plan()), proposal.opened, ground);
+        let world = Arc::new(world);
+        let bound =
+            self.doors.bind_missing(&world).map_err(|problems| Box::new(world.plan().report(problems)))?;
+        telemetry::world_changes(generation, who, &reloaded.changes, &reloaded.effects);
+        self.make_ready(&world).await;
+        self.file = proposal.file;
+        self.overrides.store(Arc::new(proposal.overrides));
+        self.swap(&old, world, bound).await;
+        self.meters.reloads.set_generation(generation);
+        telemetry::world_changed(generation, now().saturating_duration_since(began));
+        Ok(reloaded)
+    }
+
+    /// Links and first probes of the backends that are new, so that the first frame finds them. Each has its own
+    /// bound in time.
+    async fn make_ready(&mut self, world: &Arc<World>) {
+        let probes = self.prober.admit(world);
+        for worker in self.workers.iter() {
+            worker.prepare(world).await;
+        }
+        for probed in probes {
+            drop(probed.await);
+        }
+    }
+
+    async fn swap(&mut self, old: &World, world: Arc<World>, bound: Vec<Bound>) {
+        self.world.store(Arc::clone(&world));
+        let transition = Transition::new(old, &world);
+        for worker in self.workers.iter() {
+            worker.command(Command::Changed(Arc::clone(&transition))).await;
+        }
+        self.prober.follow(&world);
+        self.doors.follow(&world, bound).await;
+        self.doors_changed();
+    }
+}
+
+fn refuse(unmatched: Unmatched) -> Refused {
+    let why = match unmatched.why {
+        Unfit::Unknown => Why::Unknown,
+        Unfit::Impossible => Why::Invalid,
+    };
+    Refused { why, error: unmatched.error, hint: unmatched.hint }
+}

@@ -1,0 +1,55 @@
+//! Where the operator's API listens.
+
+use std::net::{SocketAddr, TcpListener};
+
+use super::gate::StartError;
+use super::handover::Owner;
+use super::legacy::Legacy;
+use crate::admin::{self, Access, Desk};
+use crate::config::{Plan, Problem};
+use crate::telemetry;
+
+/// An open listener of the API.
+#[derive(Debug)]
+pub(super) struct Office {
+    wanted: SocketAddr,
+    socket: TcpListener,
+    access: Access,
+}
+
+impl Office {
+    /// Opens what `[admin]` says, if it is there.
+    ///
+    /// # Errors
+    /// When the token cannot be used or the address not be listened at.
+    pub(super) fn open(plan: &Plan, legacy: &mut Legacy) -> Result<Option<Self>, StartError> {
+        let Some(admin) = plan.admin() else { return Ok(None) };
+        let access = Access::read(admin)
+            .map_err(|problem| StartError::Configuration(Box::new(plan.report(vec![problem]))))?;
+        let wanted = *admin.listen().get();
+        let known = legacy.socket(&Owner::Admin, wanted);
+        let socket = known.map_or_else(|| TcpListener::bind(wanted), Ok).map_err(|error| {
+            let problem = Problem::at(admin.listen().site(), format!("cannot listen here: {error}"))
+                .because("nobody could have asked the gateway how it is")
+                .write("an address of this machine and a port that no other program has");
+            StartError::Bind(Box::new(plan.report(vec![problem])))
+        })?;
+        Ok(Some(Self { wanted, socket, access }))
+    }
+
+    /// Its socket, for another process.
+    pub(super) fn share(&self) -> std::io::Result<(SocketAddr, TcpListener)> {
+        Ok((self.wanted, self.socket.try_clone()?))
+    }
+
+    /// Serves for as long as it is not aborted.
+    ///
+    /// # Errors
+    /// When the socket cannot be used in this process's event loop.
+    pub(super) fn serve(self, desk: Desk) -> std::io::Result<tokio::task::AbortHandle> {
+        self.socket.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(self.socket)?;
+        telemetry::listening("admin", listener.local_addr()?);
+        Ok(tokio::spawn(admin::serve(listener, desk, self.access)).abort_handle())
+    }
+}

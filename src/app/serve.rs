@@ -1,0 +1,190 @@
+//! The life of a serving process: signals and orders, one after the other, until it drains or stops.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::gate::Gate;
+use super::program::Program;
+use super::systemd;
+use super::watching::Watching;
+use crate::admin::{Order, Refused};
+use crate::telemetry;
+
+/// A gateway that accepts, with everything that can tell it something.
+#[derive(Debug)]
+pub(super) struct Serving {
+    pub(super) gate: Gate,
+    pub(super) program: Program,
+    /// The operator's API.
+    pub(super) office: Option<AbortHandle>,
+    pub(super) inbox: Inbox,
+}
+
+/// The signals of an operator.
+#[derive(Debug)]
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    upgrade: Signal,
+}
+
+/// Where orders come from.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    pub(super) signals: Signals,
+    pub(super) orders: mpsc::Receiver<Order>,
+    /// With `--watch`.
+    pub(super) watching: Option<Watching>,
+}
+
+/// What comes next.
+#[derive(Debug)]
+enum Next {
+    Drain,
+    Stop,
+    Reload(&'static str),
+    Upgrade,
+    Order(Order),
+}
+
+/// How it ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Drain,
+    Stop,
+    Retire,
+}
+
+/// How many orders may wait.
+pub(super) const ORDERS: usize = 16;
+/// A worker that has not turned for so long hangs: the watchdog is not told that all is well.
+const HANGING: Duration = Duration::from_secs(5);
+
+impl Signals {
+    /// Takes the process's signals.
+    ///
+    /// # Errors
+    /// When the operating system does not let it.
+    pub(super) fn take() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            upgrade: signal(SignalKind::user_defined2())?,
+        })
+    }
+}
+
+impl Inbox {
+    async fn next(&mut self) -> Next {
+        let Signals { terminate, interrupt, hangup, upgrade } = &mut self.signals;
+        tokio::select! {
+            _ = terminate.recv() => Next::Drain,
+            _ = interrupt.recv() => Next::Stop,
+            _ = hangup.recv() => Next::Reload("SIGHUP"),
+            _ = upgrade.recv() => Next::Upgrade,
+            Some(order) = self.orders.recv() => Next::Order(order),
+            () = changed(&mut self.watching) => Next::Reload("watch"),
+        }
+    }
+}
+
+async fn changed(watching: &mut Option<Watching>) {
+    match watching {
+        Some(watching) => watching.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Serving {
+    /// Serves until SIGTERM has drained it, SIGINT ends it, or a new process has taken over.
+    pub(super) async fn serve(mut self) -> ExitCode {
+        systemd::ready(&self.status());
+        let (meters, started) = (Arc::clone(self.gate.meters()), self.gate.started);
+        let watchdog = tokio::spawn(systemd::watchdog(move || Gate::turns(&meters, started, HANGING)));
+        let end = self.until_the_end().await;
+        let Self { gate, office, mut inbox, .. } = self;
+        inbox.orders.close();
+        let ended = async {
+            match end {
+                End::Stop => gate.stop().await,
+                End::Drain => drop(gate.drain().await),
+                End::Retire => drop(gate.retire().await),
+            }
+        };
+        tokio::select! {
+            () = ended => {}
+            _ = inbox.signals.interrupt.recv() => telemetry::stopped(),
+        }
+        office.into_iter().for_each(|office| office.abort());
+        watchdog.abort();
+        ExitCode::SUCCESS
+    }
+
+    async fn until_the_end(&mut self) -> End {
+        loop {
+            match self.inbox.next().await {
+                Next::Reload(who) => drop(self.reload(who).await),
+                Next::Upgrade => {
+                    if self.upgrade("SIGUSR2").await.is_ok() {
+                        return End::Retire;
+                    }
+                }
+                Next::Order(order) => {
+                    if let Some(end) = self.obey(order).await {
+                        return end;
+                    }
+                }
+                Next::Stop => {
+                    systemd::stopping("stopping");
+                    return End::Stop;
+                }
+                Next::Drain => {
+                    systemd::stopping("draining");
+                    return End::Drain;
+                }
+            }
+        }
+    }
+
+    /// Carries an order out and answers it. Who asked may have gone; the order stands all the same.
+    async fn obey(&mut self, order: Order) -> Option<End> {
+        match order {
+            Order::Reload { who, answer } => drop(answer.send(self.reload(&who).await)),
+            Order::Change { change, who, answer } => drop(answer.send(self.gate.change(change, &who).await)),
+            Order::ClearOverrides { who, answer } => {
+                drop(answer.send(self.gate.clear_overrides(&who).await));
+            }
+            Order::Upgrade { who, answer } => {
+                let upgraded = self.upgrade(&who).await;
+                let is_done = upgraded.is_ok();
+                drop(answer.send(upgraded));
+                return is_done.then_some(End::Retire);
+            }
+        }
+        None
+    }
+
+    async fn reload(&mut self, who: &str) -> Result<crate::admin::Reloaded, Refused> {
+        systemd::reloading();
+        let result = self.gate.reload_file(who).await;
+        systemd::ready(&self.status());
+        result
+    }
+
+    async fn upgrade(&mut self, who: &str) -> Result<u32, Refused> {
+        self.gate.upgrade(&self.program, who).await
+    }
+
+    /// What `systemctl status` shows.
+    fn status(&self) -> String {
+        let world = self.gate.world();
+        format!("configuration {}: {}", world.generation(), world.plan().origin().display())
+    }
+}

@@ -1,0 +1,212 @@
+//! One change, as a value with names.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::config::plan::Moving;
+use crate::config::{AdminState, Maintenance};
+use crate::policy::OnLoss;
+
+/// Something that is different.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// `[listener.NAME]`.
+    Listener {
+        /// Its name.
+        name: String,
+        /// What of it.
+        what: ListenerChange,
+    },
+    /// `[cluster.NAME]`.
+    Cluster {
+        /// Its name.
+        name: String,
+        /// What of it.
+        what: ClusterChange,
+    },
+    /// One of `backends`.
+    Backend {
+        /// The cluster's name.
+        cluster: String,
+        /// `host:port` as the file says it.
+        address: String,
+        /// What happens to its sessions if it is lost by this.
+        on_loss: OnLoss,
+        /// What of it.
+        what: BackendChange,
+    },
+    /// `[route.NAME]`.
+    Route {
+        /// Its name.
+        name: String,
+        /// What of it.
+        what: RouteChange,
+    },
+    /// `[release]`, or `active` of a cluster.
+    Release {
+        /// What of it.
+        what: ReleaseChange,
+        /// What becomes of sessions of another group from now on.
+        moving: Moving,
+        /// Over what time they are moved.
+        spread: Duration,
+    },
+    /// `gateway.zone`.
+    Zone(Swap<String>),
+    /// `[drain]`.
+    Drain,
+    /// What only another process can change.
+    Process(ProcessKey),
+}
+
+/// What was and what will be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swap<T> {
+    /// What was.
+    pub from: T,
+    /// What will be.
+    pub to: T,
+}
+
+/// What is different at a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenerChange {
+    /// It is new, and listens here.
+    Added(SocketAddr),
+    /// It is gone; it listened here.
+    Removed(SocketAddr),
+    /// It listens elsewhere.
+    Address(Swap<SocketAddr>),
+    /// Its players have another layout, by name.
+    Frame(Swap<String>),
+    /// The layout of this name is another one.
+    Layout(String),
+    /// The files of its certificates; empty: plain.
+    Certificates(Swap<Vec<String>>),
+    /// What unknown IDs get.
+    UnknownId,
+    /// These keys of its limits.
+    Limits(Vec<&'static str>),
+}
+
+/// What is different at a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClusterChange {
+    /// It is new, with so many backends.
+    Added(usize),
+    /// It is gone.
+    Removed(OnLoss),
+    /// Shared or dedicated.
+    Link(Swap<&'static str>),
+    /// These keys, which new connections to its backends follow.
+    Connections(Vec<&'static str>),
+    /// These keys, which the next choice of a backend follows.
+    Choice(Vec<&'static str>),
+    /// Who serves a frame is chosen anew for sessions that have a backend, too: these keys.
+    Binding(Vec<&'static str>),
+    /// What happens to the sessions of backends that are lost.
+    OnLoss(Swap<OnLoss>),
+    /// How its backends are judged: these keys.
+    Judgement(Vec<&'static str>),
+}
+
+/// What is different at a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackendChange {
+    /// It is new.
+    Added,
+    /// It is gone.
+    Removed,
+    /// Its share.
+    Weight(Swap<u32>),
+    /// Where it stands.
+    Zone(Swap<String>),
+    /// Its release group; empty: every one.
+    Group(Swap<String>),
+    /// The most sessions; `None`: as many as come.
+    MaxSessions(Swap<Option<u32>>),
+    /// What the operator wants of it.
+    Admin(Swap<AdminState>),
+}
+
+/// What is different at a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteChange {
+    /// It is new, with this cluster.
+    Added(String),
+    /// It is gone.
+    Removed,
+    /// Its IDs, as people write them.
+    Ids(Swap<String>),
+    /// Its cluster.
+    Cluster(Swap<String>),
+    /// How dear it is.
+    Class(Swap<&'static str>),
+    /// Its breaker or its reply.
+    Breaker,
+    /// It is closed now.
+    Closed(Maintenance),
+    /// It is open now.
+    Opened,
+    /// It stays closed with other words or times.
+    Reworded(Maintenance),
+}
+
+/// What is different at the release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReleaseChange {
+    /// The active group; empty: none.
+    Active(Swap<String>),
+    /// The active group of one cluster; empty: the release's.
+    ClusterActive {
+        /// The cluster's name.
+        cluster: String,
+        /// Its groups.
+        groups: Swap<String>,
+    },
+    /// The rules of `canary`.
+    Canary,
+    /// What becomes of sessions of another group.
+    Moving(Swap<Moving>),
+    /// Over what time.
+    Spread(Swap<Duration>),
+}
+
+/// A key that only a restart or an upgrade changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessKey {
+    /// `gateway.id`.
+    Id,
+    /// `gateway.workers`.
+    Workers,
+    /// `gateway.state_dir`.
+    StateDir,
+    /// `[admin]` comes or goes.
+    Admin,
+    /// `admin.listen`.
+    AdminListen,
+    /// `admin.token_file`.
+    AdminToken,
+}
+
+impl ProcessKey {
+    /// The key in the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Id => "gateway.id",
+            Self::Workers => "gateway.workers",
+            Self::StateDir => "gateway.state_dir",
+            Self::Admin => "[admin]",
+            Self::AdminListen => "admin.listen",
+            Self::AdminToken => "admin.token_file",
+        }
+    }
+}
+
+impl<T: PartialEq> Swap<T> {
+    /// `None` where nothing changed.
+    pub(super) fn of(from: T, to: T) -> Option<Self> {
+        (from != to).then_some(Self { from, to })
+    }
+}

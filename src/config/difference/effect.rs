@@ -1,0 +1,217 @@
+//! What a change does to the sessions that are in, and which sessions those are.
+
+use std::time::Duration;
+
+use super::change::{BackendChange, Change, ClusterChange, ListenerChange, ReleaseChange, RouteChange};
+use crate::base::format_duration;
+use crate::config::AdminState;
+use crate::config::plan::Moving;
+use crate::policy::OnLoss;
+
+/// Whose sessions an effect is about, so that the running gateway can say how many they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// Nobody's that is in.
+    Nobody,
+    /// Those that have a backend of this cluster.
+    ClusterSessions(String),
+    /// Those that have this backend.
+    BackendSessions {
+        /// The cluster's name.
+        cluster: String,
+        /// `host:port` as the file says it.
+        address: String,
+    },
+    /// Those that have a backend of this route's cluster.
+    RouteSessions(String),
+    /// Those that came in there.
+    ListenerSessions(String),
+    /// Those that are in another release group than they would enter now.
+    OtherGroup,
+    /// All.
+    Everybody,
+}
+
+impl Change {
+    /// What it does to live sessions, in one line.
+    #[must_use]
+    pub fn effect(&self) -> String {
+        match self {
+            Self::Listener { what, .. } => of_listener(what).to_owned(),
+            Self::Cluster { what, .. } => of_cluster(what).to_owned(),
+            Self::Backend { what, on_loss, .. } => of_backend(what, *on_loss).to_owned(),
+            Self::Route { what, .. } => of_route(what),
+            Self::Release { what, moving, spread } => of_release(what, *moving, *spread),
+            Self::Zone(_) => {
+                "new sessions prefer backends of the new zone; sessions that are in stay".to_owned()
+            }
+            Self::Drain => "nothing until the process stops".to_owned(),
+            Self::Process(_) => "nothing: the running process goes on as it is".to_owned(),
+        }
+    }
+
+    /// Whose sessions the effect is about.
+    #[must_use]
+    pub fn touches(&self) -> Touched {
+        match self {
+            Self::Listener { name, what } => match what {
+                ListenerChange::Removed(_)
+                | ListenerChange::Address(_)
+                | ListenerChange::Frame(_)
+                | ListenerChange::Layout(_) => Touched::ListenerSessions(name.clone()),
+                ListenerChange::Added(_)
+                | ListenerChange::Certificates(_)
+                | ListenerChange::UnknownId
+                | ListenerChange::Limits(_) => Touched::Nobody,
+            },
+            Self::Cluster { name, what } => match what {
+                ClusterChange::Removed(_) | ClusterChange::Link(_) | ClusterChange::Binding(_) => {
+                    Touched::ClusterSessions(name.clone())
+                }
+                ClusterChange::Added(_)
+                | ClusterChange::Connections(_)
+                | ClusterChange::Choice(_)
+                | ClusterChange::OnLoss(_)
+                | ClusterChange::Judgement(_) => Touched::Nobody,
+            },
+            Self::Backend { cluster, address, what, .. } => match what {
+                BackendChange::Removed | BackendChange::Group(_) | BackendChange::Admin(_) => {
+                    Touched::BackendSessions { cluster: cluster.clone(), address: address.clone() }
+                }
+                BackendChange::Added
+                | BackendChange::Weight(_)
+                | BackendChange::Zone(_)
+                | BackendChange::MaxSessions(_) => Touched::Nobody,
+            },
+            Self::Route { name, what } => match what {
+                RouteChange::Added(_) | RouteChange::Class(_) | RouteChange::Breaker => Touched::Nobody,
+                RouteChange::Removed
+                | RouteChange::Ids(_)
+                | RouteChange::Cluster(_)
+                | RouteChange::Closed(_)
+                | RouteChange::Opened
+                | RouteChange::Reworded(_) => Touched::RouteSessions(name.clone()),
+            },
+            Self::Release { what: ReleaseChange::Spread(_), .. } => Touched::Nobody,
+            Self::Release { what: ReleaseChange::Active(groups), .. }
+                if groups.from.is_empty() || groups.to.is_empty() =>
+            {
+                Touched::Everybody
+            }
+            Self::Release { .. } => Touched::OtherGroup,
+            Self::Zone(_) | Self::Drain | Self::Process(_) => Touched::Nobody,
+        }
+    }
+}
+
+const NOTHING: &str = "nothing for sessions that are in";
+
+const fn of_listener(what: &ListenerChange) -> &'static str {
+    match what {
+        ListenerChange::Added(_) => "nothing for sessions that are in: players can come in there, too",
+        ListenerChange::Removed(_) => "it accepts nobody any more; sessions that are in stay",
+        ListenerChange::Address(_) => "the old address accepts nobody any more; sessions that are in stay",
+        ListenerChange::Frame(_) | ListenerChange::Layout(_) => {
+            "sessions that are in keep the old layout until they end"
+        }
+        ListenerChange::Certificates(_) => "nothing for sessions that are in: for new handshakes only",
+        ListenerChange::UnknownId | ListenerChange::Limits(_) => {
+            "nothing for sessions that are in: for new connections"
+        }
+    }
+}
+
+const fn of_cluster(what: &ClusterChange) -> &'static str {
+    match what {
+        ClusterChange::Added(_) => NOTHING,
+        ClusterChange::Removed(OnLoss::Repick) => {
+            "sessions that have a backend there lose it and stay connected"
+        }
+        ClusterChange::Removed(OnLoss::Close) => "sessions that have a backend there are closed",
+        ClusterChange::Link(_) => "its sessions keep their connection and are bound anew at their next frame",
+        ClusterChange::Connections(_) => {
+            "nothing for sessions that are in: for new connections to its backends"
+        }
+        ClusterChange::Choice(_) => {
+            "nothing for sessions that are in: for the next choice of a backend, and a sticky session keeps its own"
+        }
+        ClusterChange::Binding(_) => {
+            "for the next frame of each of its sessions another backend may be chosen"
+        }
+        ClusterChange::OnLoss(_) => "nothing for sessions that are in, until a backend is lost",
+        ClusterChange::Judgement(_) => {
+            "nothing for sessions that are in: its backends are judged by the new rules"
+        }
+    }
+}
+
+fn of_backend(what: &BackendChange, on_loss: OnLoss) -> &'static str {
+    let lost = match on_loss {
+        OnLoss::Repick => "its sessions keep their connection and are bound elsewhere at their next frame",
+        OnLoss::Close => "its sessions are closed",
+    };
+    match what {
+        BackendChange::Added => "nothing for sessions that are in: it gets new ones",
+        BackendChange::Removed => lost,
+        BackendChange::Weight(weights) if weights.to == 0 => "no new sessions; those it has go on",
+        BackendChange::Weight(_) | BackendChange::Zone(_) => {
+            "nothing for sessions that are in: another share of new ones"
+        }
+        BackendChange::Group(_) => {
+            "its sessions of a group that it does not serve any more leave it as if it was lost"
+        }
+        BackendChange::MaxSessions(_) => "nothing for sessions that are in, even if they are more than that",
+        BackendChange::Admin(states) => match states.to {
+            AdminState::Ready => "those it has go on, and it gets new ones",
+            AdminState::Drain => "no new sessions; those it has go on",
+            AdminState::Disable => lost,
+        },
+    }
+}
+
+fn of_release(what: &ReleaseChange, moving: Moving, spread: Duration) -> String {
+    match (what, moving) {
+        (ReleaseChange::Spread(_), _) => NOTHING.to_owned(),
+        (ReleaseChange::Active(groups), _) if groups.from.is_empty() => {
+            "sessions that are in enter their group at their next frame".to_owned()
+        }
+        (ReleaseChange::Active(groups), _) if groups.to.is_empty() => {
+            "sessions that are in leave their groups at their next frame".to_owned()
+        }
+        (_, Moving::Natural) => "sessions of another group stay in it until they end".to_owned(),
+        (_, Moving::Forced) => format!(
+            "over {}, the next frame of each session of another group is answered by moved, and it is closed",
+            format_duration(spread)
+        ),
+    }
+}
+
+fn of_route(what: &RouteChange) -> String {
+    match what {
+        RouteChange::Added(cluster) => {
+            return format!(
+                "nothing for sessions that are in: frames of its IDs go to {cluster} from now on"
+            );
+        }
+        RouteChange::Removed => {
+            "its frames are unknown from now on, unless another route has them; sessions stay"
+        }
+        RouteChange::Ids(_) => {
+            "frames that it has no more are unknown, unless another route has them; sessions stay"
+        }
+        RouteChange::Cluster(names) => {
+            return format!(
+                "its sessions keep their connection and are bound to {} at their next frame",
+                names.to
+            );
+        }
+        RouteChange::Class(_) => "nothing, until there is too much",
+        RouteChange::Breaker => "nothing for sessions that are in: what was counted stays",
+        RouteChange::Closed(_) => {
+            "its frames are answered by maintenance; sessions stay, and other routes go on"
+        }
+        RouteChange::Opened => "sessions that were refused get recovered once",
+        RouteChange::Reworded(_) => "its frames are answered by the new words",
+    }
+    .to_owned()
+}

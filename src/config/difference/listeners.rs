@@ -1,0 +1,64 @@
+//! Listeners of two plans compared.
+
+use super::change::{Change, ListenerChange, Swap};
+use super::find;
+use crate::config::plan::{Listener, ListenerLimits, Plan};
+
+pub(super) fn compare(changes: &mut Vec<Change>, old: &Plan, new: &Plan) {
+    let mut add = |listener: &Listener, what| {
+        changes.push(Change::Listener { name: listener.name.clone(), what });
+    };
+    for listener in &old.listeners {
+        match find(&new.listeners, Listener::name, &listener.name) {
+            Some(later) => one(listener, later).into_iter().for_each(|what| add(listener, what)),
+            None => add(listener, ListenerChange::Removed(*listener.listen.get())),
+        }
+    }
+    for listener in &new.listeners {
+        if find(&old.listeners, Listener::name, &listener.name).is_none() {
+            add(listener, ListenerChange::Added(*listener.listen.get()));
+        }
+    }
+}
+
+fn one(old: &Listener, new: &Listener) -> Vec<ListenerChange> {
+    let frame = || match Swap::of(old.frame.clone(), new.frame.clone()) {
+        Some(names) => Some(ListenerChange::Frame(names)),
+        None => (old.layout != new.layout).then(|| ListenerChange::Layout(new.frame.clone())),
+    };
+    let keys = limits(&old.limits, &new.limits);
+    [
+        Swap::of(*old.listen.get(), *new.listen.get()).map(ListenerChange::Address),
+        frame(),
+        certificates(old, new).map(ListenerChange::Certificates),
+        (old.unknown_id != new.unknown_id).then_some(ListenerChange::UnknownId),
+        (!keys.is_empty()).then_some(ListenerChange::Limits(keys)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Only what they are called: what is in the files is read again at every reload.
+fn certificates(old: &Listener, new: &Listener) -> Option<Swap<Vec<String>>> {
+    let files = |listener: &Listener| {
+        let pairs = listener.tls.iter().map(|pair| (pair.certificate.get().clone(), pair.key.get().clone()));
+        pairs.collect::<Vec<_>>()
+    };
+    let shown = |listener: &Listener| {
+        listener.tls.iter().map(|pair| pair.certificate.get().display().to_string()).collect()
+    };
+    (files(old) != files(new)).then(|| Swap { from: shown(old), to: shown(new) })
+}
+
+fn limits(old: &ListenerLimits, new: &ListenerLimits) -> Vec<&'static str> {
+    let keys = [
+        ("connections", old.connections != new.connections),
+        ("handshake_timeout", old.handshake_timeout != new.handshake_timeout),
+        ("frame_timeout", old.frame_timeout != new.frame_timeout),
+        ("idle_timeout", old.idle_timeout != new.idle_timeout),
+        ("write_timeout", old.write_timeout != new.write_timeout),
+        ("send_buffer", old.send_buffer != new.send_buffer),
+    ];
+    keys.into_iter().filter(|(_, differ)| *differ).map(|(key, _)| key).collect()
+}

@@ -1,0 +1,120 @@
+//! What is different, in words: a line for the log, the terminal and the API.
+
+use std::fmt::{self, Display};
+
+use super::change::{BackendChange, Change, ClusterChange, ListenerChange, ReleaseChange, RouteChange, Swap};
+use crate::base::format_duration;
+
+impl Change {
+    /// What is different, in one line: `route chat: cluster chat -> chat2`.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match self {
+            Self::Listener { name, what } => format!("listener {name}: {what}"),
+            Self::Cluster { name, what } => format!("cluster {name}: {what}"),
+            Self::Backend { cluster, address, what, .. } => format!("backend {cluster} {address}: {what}"),
+            Self::Route { name, what } => format!("route {name}: {what}"),
+            Self::Release { what: ReleaseChange::ClusterActive { cluster, groups }, .. } => {
+                format!("cluster {cluster}: active {}", named(groups))
+            }
+            Self::Release { what, .. } => format!("release: {what}"),
+            Self::Zone(zones) => format!("gateway: zone {}", named(zones)),
+            Self::Drain => "drain: other times".to_owned(),
+            Self::Process(key) => format!("{}: only a restart or an upgrade changes it", key.as_str()),
+        }
+    }
+}
+
+impl<T: Display> Display for Swap<T> {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(into, "{} -> {}", self.from, self.to)
+    }
+}
+
+/// Names, of which an empty one is none.
+fn named(names: &Swap<String>) -> String {
+    let word = |name: &String| if name.is_empty() { "none".to_owned() } else { name.clone() };
+    Swap { from: word(&names.from), to: word(&names.to) }.to_string()
+}
+
+impl Display for ListenerChange {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let files =
+            |files: &[String]| if files.is_empty() { "plain".to_owned() } else { files.join(" and ") };
+        match self {
+            Self::Added(address) => write!(into, "added at {address}"),
+            Self::Removed(address) => write!(into, "removed from {address}"),
+            Self::Address(addresses) => write!(into, "address {addresses}"),
+            Self::Frame(names) => write!(into, "frame {names}"),
+            Self::Layout(name) => write!(into, "[frame.{name}] is another layout"),
+            Self::Certificates(pairs) => {
+                write!(into, "certificates {} -> {}", files(&pairs.from), files(&pairs.to))
+            }
+            Self::UnknownId => into.write_str("unknown_id"),
+            Self::Limits(keys) => write!(into, "limits {}", keys.join(", ")),
+        }
+    }
+}
+
+impl Display for ClusterChange {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Added(1) => into.write_str("added with 1 backend"),
+            Self::Added(backends) => write!(into, "added with {backends} backends"),
+            Self::Removed(_) => into.write_str("removed"),
+            Self::Link(links) => write!(into, "link {links}"),
+            Self::Connections(keys) | Self::Choice(keys) | Self::Binding(keys) | Self::Judgement(keys) => {
+                into.write_str(&keys.join(", "))
+            }
+            Self::OnLoss(words) => write!(into, "on_loss {} -> {}", words.from.as_str(), words.to.as_str()),
+        }
+    }
+}
+
+impl Display for BackendChange {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let most = |most: Option<u32>| most.map_or_else(|| "any number".to_owned(), |most| most.to_string());
+        match self {
+            Self::Added => into.write_str("added"),
+            Self::Removed => into.write_str("removed"),
+            Self::Weight(weights) => write!(into, "weight {weights}"),
+            Self::Zone(zones) => write!(into, "zone {}", named(zones)),
+            Self::Group(groups) => write!(into, "group {}", named(groups)),
+            Self::MaxSessions(numbers) => {
+                write!(into, "max_sessions {} -> {}", most(numbers.from), most(numbers.to))
+            }
+            Self::Admin(states) => write!(into, "{} -> {}", states.from.as_str(), states.to.as_str()),
+        }
+    }
+}
+
+impl Display for RouteChange {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Added(cluster) => write!(into, "added, to {cluster}"),
+            Self::Removed => into.write_str("removed"),
+            Self::Ids(ids) => write!(into, "ids {ids}"),
+            Self::Cluster(names) => write!(into, "cluster {names}"),
+            Self::Class(words) => write!(into, "class {words}"),
+            Self::Breaker => into.write_str("breaker"),
+            Self::Closed(words) => write!(into, "maintenance on, {words}"),
+            Self::Opened => into.write_str("maintenance off"),
+            Self::Reworded(words) => write!(into, "maintenance goes on, {words}"),
+        }
+    }
+}
+
+impl Display for ReleaseChange {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Active(groups) | Self::ClusterActive { groups, .. } => {
+                write!(into, "active {}", named(groups))
+            }
+            Self::Canary => into.write_str("other canary rules"),
+            Self::Moving(words) => write!(into, "move {} -> {}", words.from.as_str(), words.to.as_str()),
+            Self::Spread(times) => {
+                write!(into, "spread {} -> {}", format_duration(times.from), format_duration(times.to))
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! What operators changed at run time. It wins over the file until it is cleared.
+
+use std::fmt::{self, Display};
+use std::time::{Duration, SystemTime};
+
+use super::moment::format_moment;
+use super::plan::Moving;
+use super::problem::printable;
+use crate::base::format_duration;
+
+/// All runtime changes in force, the oldest first; at most one for each thing that can be changed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overrides {
+    entries: Vec<Override>,
+}
+
+/// One runtime change.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Override {
+    /// What the operator wants of a backend.
+    State {
+        /// The cluster's name.
+        cluster: String,
+        /// `host:port` as the file says it.
+        address: String,
+        /// What is wanted.
+        state: AdminState,
+    },
+    /// Another weight.
+    Weight {
+        /// The cluster's name.
+        cluster: String,
+        /// `host:port` as the file says it.
+        address: String,
+        /// Instead of the file's.
+        weight: u32,
+    },
+    /// Maintenance of a route, on or off.
+    Maintenance {
+        /// The route's name.
+        route: String,
+        /// `None`: it is open, whatever the file says.
+        closed: Option<Maintenance>,
+    },
+    /// The active group of the release.
+    Release {
+        /// The group's name.
+        active: String,
+        /// Instead of the file's `move`.
+        moving: Option<Moving>,
+    },
+    /// Nobody from there is let in.
+    Ban {
+        /// Whom.
+        who: Banned,
+        /// Until then.
+        until: SystemTime,
+    },
+}
+
+/// Whom a ban is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Banned {
+    /// An address.
+    Address(std::net::IpAddr),
+    /// An account.
+    Account(String),
+}
+
+/// What the operator wants of a backend, kept apart from its health.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AdminState {
+    /// It serves.
+    #[default]
+    Ready,
+    /// It gets no new sessions; those it has go on.
+    Drain,
+    /// It serves nobody: its sessions are repicked or closed, as `on_loss` says.
+    Disable,
+}
+
+/// A route that is closed for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Maintenance {
+    /// What players read.
+    pub message: String,
+    /// When to try again; without one, what is left until `until`, if that is given.
+    pub retry_after: Option<Duration>,
+    /// When it ends by itself.
+    pub until: Option<SystemTime>,
+}
+
+impl Maintenance {
+    /// What players read when nobody wrote anything.
+    pub const MESSAGE: &'static str = "closed for maintenance";
+}
+
+impl AdminState {
+    /// The word of the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Drain => "drain",
+            Self::Disable => "disable",
+        }
+    }
+}
+
+impl Override {
+    /// Whether both change the same thing, so that the later one replaces the earlier.
+    #[must_use]
+    pub fn is_about_the_same(&self, other: &Self) -> bool {
+        use Override::{Ban, Maintenance, Release, State, Weight};
+        match (self, other) {
+            (State { cluster: a, address: b, .. }, State { cluster: c, address: d, .. })
+            | (Weight { cluster: a, address: b, .. }, Weight { cluster: c, address: d, .. }) => {
+                (a, b) == (c, d)
+            }
+            (Maintenance { route: a, .. }, Maintenance { route: b, .. }) => a == b,
+            (Release { .. }, Release { .. }) => true,
+            (Ban { who: a, .. }, Ban { who: b, .. }) => a == b,
+            (State { .. } | Weight { .. } | Maintenance { .. } | Release { .. } | Ban { .. }, _) => false,
+        }
+    }
+}
+
+impl Overrides {
+    /// All of them.
+    #[must_use]
+    pub fn entries(&self) -> &[Override] {
+        &self.entries
+    }
+
+    /// Whether nothing was changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// These and one more, which replaces an earlier one about the same thing.
+    #[must_use]
+    pub fn with(&self, change: Override) -> Self {
+        let rest = self.without(&change);
+        Self { entries: rest.entries.into_iter().chain([change]).collect() }
+    }
+
+    /// These without the one about the same thing.
+    #[must_use]
+    pub fn without(&self, change: &Override) -> Self {
+        self.entries.iter().filter(|entry| !entry.is_about_the_same(change)).cloned().collect()
+    }
+
+    /// These without the bans that are over.
+    #[must_use]
+    pub fn without_expired(&self, now: SystemTime) -> Self {
+        let over = |entry: &&Override| matches!(entry, Override::Ban { until, .. } if *until <= now);
+        self.entries.iter().filter(|entry| !over(entry)).cloned().collect()
+    }
+
+    /// Who is let in no more, and until when.
+    pub fn bans(&self) -> impl Iterator<Item = (&Banned, SystemTime)> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Override::Ban { who, until } => Some((who, *until)),
+            Override::State { .. }
+            | Override::Weight { .. }
+            | Override::Maintenance { .. }
+            | Override::Release { .. } => None,
+        })
+    }
+}
+
+/// One after the other: a later one replaces an earlier one about the same thing.
+impl FromIterator<Override> for Overrides {
+    fn from_iter<I: IntoIterator<Item = Override>>(changes: I) -> Self {
+        let mut all = Self::default();
+        for change in changes {
+            all.entries.retain(|entry| !entry.is_about_the_same(&change));
+            all.entries.push(change);
+        }
+        all
+    }
+}
+
+impl Banned {
+    /// Whom an operator means: what reads as an address is one.
+    #[must_use]
+    pub fn named(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Account(text.to_owned()), Self::Address)
+    }
+}
+
+impl Display for Banned {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(into),
+            Self::Account(account) => account.fmt(into),
+        }
+    }
+}
+
+/// One short line, as the verbs of the shell have it.
+impl Display for Override {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State { cluster, address, state } => {
+                write!(into, "backend {cluster} {address} {}", state.as_str())
+            }
+            Self::Weight { cluster, address, weight } => {
+                write!(into, "backend {cluster} {address} weight {weight}")
+            }
+            Self::Maintenance { route, closed: None } => write!(into, "route {route} maintenance off"),
+            Self::Maintenance { route, closed: Some(closed) } => {
+                write!(into, "route {route} maintenance on, {closed}")
+            }
+            Self::Release { active, moving: None } => write!(into, "release {active}"),
+            Self::Release { active, moving: Some(moving) } => {
+                write!(into, "release {active} move {}", moving.as_str())
+            }
+            Self::Ban { who, until } => {
+                write!(into, "ban {} until {}", printable(who.to_string()), format_moment(*until))
+            }
+        }
+    }
+}
+
+/// What players are told, and when.
+impl Display for Maintenance {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(into, "\"{}\"", printable(self.message.clone()))?;
+        if let Some(again) = self.retry_after {
+            write!(into, ", again after {}", format_duration(again))?;
+        }
+        if let Some(until) = self.until {
+            write!(into, ", until {}", format_moment(until))?;
+        }
+        Ok(())
+    }
+}

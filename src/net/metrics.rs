@@ -1,0 +1,206 @@
+//! The metrics page: what is true now and what was counted, put under the names that `telemetry` gives them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use procfs::process::{LimitValue, Process};
+use procfs::{WithCurrentSystemInfo, boot_time_secs, ticks_per_second};
+
+use super::facts::badness;
+use super::worker::WorkerHandle;
+use super::world::{ClusterView, World};
+use crate::base::HistogramCounts;
+use crate::cluster::Backend;
+use crate::session::EndReason;
+use crate::telemetry::{
+    Counter, Handshake, Meters, Number, Page, Refusal, ReloadResult, RouteMeter, WorkerMeter, metric,
+};
+use crate::wire::NoticeCode;
+
+/// The page as it is `now`, counted from the process's start. What the world in force does not name is not on it.
+#[must_use]
+pub fn metrics_page(world: &World, meters: &Meters, workers: &[WorkerHandle], now: Duration) -> String {
+    let mut page = Page::default();
+    page.family(&metric::BUILD_INFO, [([env!("CARGO_PKG_VERSION")], true)]);
+    listeners(&mut page, world);
+    tls(&mut page, world, meters);
+    sessions(&mut page, meters, workers);
+    routes(&mut page, world, now);
+    clusters(&mut page, world, now);
+    backends(&mut page, &members(world), now);
+    links(&mut page, &members(world), meters);
+    configuration(&mut page, meters);
+    lag(&mut page, meters, now);
+    process(&mut page);
+    page.finish()
+}
+
+fn listeners(page: &mut Page, world: &World) {
+    let of = |number: fn(&super::Door) -> Number| {
+        world.doors().iter().map(move |door| ([door.listener().name()], number(door)))
+    };
+    page.family(&metric::LISTENER_CONNECTIONS, of(|door| door.meter.connections().into()));
+    page.family(
+        &metric::LISTENER_CONNECTIONS_LIMIT,
+        of(|door| door.listener().limits().connections().into()),
+    );
+    page.family(&metric::LISTENER_ACCEPTED, of(|door| door.meter.accepted.get().into()));
+    let refused = world.doors().iter().flat_map(|door| {
+        door.meter.refused().map(|(reason, count)| ([door.listener().name(), reason], count))
+    });
+    page.family(&metric::LISTENER_REFUSED, refused);
+}
+
+fn tls(page: &mut Page, world: &World, meters: &Meters) {
+    let results =
+        Handshake::ALL.map(|result| ([result.as_str()], meters.total(|meter| meter.handshake(result))));
+    page.family(&metric::TLS_HANDSHAKES, results);
+    let took = meters.workers().map(|meter| meter.handshake_seconds.counts());
+    let took = took.fold(HistogramCounts::default(), HistogramCounts::and);
+    page.histogram(&metric::TLS_HANDSHAKE_SECONDS, [([], took)]);
+    let expiries = world.doors().iter().flat_map(|door| {
+        let expiries = door.tls.iter().flat_map(|tls| tls.expiries());
+        expiries.map(|(file, expiry)| ([door.listener().name(), file], *expiry as f64))
+    });
+    page.family(&metric::TLS_CERTIFICATE_EXPIRY, expiries);
+}
+
+fn sessions(page: &mut Page, meters: &Meters, workers: &[WorkerHandle]) {
+    let now: Vec<_> =
+        (0..).zip(workers).map(|(place, worker): (usize, _)| (place.to_string(), worker)).collect();
+    page.family(
+        &metric::SESSIONS,
+        now.iter().map(|(worker, handle)| ([worker.as_str()], handle.sessions() as u64)),
+    );
+    let total = |which: fn(&WorkerMeter) -> &Counter| meters.total(|meter| Some(which(meter)));
+    page.single(&metric::SESSION_STARTED, total(|meter| &meter.sessions));
+    let ends = EndReason::ALL.map(|end| ([end.as_str()], meters.total(|meter| meter.ended(end))));
+    page.family(&metric::SESSION_ENDED, ends);
+    page.single(&metric::SESSION_HEARTBEATS, total(|meter| &meter.heartbeats));
+    page.single(&metric::SESSION_UNKNOWN_IDS, total(|meter| &meter.unknown_ids));
+    let notices = NoticeCode::ALL.map(|code| ([code.as_str()], meters.total(|meter| meter.notice(code))));
+    page.family(&metric::NOTICES, notices);
+}
+
+fn routes(page: &mut Page, world: &World, now: Duration) {
+    let lanes = || world.lanes.iter().take(1).flatten().map(|lane| (&*lane.name, &lane.meter));
+    let ways = |into: fn(&RouteMeter) -> u64, out: fn(&RouteMeter) -> u64| {
+        lanes().flat_map(move |(name, meter)| [([name, "in"], into(meter)), ([name, "out"], out(meter))])
+    };
+    let frames = ways(|meter| meter.total(|c| &c.frames_in), |meter| meter.total(|c| &c.frames_out));
+    page.family(&metric::ROUTE_FRAMES, frames);
+    let bytes = ways(|meter| meter.total(|c| &c.bytes_in), |meter| meter.total(|c| &c.bytes_out));
+    page.family(&metric::ROUTE_BYTES, bytes);
+    let refused = lanes().flat_map(|(name, meter)| {
+        Refusal::ALL.map(|why| ([name, why.as_str()], meter.total(|counts| counts.refused(why))))
+    });
+    page.family(&metric::ROUTE_REFUSED, refused);
+    let facts = world.cluster_facts(now);
+    let backends = facts.iter().flat_map(|cluster| &cluster.backends);
+    let breakers = backends.flat_map(|backend| {
+        backend
+            .breakers
+            .iter()
+            .map(move |breaker| ([breaker.route.as_str(), backend.address.as_str()], badness(breaker.state)))
+    });
+    page.family(&metric::ROUTE_BREAKER_STATE, breakers);
+    let facts = world.route_facts(now);
+    let closed = facts.iter().map(|route| ([route.name.as_str()], route.maintenance.is_some()));
+    page.family(&metric::ROUTE_MAINTENANCE, closed);
+}
+
+fn clusters(page: &mut Page, world: &World, now: Duration) {
+    let panic = world.clusters.iter().map(|cluster| ([cluster.name()], cluster.entry.is_in_panic(now)));
+    page.family(&metric::CLUSTER_PANIC, panic);
+}
+
+/// A backend with its cluster.
+type Member<'a> = (&'a ClusterView, &'a Arc<Backend>);
+
+/// Every backend of the world in force.
+fn members(world: &World) -> Vec<Member<'_>> {
+    let of = |cluster| move |backend| (cluster, backend);
+    world.clusters.iter().flat_map(|cluster| cluster.entry.members().map(of(&**cluster))).collect()
+}
+
+/// The labels of a backend, and a number of it.
+fn each<'a, N>(
+    members: &'a [Member<'a>],
+    number: impl Fn(&Backend) -> N + 'a,
+) -> impl Iterator<Item = ([&'a str; 2], N)> {
+    members.iter().map(move |(cluster, backend)| ([cluster.name(), backend.address()], number(backend)))
+}
+
+fn backends(page: &mut Page, members: &[Member<'_>], now: Duration) {
+    page.family(&metric::BACKEND_UP, each(members, Backend::is_up));
+    page.family(&metric::BACKEND_SESSIONS, each(members, Backend::sessions));
+    let loads = each(members, |backend| backend.load(now)).filter_map(|(labels, load)| Some((labels, load?)));
+    let loads = loads.flat_map(|([cluster, backend], (reported, predicted))| {
+        [([cluster, backend, "reported"], reported), ([cluster, backend, "predicted"], predicted)]
+    });
+    page.family(&metric::BACKEND_LOAD, loads);
+    page.family(&metric::BACKEND_EJECTED, each(members, |backend| backend.is_ejected(now)));
+    page.family(&metric::BACKEND_EJECTIONS, each(members, |backend| backend.events().ejections()));
+    let probes = each(members, |backend| backend.events().probes());
+    let probes: Vec<_> = probes.collect();
+    let results = probes.iter().flat_map(|([cluster, backend], (took, failed))| {
+        let ok = took.count().saturating_sub(*failed);
+        [([*cluster, *backend, "ok"], ok), ([*cluster, *backend, "failed"], *failed)]
+    });
+    page.family(&metric::BACKEND_PROBES, results);
+    page.histogram(&metric::BACKEND_PROBE_SECONDS, probes.iter().map(|(labels, (took, _))| (*labels, *took)));
+}
+
+fn links(page: &mut Page, members: &[Member<'_>], meters: &Meters) {
+    let shared: Vec<_> = members.iter().filter(|(cluster, _)| cluster.is_shared()).copied().collect();
+    page.family(&metric::LINK_UP, each(&shared, Backend::links));
+    page.family(&metric::LINK_BUFFERED, each(&shared, |backend| backend.events().bytes_buffered()));
+    page.family(&metric::LINK_RECONNECTS, each(&shared, |backend| backend.events().reconnects()));
+    let total = |which: fn(&WorkerMeter) -> &Counter| meters.total(|meter| Some(which(meter)));
+    page.single(&metric::LINK_UNDELIVERED, total(|meter| &meter.undelivered));
+    page.single(&metric::LINK_UNSAID, total(|meter| &meter.unsaid));
+    page.single(&metric::LINK_IGNORED, total(|meter| &meter.ignored_envelopes));
+    page.single(&metric::LINK_STANDBY_DROPPED, total(|meter| &meter.standby_dropped));
+    page.single(&metric::LINK_BAD_FRAMES, total(|meter| &meter.bad_backend_frames));
+}
+
+fn configuration(page: &mut Page, meters: &Meters) {
+    let reloads = &meters.reloads;
+    page.family(
+        &metric::CONFIG_RELOADS,
+        ReloadResult::ALL.map(|result| ([result.as_str()], reloads.count(result))),
+    );
+    page.single(&metric::CONFIG_LAST_RELOAD, !reloads.last_was_rejected());
+    page.single(&metric::CONFIG_GENERATION, reloads.generation());
+}
+
+fn lag(page: &mut Page, meters: &Meters, now: Duration) {
+    let lags: Vec<_> = (0..)
+        .zip(meters.workers())
+        .map(|(worker, meter): (usize, _)| (worker.to_string(), meter.lag.worst(now)))
+        .collect();
+    page.family(&metric::WORKER_LAG, lags.iter().map(|(worker, lag)| ([worker.as_str()], lag.as_secs_f64())));
+}
+
+/// What the operating system says; a number that it does not give has a name and no sample.
+fn process(page: &mut Page) {
+    let process = Process::myself().ok();
+    let stat = process.as_ref().and_then(|process| process.stat().ok());
+    let stat = stat.as_ref();
+    let seconds = |ticks: u64| ticks as f64 / ticks_per_second() as f64;
+    let started = stat.zip(boot_time_secs().ok());
+    let started = started.map(|(stat, boot)| boot as f64 + seconds(stat.starttime));
+    let open = process.as_ref().and_then(|process| process.fd_count().ok());
+    let limits = process.as_ref().and_then(|process| process.limits().ok());
+    let most = limits.map(|limits| match limits.max_open_files.soft_limit {
+        LimitValue::Value(most) => Number::from(most),
+        LimitValue::Unlimited => Number::from(f64::INFINITY),
+    });
+    page.family(&metric::PROCESS_CPU, stat.map(|stat| ([], seconds(stat.utime + stat.stime))));
+    page.family(&metric::PROCESS_OPEN_FDS, open.map(|count| ([], count as u64)));
+    page.family(&metric::PROCESS_MAX_FDS, most.map(|count| ([], count)));
+    page.family(&metric::PROCESS_VIRTUAL_MEMORY, stat.map(|stat| ([], stat.vsize)));
+    page.family(&metric::PROCESS_RESIDENT_MEMORY, stat.map(|stat| ([], stat.rss_bytes().get())));
+    page.family(&metric::PROCESS_START_TIME, started.map(|seconds| ([], seconds)));
+    page.family(&metric::PROCESS_THREADS, stat.map(|stat| ([], stat.num_threads.unsigned_abs())));
+}

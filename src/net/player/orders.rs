@@ -1,0 +1,118 @@
+//! What others want of a session: backends, the operator, the gateway itself.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::conduct::Conduct;
+use crate::base::{BackendKey, Reason};
+use crate::net::facts::SessionFacts;
+use crate::net::roll::Roll;
+use crate::net::seat::{Kick, Order};
+use crate::net::world::World;
+use crate::session::EndReason;
+use crate::wire::{Notice, NoticeCode};
+
+impl Conduct {
+    /// What others want of the session.
+    pub(super) fn take_orders(&mut self, world: &World, now: Instant) {
+        for order in self.seat.take_orders() {
+            match order {
+                Order::Kick(kick) => self.kick(&kick, now),
+                Order::Refused(backend) => self.refused(world, backend),
+                Order::BackendLost(backend) => {
+                    let dedicated = self.upstreams.iter().any(|upstream| upstream.backend.key() == backend);
+                    if dedicated || self.session.bindings.knows(backend) {
+                        self.leave(EndReason::BackendLost, now);
+                    }
+                }
+                Order::Forget(backends) => self.forget(&backends),
+                Order::Describe(roll) => self.describe(world, &roll, now),
+                Order::Recovered(route) => self.recovered(&route),
+                Order::Leave(EndReason::Cut) => self.broken(EndReason::Cut, now),
+                Order::Leave(end) => self.leave(end, now),
+            }
+        }
+    }
+
+    fn kick(&mut self, kick: &Kick, now: Instant) {
+        if self.session.leave(EndReason::Kicked, now) {
+            let redirect: Vec<&str> = kick.redirect.iter().map(String::as_str).collect();
+            self.notice(&Notice {
+                message: kick.text.as_deref(),
+                retry_after_ms: kick.retry_after_ms,
+                redirect: &redirect,
+                ..Notice::new(NoticeCode::Kicked)
+            });
+            self.part_all(Reason::Kicked);
+        }
+    }
+
+    fn recovered(&self, route: &Arc<str>) {
+        if self.seat.recovers(route) && self.session.leaving().is_none() {
+            self.notice(&Notice { route: Some(route), ..Notice::new(NoticeCode::Recovered) });
+        }
+    }
+
+    /// A backend does not take the session: what it was sent is lost, and the player is told so; not of the second
+    /// of a hot standby, whose frames the first one got too.
+    fn refused(&mut self, world: &World, backend: BackendKey) {
+        let Some(binding) = self.session.bindings.refuse(backend) else { return };
+        self.seat.awaited.borrow_mut().forget(backend);
+        if let Some(link) = self.hub.link(backend) {
+            link.backend().close_session();
+        }
+        let cluster = world.clusters.iter().position(|cluster| cluster.key() == binding.cluster);
+        let Some((place, cluster)) = cluster.and_then(|place| Some((place, world.clusters.get(place)?)))
+        else {
+            return;
+        };
+        if cluster.is_hot_standby() {
+            self.seat.lockstep.borrow_mut().pass_over(backend);
+        }
+        if !(binding.stands_in && cluster.is_hot_standby()) {
+            let route =
+                world.lanes.iter().flatten().find(|lane| lane.cluster == place).map(|lane| &*lane.name);
+            self.notice(&Notice { route, retry_after_ms: Some(0), ..Notice::new(NoticeCode::Unavailable) });
+        }
+    }
+
+    /// These backends are gone from the plan: what the session still has there ends. An opaque session cannot go
+    /// elsewhere and stays.
+    fn forget(&mut self, backends: &[BackendKey]) {
+        for backend in backends {
+            self.unbind(*backend, Reason::Moved);
+        }
+        if !self.is_opaque() {
+            self.upstreams.retain(|upstream| !backends.contains(&upstream.backend.key()));
+        }
+    }
+
+    /// How the session is now.
+    fn describe(&self, world: &World, roll: &Roll, now: Instant) {
+        let shared = self.session.bindings.iter().filter_map(|binding| {
+            let cluster = world.cluster(binding.cluster)?;
+            let link = self.hub.link(binding.backend)?;
+            Some((cluster.name().to_owned(), link.backend().address().to_owned()))
+        });
+        let dedicated = self.upstreams.iter().filter_map(|upstream| {
+            let cluster = world.cluster(upstream.cluster)?;
+            Some((cluster.name().to_owned(), upstream.backend.address().to_owned()))
+        });
+        let outbox = self.seat.outbox.borrow();
+        let text = |text: Option<Arc<str>>| text.as_deref().map(str::to_owned);
+        roll.answer(SessionFacts {
+            id: self.seat.id,
+            account: text(self.seat.account()),
+            address: self.tally.address,
+            listener: self.door.listener.name().to_owned(),
+            transport: if self.door.is_tls() { "tls" } else { "tcp" },
+            group: text(self.seat.group()),
+            age: self.tally.age(now),
+            backends: shared.chain(dedicated).collect(),
+            frames: (self.tally.frames_in, outbox.frames()),
+            bytes: (self.tally.bytes_in, self.tally.bytes_out),
+            buffered: outbox.waiting(),
+            worker: self.hub.worker,
+        });
+    }
+}

@@ -1,0 +1,140 @@
+//! From one world to the next: what is made ready before it is in force, what ends after, and who has to move. The
+//! sessions and links that did not change are not touched.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::seq::SliceRandom;
+use tokio::sync::oneshot;
+
+use super::hub::{self, Hub};
+use super::link::{self, SharedLink};
+use super::seat::{Order, Seat};
+use super::world::World;
+use crate::base::BackendKey;
+use crate::policy::leave_at;
+
+/// A world that is in force now, and what is no longer.
+#[derive(Debug)]
+pub struct Transition {
+    world: Arc<World>,
+    /// Backends that the world before had and this one has not.
+    gone: Arc<[BackendKey]>,
+    /// Backends that serve nobody any more, of clusters that close for that.
+    closing: Vec<BackendKey>,
+    /// When it came into force.
+    began: Instant,
+    /// Over what time those who have to move do.
+    spread: Duration,
+}
+
+/// How long sessions have to leave a backend that is gone at a frame of their own before they are made to.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long a backend may still answer after its last session has left.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+impl Transition {
+    /// From one world to the next.
+    #[must_use]
+    pub fn new(old: &World, new: &Arc<World>) -> Arc<Self> {
+        let serves = |key: BackendKey| {
+            let place = new.clusters.iter().find_map(|cluster| Some((cluster, cluster.entry.place_of(key)?)));
+            place.map(|(cluster, place)| cluster.entry.is_enabled(place))
+        };
+        let before = || old.members().map(|(cluster, backend)| (cluster, backend.key()));
+        let is_gone = |key: &BackendKey| serves(*key).is_none();
+        let served = |cluster: &super::world::ClusterView, key| {
+            cluster.entry.place_of(key).is_some_and(|place| cluster.entry.is_enabled(place))
+        };
+        let closes = before().filter(|(cluster, key)| {
+            cluster.closes_on_loss() && served(cluster, *key) && serves(*key) != Some(true)
+        });
+        Arc::new(Self {
+            gone: before().map(|(_, key)| key).filter(is_gone).collect(),
+            closing: closes.map(|(_, key)| key).collect(),
+            began: hub::now(),
+            spread: new.plan().release().spread(),
+            world: Arc::clone(new),
+        })
+    }
+}
+
+/// Makes the links of shared clusters that are not there yet.
+pub(super) fn start_links(hub: &Rc<Hub>, world: &World) {
+    for (cluster, backend) in world.members().filter(|(cluster, _)| cluster.is_shared()) {
+        if hub.link(backend.key()).is_none_or(|link| link.is_retired()) {
+            let link = SharedLink::new(Arc::clone(cluster), Arc::clone(backend), hub::now());
+            hub.add_link(&link);
+            tokio::task::spawn_local(link::keep(Rc::clone(hub), link));
+        }
+    }
+}
+
+/// Makes them before the world is in force; answers when each has been tried once.
+pub(super) async fn prepare(hub: Rc<Hub>, world: Arc<World>, answer: oneshot::Sender<()>) {
+    start_links(&hub, &world);
+    std::future::poll_fn(|cx| hub.poll_links_tried(cx)).await;
+    answer.send(()).unwrap_or_default();
+}
+
+/// Brings a worker into a world that is in force.
+pub(super) fn carry_out(hub: &Rc<Hub>, transition: &Arc<Transition>) {
+    let world = &transition.world;
+    for link in hub.all_links() {
+        let cluster = world.cluster(link.cluster().key()).cloned();
+        if let Some(cluster) = cluster {
+            link.belongs_to(&cluster);
+        }
+    }
+    transition.closing.iter().for_each(|backend| hub.close_sessions_of(*backend));
+    move_sessions(hub, transition);
+    let unused = |link: &Rc<SharedLink>| !is_in_force(world, link);
+    if !transition.gone.is_empty() || hub.all_links().iter().any(unused) {
+        drop(tokio::task::spawn_local(retire(Rc::clone(hub), Arc::clone(&transition.gone))));
+    }
+}
+
+fn is_in_force(world: &World, link: &SharedLink) -> bool {
+    let cluster = world.cluster(link.cluster().key());
+    cluster
+        .is_some_and(|cluster| cluster.is_shared() && cluster.entry.place_of(link.backend().key()).is_some())
+}
+
+/// Gives everybody who is in another release group than it would enter now its moment to go, evenly over the spread.
+fn move_sessions(hub: &Hub, transition: &Transition) {
+    let world = &transition.world;
+    if !world.has_groups() {
+        return;
+    }
+    let moves = |seat: &Rc<Seat>| seat.settle(world) && seat.move_at.get().is_none();
+    let mut seats: Vec<_> = hub.all_seats().into_iter().filter(moves).collect();
+    seats.shuffle(&mut *hub.dice.borrow_mut());
+    for (place, seat) in seats.iter().enumerate() {
+        let at = transition.began + leave_at(place, seats.len(), transition.spread);
+        seat.move_at.set(Some(at));
+    }
+}
+
+/// Ends what is left of backends that are gone, when their sessions had time to leave by themselves. A later world
+/// may have brought some of them back.
+async fn retire(hub: Rc<Hub>, gone: Arc<[BackendKey]>) {
+    tokio::time::sleep(GRACE).await;
+    let world = hub.world.load_full();
+    let is_gone = |key: &&BackendKey| world.members().all(|(_, backend)| backend.key() != **key);
+    let gone: Arc<[BackendKey]> = gone.iter().filter(is_gone).copied().collect();
+    let unused = |link: &Rc<SharedLink>| !is_in_force(&world, link);
+    let links: Vec<_> = hub.all_links().into_iter().filter(unused).collect();
+    let bound: Arc<[BackendKey]> =
+        links.iter().map(|link| link.backend().key()).chain(gone.iter().copied()).collect();
+    for seat in hub.all_seats() {
+        seat.order(Order::Forget(Arc::clone(&bound)));
+    }
+    tokio::time::sleep(LAST_ANSWERS).await;
+    let world = hub.world.load_full();
+    for link in links.iter().filter(|link| !is_in_force(&world, link)) {
+        link.say_goodbye();
+        link.retire();
+        hub.remove_link(link);
+    }
+}

@@ -1,0 +1,237 @@
+//! `realmgate ctl` in front of a running program: every verb, every way to fail.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+
+use crate::fakes::{Program, ctl, realmgate};
+
+fn answer(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn every_read_is_a_table_for_people_and_json_for_programs() {
+    let program = Program::start("");
+    for (verb, head, key) in [
+        (&["status"][..], "version     0.1.0, process", "sessions_by_worker"),
+        (&["clusters"], "battle: shared round_robin, group b", "clusters"),
+        (&["routes"], "ROUTE   IDS             CLUSTER  CLASS", "routes"),
+        (&["sessions"], "SESSION  ACCOUNT  ADDRESS", "sessions"),
+        (&["sessions", "--account", "ann", "--limit", "5"], "SESSION  ACCOUNT  ADDRESS", "sessions"),
+        (&["account", "a/b ?&", "where"], "SESSION  ACCOUNT  ADDRESS", "sessions"),
+        (&["bans"], "nobody is banned", "bans"),
+        (&["overrides"], "nothing differs from the file", "overrides"),
+    ] {
+        let said = program.ctl(verb);
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{verb:?}");
+        assert!(said.out.contains(head), "{verb:?}: {}", said.out);
+        let said = program.ctl(&[verb, &["--json"]].concat());
+        assert_eq!(said.code, Some(0));
+        assert!(answer(&said.out).get(key).is_some(), "{verb:?}: {}", said.out);
+    }
+}
+
+#[test]
+fn changes_are_in_force_at_once_and_survive_a_restart() {
+    let mut program = Program::start("");
+    for verb in [
+        &["backend", "battle", "127.0.0.1:1", "drain"][..],
+        &["backend", "battle", "127.0.0.1:2", "weight", "7"],
+        &["route", "battle", "maintenance", "on", "--message", "back soon", "--retry-after", "20m"],
+        &["release", "activate", "c", "--move", "natural"],
+        &["ban", "192.0.2.1", "--for", "1h"],
+        &["ban", "ann", "--for", "1h"],
+        &["reload"],
+    ] {
+        let said = program.ctl(verb);
+        assert_eq!(said.code, Some(0), "{verb:?}: {}", said.err);
+        assert!(said.out.contains("generation"), "{verb:?}: {}", said.out);
+    }
+    program.restart();
+    let overrides = answer(&program.ctl(&["overrides", "--json"]).out);
+    let kinds: Vec<_> =
+        overrides["overrides"].as_array().expect("a list").iter().map(|one| &one["kind"]).collect();
+    assert_eq!(kinds, ["state", "weight", "maintenance", "release", "ban", "ban"]);
+    let clusters = program.ctl(&["clusters"]).out;
+    assert!(
+        clusters.lines().any(|line| line.starts_with("127.0.0.1:1") && line.contains(" drain ")),
+        "{clusters}"
+    );
+    assert!(program.ctl(&["routes"]).out.contains("back soon"));
+    let bans = program.ctl(&["bans"]).out;
+    assert!(bans.contains("192.0.2.1") && bans.contains("ann"), "{bans}");
+    assert_eq!(program.ctl(&["overrides", "clear"]).code, Some(0));
+    assert_eq!(program.ctl(&["overrides"]).out, "nothing differs from the file\n");
+    program.restart();
+    assert_eq!(program.ctl(&["overrides"]).out, "nothing differs from the file\n");
+}
+
+#[test]
+fn a_change_that_cannot_be_kept_is_none() {
+    let program = Program::start("");
+    program.folder.write("state", "a file where the folder should be");
+    let said = program.ctl(&["backend", "battle", "127.0.0.1:1", "drain"]);
+    assert!(said.code == Some(1) && said.err.contains("[gateway] state_dir"), "{}", said.err);
+    assert_eq!(program.ctl(&["overrides"]).out, "nothing differs from the file\n");
+    assert!(program.ctl(&["status"]).out.contains("generation  1\n"), "nothing has changed");
+}
+
+#[test]
+fn changes_that_cannot_be_read_again_keep_the_gateway_from_starting() {
+    let program = Program::start("");
+    assert_eq!(program.ctl(&["ban", "ann", "--for", "1h"]).code, Some(0));
+    let path = program.folder.path("state/overrides.json");
+    let kept = std::fs::read_to_string(&path).expect("a file");
+    std::fs::write(&path, kept.get(..kept.len() / 2).expect("half of it")).expect("a file");
+    let said = realmgate(&["run", "-c", &program.folder.path("gate.toml").display().to_string()]);
+    assert_eq!(said.code, Some(71));
+    assert!(
+        said.err.contains("overrides.json is damaged") && said.err.contains("move the file away"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn a_part_of_a_cluster_is_drained_and_waited_for() {
+    let program = Program::start("");
+    let said = program.ctl(&["drain", "battle", "--fraction", "1/3", "--part", "2"]);
+    assert_eq!(said.out, "1 of 3 backends of battle get no new sessions:\n  127.0.0.1:2\n", "{}", said.err);
+    let said = program.ctl(&["drain", "battle", "--fraction", "2/3", "--json"]);
+    let drained = json!({ "cluster": "battle", "drained": ["127.0.0.1:1", "127.0.0.1:2"], "of": 3 });
+    assert_eq!(answer(&said.out), drained);
+    let said = program.ctl(&["wait", "battle", "127.0.0.1:2", "idle", "--timeout", "10s"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "127.0.0.1:2 of battle has no sessions\n"));
+    let said = program.ctl(&["drain", "rest", "--fraction", "1/2"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("--fraction 1"), "{}", said.err);
+    let said = program.ctl(&["drain", "battle", "--fraction", "1/3", "--part", "4"]);
+    assert!(said.code == Some(1) && said.err.contains("a number from 1 to 3"), "{}", said.err);
+    let said = program.ctl(&["wait", "battle", "127.0.0.1:9", "idle"]);
+    assert!(said.code == Some(1) && said.err.contains("its backends are: 127.0.0.1:1"), "{}", said.err);
+    let said = program.ctl(&["drain", "batle", "--fraction", "1"]);
+    assert!(said.code == Some(1) && said.err.contains("the clusters are: battle, rest"), "{}", said.err);
+}
+
+#[test]
+fn a_wait_that_is_over_says_how_many_are_left() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("a port"));
+    let gate = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut request = [0; 1024];
+        let length = stream.read(&mut request).expect("a request");
+        let body = r#"{"backends":[{"address":"a:1","sessions":42}]}"#;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all(format!("{head}{body}").as_bytes()).expect("an answer");
+        String::from_utf8_lossy(&request[..length]).into_owned()
+    });
+    let said = ctl(&["--admin", &url, "wait", "battle", "a:1", "idle", "--timeout", "300ms"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("a:1 of battle still has 42 sessions"), "{}", said.err);
+    let request = gate.join().expect("it was asked");
+    assert!(request.starts_with("GET /v1/clusters/battle HTTP/1.1\r\n"), "{request}");
+}
+
+#[test]
+fn a_refusal_is_a_sentence_and_exit_code_1() {
+    let program = Program::start("");
+    for (verb, error, hint) in [
+        (&["partner", "adnet", "disable"][..], "there is no [partner.adnet]", "this file has no partners"),
+        (&["session", "00100000000000ff", "kick"], "no such session", "ctl sessions"),
+        (&["account", "ann", "kick"], "no session of this account", "ctl sessions"),
+        (&["backend", "batle", "127.0.0.1:1", "drain"], "there is no cluster batle", "battle"),
+        (&["backend", "battle", "127.0.0.1:9", "drain"], "has no backend 127.0.0.1:9", "127.0.0.1:1"),
+        (&["route", "battel", "maintenance", "off"], "there is no route battel", "battle"),
+        (&["release", "activate", "z"], "no backend is in the group z", "b"),
+        (&["ban", "ann", "--for", "soon"], "`for` is missing or wrong", "\"1h\""),
+        (&["route", "battle", "maintenance", "on", "--until", "ten"], "`until`", "2026-11-21T10:00:00Z"),
+    ] {
+        let said = program.ctl(verb);
+        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{verb:?}");
+        assert!(said.err.contains(error) && said.err.contains(hint), "{verb:?}: {}", said.err);
+        let said = program.ctl(&[verb, &["--json"]].concat());
+        assert_eq!(said.code, Some(1));
+        assert!(answer(&said.out)["error"].as_str().is_some_and(|told| told.contains(error)), "{}", said.out);
+    }
+}
+
+#[test]
+fn a_reload_of_a_bad_file_tells_its_mistakes() {
+    let program = Program::start("");
+    let path = program.folder.path("gate.toml");
+    let good = std::fs::read_to_string(&path).expect("a file");
+    program.folder.write("gate.toml", &good.replace("cluster = \"battle\"", "cluster = \"batle\""));
+    let said = program.ctl(&["reload"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("gate.toml") && said.err.contains("batle"), "{}", said.err);
+    assert!(program.ctl(&["status"]).out.contains("generation  1\n"), "nothing has changed");
+}
+
+#[test]
+fn every_change_leaves_a_line_with_who_and_what_that_nobody_can_break() {
+    let program = Program::start("");
+    program.ctl(&["account", "ann\n\u{1b}[2J", "kick"]);
+    let line = program.logged("kicked by the operator");
+    let (who, whom) = (line["who"].as_str().unwrap_or_default(), line["whom"].as_str().unwrap_or_default());
+    assert!(who.starts_with("127.0.0.1:") && !whom.contains(char::is_control), "{line}");
+    let line = program.logged("asked through the API");
+    assert_eq!((&line["what"], &line["status"]), (&json!("/v1/accounts/ann??[2J/kick {}"), &json!(404)));
+    program.ctl(&["ban", &"x".repeat(900), "--for", "1h"]);
+    let line = program.logged("asked through the API");
+    assert_eq!(line["what"].as_str().map(str::len), Some(200), "{line}");
+}
+
+#[test]
+fn the_token_is_shown_and_asked_for() {
+    let program = Program::start("token_file = \"token\"");
+    let token = program.folder.path("token").display().to_string();
+    assert_eq!(program.ctl(&["status", "--token-file", &token]).code, Some(0));
+    let said = program.ctl(&["status"]);
+    assert!(said.code == Some(1) && said.err.contains("--token-file FILE"), "{}", said.err);
+    let other = program.folder.write("other", "another-token-0123456789").display().to_string();
+    let said = program.ctl(&["status", "--token-file", &other]);
+    assert!(said.code == Some(1) && said.err.contains("has another token"), "{}", said.err);
+    let short = program.folder.write("short", "short").display().to_string();
+    let said = program.ctl(&["status", "--token-file", &short]);
+    assert!(said.code == Some(1) && said.err.contains("shorter than 16"), "{}", said.err);
+    let said = program.ctl(&["status", "--token-file", "/nowhere/token"]);
+    assert!(said.code == Some(1) && said.err.contains("/nowhere/token"), "{}", said.err);
+}
+
+#[test]
+fn whoever_cannot_be_asked_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("a port");
+    drop(taken);
+    let said = ctl(&["--admin", &format!("http://{address}"), "status"]);
+    assert!(
+        said.code == Some(1) && said.err.contains(&format!("no gateway answers at {address}")),
+        "{}",
+        said.err
+    );
+    assert!(said.err.contains("[admin]"), "{}", said.err);
+    for url in ["https://127.0.0.1:1", "http://127.0.0.1:1/v1", "ftp://x"] {
+        let said = ctl(&["--admin", url, "status"]);
+        assert!(said.code == Some(1) && said.err.contains("only http is spoken"), "{}", said.err);
+    }
+}
+
+#[test]
+fn a_verb_that_is_not_one_is_bad_usage() {
+    for wrong in [
+        &["stats"][..],
+        &["backend", "battle", "a:1", "weight"],
+        &["drain", "battle"],
+        &["drain", "battle", "--fraction", "3/2"],
+        &["wait", "battle", "a:1", "idle", "--timeout", "10"],
+        &["release", "activate", "b", "--move", "fast"],
+        &["ban", "ann"],
+    ] {
+        let said = ctl(wrong);
+        assert_eq!((said.code, said.out.as_str()), (Some(64), ""), "{wrong:?}");
+        assert!(said.err.contains("Usage") || said.err.contains("--help"), "{}", said.err);
+    }
+}

@@ -1,0 +1,245 @@
+//! Operators' changes at run time over what the file says: what they do, what they cannot do, and what is left of
+//! them when the file changes.
+
+use std::time::{Duration, SystemTime};
+
+use realmgate::config::{
+    AdminState, Banned, Maintenance, Moving, Override, Overrides, Plan, Unfit, parse_moment,
+};
+
+#[path = "config/plans.rs"]
+#[expect(dead_code, reason = "the other tests of the configuration use the rest")]
+mod plans;
+
+use plans::plan;
+
+const FILE: &str = r#"
+[frame.game]
+length = { width = 4 }
+id     = { offset = 4, width = 2 }
+
+[listener.players]
+listen = "127.0.0.1:7000"
+
+[cluster.battle]
+backends = [{ address = "10.0.1.1:7100", group = "a" }, { address = "10.0.1.2:7100", group = "b" }]
+
+[cluster.pay]
+backends = [{ address = "10.0.1.1:7200" }, { address = "10.0.1.2:7200", weight = 0 }]
+
+[route.battle]
+ids     = ["1000-1999"]
+cluster = "battle"
+
+[route.pay]
+ids     = ["5000-5099"]
+cluster = "pay"
+maintenance = { message = "closed today" }
+
+[release]
+active = "a"
+"#;
+
+fn state(cluster: &str, address: &str, state: AdminState) -> Override {
+    Override::State { cluster: cluster.to_owned(), address: address.to_owned(), state }
+}
+
+fn weight(cluster: &str, address: &str, weight: u32) -> Override {
+    Override::Weight { cluster: cluster.to_owned(), address: address.to_owned(), weight }
+}
+
+fn maintenance(route: &str, closed: Option<Maintenance>) -> Override {
+    Override::Maintenance { route: route.to_owned(), closed }
+}
+
+fn release(active: &str, moving: Option<Moving>) -> Override {
+    Override::Release { active: active.to_owned(), moving }
+}
+
+fn closed(message: &str) -> Option<Maintenance> {
+    Some(Maintenance { message: message.to_owned(), retry_after: None, until: None })
+}
+
+fn weights(plan: &Plan, cluster: &str) -> Vec<u32> {
+    let found = plan.clusters().iter().find(|found| found.name() == cluster).expect("it is there");
+    found.backends().iter().map(|backend| backend.weight()).collect()
+}
+
+/// What is wrong, and the hint.
+fn wrong(plan: &Plan, change: &Override) -> (Unfit, String, String) {
+    let unmatched = plan.unmatched(change).unwrap_or_else(|| panic!("{change} fits"));
+    (unmatched.why, unmatched.error, unmatched.hint)
+}
+
+#[test]
+fn every_kind_of_change_is_laid_over_the_file() {
+    let file = plan(FILE);
+    let changes = [
+        state("battle", "10.0.1.1:7100", AdminState::Drain),
+        state("pay", "10.0.1.1:7200", AdminState::Disable),
+        weight("pay", "10.0.1.2:7200", 50),
+        maintenance("battle", closed("back at ten")),
+        maintenance("pay", None),
+        release("b", Some(Moving::Forced)),
+    ];
+    for change in &changes {
+        assert_eq!(file.unmatched(change), None, "{change}");
+    }
+    let overrides: Overrides = changes.into_iter().collect();
+    let plan = file.with(&overrides);
+    let [battle, pay] = plan.clusters() else { panic!("two clusters") };
+    let states = |backends: &[realmgate::config::Backend]| {
+        backends.iter().map(|backend| backend.admin()).collect::<Vec<_>>()
+    };
+    assert_eq!(states(battle.backends()), [AdminState::Drain, AdminState::Ready]);
+    assert_eq!(states(pay.backends()), [AdminState::Disable, AdminState::Ready]);
+    assert_eq!(weights(&plan, "pay"), [100, 50]);
+    assert_eq!(plan.routes()[0].maintenance().cloned(), closed("back at ten"));
+    assert_eq!(plan.routes()[1].maintenance(), None);
+    assert_eq!((plan.release().active(), plan.release().moving()), (plan.group("b"), Moving::Forced));
+    assert!(file.stale(&overrides).is_empty());
+    let ready = states(file.clusters()[0].backends());
+    assert_eq!(ready, [AdminState::Ready, AdminState::Ready], "the file's own plan is as it was");
+}
+
+#[test]
+fn a_change_that_names_what_is_not_there_is_told_the_nearest_name() {
+    let file = plan(FILE);
+    let ready = AdminState::Ready;
+    for (change, error, hint) in [
+        (state("batle", "10.0.1.1:7100", ready), "there is no cluster batle", "did you mean battle?"),
+        (
+            weight("battle", "10.0.1.1:7101", 5),
+            "the cluster battle has no backend 10.0.1.1:7101",
+            "did you mean 10.0.1.1:7100?",
+        ),
+        (maintenance("chat", None), "there is no route chat", "there are battle, pay"),
+        (release("spring", None), "no backend is in the group spring", "there are a, b"),
+    ] {
+        assert_eq!(wrong(&file, &change), (Unfit::Unknown, error.to_owned(), hint.to_owned()));
+    }
+}
+
+#[test]
+fn a_change_after_which_nobody_would_serve_is_refused() {
+    let file = plan(FILE);
+    let (why, error, _) = wrong(&file, &weight("pay", "10.0.1.1:7200", 0));
+    assert_eq!(why, Unfit::Impossible);
+    assert!(error.contains("no backend of pay"), "{error}");
+    let of_the_active_group = weight("battle", "10.0.1.1:7100", 0);
+    assert_eq!(wrong(&file, &of_the_active_group).0, Unfit::Impossible);
+    assert_eq!(file.unmatched(&weight("battle", "10.0.1.2:7100", 0)), None, "b is not active");
+    let (why, error, hint) = wrong(&file, &weight("pay", "10.0.1.1:7200", 70_000));
+    assert_eq!(
+        (why, error.as_str(), hint.as_str()),
+        (Unfit::Impossible, "70000 is no weight", "write 0 to 65535")
+    );
+
+    let only_a = plan(&FILE.replace(
+        "[cluster.pay]",
+        "[cluster.rank]\nbackends = [{ address = '10.0.1.1:7400', group = 'a' }]\n[cluster.pay]",
+    ));
+    let (why, error, _) = wrong(&only_a, &release("b", None));
+    assert_eq!(why, Unfit::Impossible);
+    assert!(error.starts_with("rank would have no backends"), "{error}");
+}
+
+#[test]
+fn the_order_in_which_weights_were_given_does_not_matter() {
+    let file = plan(FILE);
+    let changes = [weight("pay", "10.0.1.1:7200", 0), weight("pay", "10.0.1.2:7200", 50)];
+    let overrides: Overrides = changes.into_iter().collect();
+    assert_eq!(weights(&file.with(&overrides), "pay"), [0, 50]);
+    assert!(file.stale(&overrides).is_empty());
+}
+
+#[test]
+fn what_fits_nothing_any_more_is_ignored_and_listed() {
+    let overrides: Overrides = [
+        state("battle", "10.0.1.1:7100", AdminState::Disable),
+        weight("pay", "10.0.1.1:7200", 0),
+        weight("pay", "10.0.1.2:7200", 50),
+        maintenance("battle", closed("back at ten")),
+        release("b", None),
+    ]
+    .into_iter()
+    .collect();
+    let smaller = plan(
+        &FILE
+            .replace(", { address = \"10.0.1.2:7200\", weight = 0 }", "")
+            .replace(
+                "[cluster.battle]\nbackends = [{ address = \"10.0.1.1:7100\", group = \"a\" }, ",
+                "[cluster.battle]\nbackends = [{ address = \"10.0.1.3:7100\", group = \"a\" }, ",
+            )
+            .replace("route.battle", "route.fight")
+            .replace(", { address = \"10.0.1.2:7100\", group = \"b\" }", ""),
+    );
+    let stale: Vec<_> = smaller.stale(&overrides).into_iter().map(ToString::to_string).collect();
+    assert_eq!(
+        stale,
+        [
+            "backend battle 10.0.1.1:7100 disable",
+            "backend pay 10.0.1.1:7200 weight 0",
+            "backend pay 10.0.1.2:7200 weight 50",
+            "route battle maintenance on, \"back at ten\"",
+            "release b",
+        ]
+    );
+    let plan = smaller.with(&overrides);
+    assert_eq!(weights(&plan, "pay"), [100], "nobody would have served");
+    assert_eq!(plan.release().active(), plan.group("a"));
+    assert!(plan.clusters()[0].backends().iter().all(|backend| backend.admin() == AdminState::Ready));
+}
+
+#[test]
+fn a_later_change_of_the_same_thing_replaces_the_earlier_one() {
+    let first = Overrides::default()
+        .with(state("battle", "10.0.1.1:7100", AdminState::Drain))
+        .with(weight("battle", "10.0.1.1:7100", 5))
+        .with(state("battle", "10.0.1.1:7100", AdminState::Ready));
+    let told: Vec<_> = first.entries().iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["backend battle 10.0.1.1:7100 weight 5", "backend battle 10.0.1.1:7100 ready"]);
+    let back = first.without(&weight("battle", "10.0.1.1:7100", 0));
+    assert_eq!(back.entries().len(), 1);
+    assert!(!back.is_empty() && Overrides::default().is_empty());
+    let same: Overrides = first.entries().iter().cloned().chain(first.entries().iter().cloned()).collect();
+    assert_eq!(same, first);
+}
+
+#[test]
+fn bans_end_at_their_time_and_the_rest_stays() {
+    let now = parse_moment("2026-11-21T10:00:00Z").expect("a moment");
+    let ban = |who: &str, until: SystemTime| Override::Ban { who: Banned::named(who), until };
+    let overrides = Overrides::default()
+        .with(ban("192.0.2.7", now))
+        .with(ban("alice", now + Duration::from_secs(1)))
+        .with(release("b", None));
+    let left = overrides.without_expired(now);
+    let told: Vec<_> = left.entries().iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["ban alice until 2026-11-21T10:00:01Z", "release b"]);
+    let bans: Vec<_> = overrides.bans().map(|(who, _)| who.clone()).collect();
+    let address = "192.0.2.7".parse().expect("an address");
+    assert_eq!(bans, [Banned::Address(address), Banned::Account("alice".to_owned())]);
+    assert_eq!(plan(FILE).unmatched(&ban("nobody", now)), None, "a ban needs nothing in the file");
+}
+
+#[test]
+fn a_change_is_one_line_whatever_is_in_it() {
+    let until = parse_moment("2026-11-21T10:00:00Z");
+    let words =
+        Maintenance { message: "two\nlines".to_owned(), retry_after: Some(Duration::from_secs(1200)), until };
+    for (change, line) in [
+        (
+            maintenance("pay", Some(words)),
+            "route pay maintenance on, \"two\\nlines\", again after 20m, until 2026-11-21T10:00:00Z",
+        ),
+        (
+            maintenance("pay", closed("back at ten o'clock")),
+            "route pay maintenance on, \"back at ten o'clock\"",
+        ),
+        (maintenance("pay", None), "route pay maintenance off"),
+        (release("b", Some(Moving::Forced)), "release b move forced"),
+    ] {
+        assert_eq!(change.to_string(), line);
+    }
+}
