@@ -12,7 +12,7 @@ use super::gate::Gate;
 use super::program::Program;
 use super::systemd;
 use super::watching::Watching;
-use crate::admin::{Order, Refused};
+use crate::admin::{Order, Refused, Why};
 use crate::telemetry;
 
 /// A gateway that accepts, with everything that can tell it something.
@@ -46,8 +46,7 @@ pub(super) struct Inbox {
 /// What comes next.
 #[derive(Debug)]
 enum Next {
-    Drain,
-    Stop,
+    End(End),
     Reload(&'static str),
     Upgrade,
     Order(Order),
@@ -59,6 +58,17 @@ enum End {
     Drain,
     Stop,
     Retire,
+}
+
+impl End {
+    /// systemd hears of it; of a new main process it hears from the upgrade.
+    fn tell(self) {
+        match self {
+            Self::Drain => systemd::stopping("draining"),
+            Self::Stop => systemd::stopping("stopping"),
+            Self::Retire => {}
+        }
+    }
 }
 
 /// How many orders may wait.
@@ -85,8 +95,8 @@ impl Inbox {
     async fn next(&mut self) -> Next {
         let Signals { terminate, interrupt, hangup, upgrade } = &mut self.signals;
         tokio::select! {
-            _ = terminate.recv() => Next::Drain,
-            _ = interrupt.recv() => Next::Stop,
+            _ = terminate.recv() => Next::End(End::Drain),
+            _ = interrupt.recv() => Next::End(End::Stop),
             _ = hangup.recv() => Next::Reload("SIGHUP"),
             _ = upgrade.recv() => Next::Upgrade,
             Some(order) = self.orders.recv() => Next::Order(order),
@@ -111,6 +121,9 @@ impl Serving {
         let end = self.until_the_end().await;
         let Self { gate, office, mut inbox, .. } = self;
         inbox.orders.close();
+        if let (End::Retire, Some(office)) = (end, &office) {
+            office.abort(); // the new process answers at the same socket
+        }
         let ended = async {
             match end {
                 End::Stop => gate.stop().await,
@@ -132,8 +145,8 @@ impl Serving {
             match self.inbox.next().await {
                 Next::Reload(who) => drop(self.reload(who).await),
                 Next::Upgrade => {
-                    if self.upgrade("SIGUSR2").await.is_ok() {
-                        return End::Retire;
+                    if let (Some(end), _) = self.upgrade("SIGUSR2").await {
+                        return end;
                     }
                 }
                 Next::Order(order) => {
@@ -141,13 +154,9 @@ impl Serving {
                         return end;
                     }
                 }
-                Next::Stop => {
-                    systemd::stopping("stopping");
-                    return End::Stop;
-                }
-                Next::Drain => {
-                    systemd::stopping("draining");
-                    return End::Drain;
+                Next::End(end) => {
+                    end.tell();
+                    return end;
                 }
             }
         }
@@ -162,10 +171,9 @@ impl Serving {
                 drop(answer.send(self.gate.clear_overrides(&who).await));
             }
             Order::Upgrade { who, answer } => {
-                let upgraded = self.upgrade(&who).await;
-                let is_done = upgraded.is_ok();
+                let (end, upgraded) = self.upgrade(&who).await;
                 drop(answer.send(upgraded));
-                return is_done.then_some(End::Retire);
+                return end;
             }
         }
         None
@@ -178,8 +186,20 @@ impl Serving {
         result
     }
 
-    async fn upgrade(&mut self, who: &str) -> Result<u32, Refused> {
-        self.gate.upgrade(&self.program, who).await
+    /// How this process ends by it, and what came of it. An order to stop ends an upgrade that is under way.
+    async fn upgrade(&mut self, who: &str) -> (Option<End>, Result<u32, Refused>) {
+        let Signals { terminate, interrupt, .. } = &mut self.inbox.signals;
+        let end = tokio::select! {
+            upgraded = self.gate.upgrade(&self.program, who) => {
+                return (upgraded.is_ok().then_some(End::Retire), upgraded);
+            }
+            _ = terminate.recv() => End::Drain,
+            _ = interrupt.recv() => End::Stop,
+        };
+        self.gate.forget_upgrade(who);
+        end.tell();
+        let error = "this process was told to stop meanwhile; nothing was handed over".to_owned();
+        (Some(end), Err(Refused { why: Why::Busy, error, hint: "start the new program".to_owned() }))
     }
 
     /// What `systemctl status` shows.

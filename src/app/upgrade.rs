@@ -33,6 +33,12 @@ impl Gate {
         })
     }
 
+    /// An upgrade that was dropped midway: its new process is gone, and this one accepts as before.
+    pub(super) fn forget_upgrade(&mut self, who: &str) {
+        self.doors.resume();
+        telemetry::upgrade_failed(who, "an order to stop came meanwhile");
+    }
+
     async fn hand_over(&mut self, program: &Program) -> Result<u32, HandoverError> {
         let deadline = now() + LONGEST;
         let package = self.package(program).map_err(|error| HandoverError {
