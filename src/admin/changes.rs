@@ -84,7 +84,8 @@ pub(super) async fn ban(ask: &Ask<'_>) -> Changed {
     let who = match (body.text("address")?, body.text("account")?) {
         (Some(text), None) => {
             let address = text.parse::<IpAddr>();
-            Banned::Address(address.map_err(|_| wrong("address", "an IP address such as \"192.0.2.1\""))?)
+            let address = address.map_err(|_| wrong("address", "an IP address such as \"192.0.2.1\""))?;
+            Banned::Address(address.to_canonical())
         }
         (None, Some(account)) if !account.is_empty() => Banned::Account(account),
         _ => return Err(wrong("address", "either an address or an account")),

@@ -1,7 +1,10 @@
 //! The table of the API's paths.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::answer::{self, Answer};
 use super::body::shown;
@@ -75,16 +78,40 @@ fn find<'p>(method: &str, path: &[&'p str]) -> Option<Place<'p>> {
     })
 }
 
-/// Answers a question that may be asked. Every change leaves a line in the log, whatever came of it.
-pub(super) async fn answer(question: &Question, ask: &Ask<'_>) -> Answer {
+/// What a change leaves in the log, also when whoever asked does not wait for the answer.
+#[derive(Debug)]
+struct Entry<'a> {
+    who: &'a str,
+    what: String,
+    status: u16,
+}
+
+/// Answers a question that may be asked, within some time. Every change leaves a line in the log.
+pub(super) async fn answer(question: &Question, ask: &Ask<'_>, time: Duration) -> Answer {
     let path: Vec<&str> = question.path.iter().map(String::as_str).collect();
     let Some(place) = find(&question.method, &path) else { return elsewhere(&path) };
-    let answer = enter(place, question, ask).await.unwrap_or_else(|refused| refused);
-    if question.method == "POST" {
-        let what = shown(&format!("/{} {}", path.join("/"), String::from_utf8_lossy(ask.body)));
-        crate::telemetry::operator_asked(ask.who, &what, answer.status().as_u16());
+    let mut entry = (question.method == "POST").then(|| Entry {
+        who: ask.who,
+        what: shown(&format!("/{} {}", path.join("/"), String::from_utf8_lossy(ask.body))),
+        status: 0,
+    });
+    let answer = timeout(time, enter(place, question, ask)).await.unwrap_or_else(|_| Err(too_long()));
+    let answer = answer.unwrap_or_else(|refused| refused);
+    if let Some(entry) = &mut entry {
+        entry.status = answer.status().as_u16();
     }
     answer
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        crate::telemetry::operator_asked(self.who, &self.what, self.status);
+    }
+}
+
+fn too_long() -> Answer {
+    let hint = "it may still be done: look at the log and at realmgate ctl status";
+    answer::error(StatusCode::GATEWAY_TIMEOUT, "this takes too long to wait for it", hint)
 }
 
 async fn enter(place: Place<'_>, question: &Question, ask: &Ask<'_>) -> Result<Answer, Answer> {

@@ -126,11 +126,7 @@ async fn request_of(counter: &Counter, request: Request<Incoming>, peer: SocketA
     };
     let who = peer.to_string();
     let ask = Ask { desk: &counter.desk, body: &body, who: &who };
-    let answered = timeout(counter.bounds.answer, paths::answer(&question, &ask)).await;
-    answered.unwrap_or_else(|_| {
-        let hint = "it may still be done: look at the log and at realmgate ctl status";
-        answer::error(StatusCode::GATEWAY_TIMEOUT, "this takes too long to wait for it", hint)
-    })
+    paths::answer(&question, &ask, counter.bounds.answer).await
 }
 
 async fn body_of(request: Request<Incoming>, time: Duration) -> Result<Vec<u8>, Answer> {

@@ -67,7 +67,11 @@ impl Store {
         let next = self.folder.join(format!("{FILE}.new"));
         let entries: Vec<_> = overrides.entries().iter().map(to_json).collect();
         let text = json!({ "version": VERSION, "overrides": entries });
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
+        match fs::remove_file(&next) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {} // what a write left that was cut short may have other permissions
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
         file.write_all(format!("{text:#}\n").as_bytes())?;
         file.sync_all()?;
         fs::rename(&next, self.folder.join(FILE))?;
@@ -203,6 +207,7 @@ impl std::error::Error for StoreError {}
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::time::UNIX_EPOCH;
 
     use super::*;
@@ -246,7 +251,6 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again_and_readable_by_nobody_else() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = Folder::new("whole");
         let store = Store::new(&folder.0);
         assert_eq!(store.read(UNIX_EPOCH).expect("no file is none"), Overrides::default());
@@ -266,6 +270,8 @@ mod tests {
         fs::write(folder.0.join("overrides.json.new"), "{\"version\": 1, \"over").expect("half a file");
         assert_eq!(store.read(UNIX_EPOCH).expect("read"), all());
         store.write(&all()).expect("written over it");
+        let mode = fs::metadata(folder.0.join(FILE)).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "not those of the torn file");
     }
 
     #[test]

@@ -293,7 +293,7 @@ pub fn inherited_useless(place: usize, why: &str) {
     );
 }
 
-/// An operator asked for a change through the API, and how that was answered.
+/// An operator asked for a change through the API, and how that was answered; status 0: nobody waited for the answer.
 pub fn operator_asked(who: &str, what: &str, status: u16) {
     info!(who, what, status, "asked through the API");
 }

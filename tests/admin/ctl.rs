@@ -1,7 +1,7 @@
 //! `realmgate ctl` in front of a running program: every verb, every way to fail.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
 use serde_json::{Value, json};
 
@@ -62,6 +62,9 @@ fn changes_are_in_force_at_once_and_survive_a_restart() {
     assert!(program.ctl(&["routes"]).out.contains("back soon"));
     let bans = program.ctl(&["bans"]).out;
     assert!(bans.contains("192.0.2.1") && bans.contains("ann"), "{bans}");
+    assert_eq!(program.ctl(&["ban", "ann", "--for", "0s"]).code, Some(0));
+    let bans = program.ctl(&["bans"]).out;
+    assert!(bans.contains("192.0.2.1") && !bans.contains("ann"), "a ban for no time lifts one: {bans}");
     assert_eq!(program.ctl(&["overrides", "clear"]).code, Some(0));
     assert_eq!(program.ctl(&["overrides"]).out, "nothing differs from the file\n");
     program.restart();
@@ -182,6 +185,24 @@ fn every_change_leaves_a_line_with_who_and_what_that_nobody_can_break() {
     program.ctl(&["ban", &"x".repeat(900), "--for", "1h"]);
     let line = program.logged("asked through the API");
     assert_eq!(line["what"].as_str().map(str::len), Some(200), "{line}");
+}
+
+#[test]
+fn a_change_that_nobody_waits_for_leaves_its_line_as_well() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let silent = listener.local_addr().expect("a port");
+    let program = Program::start("");
+    // A backend that takes the connection and says nothing keeps the new world from being ready at once.
+    let path = program.folder.path("gate.toml");
+    let text = std::fs::read_to_string(&path).expect("a file");
+    program.folder.write("gate.toml", &text.replace("127.0.0.1:3", &silent.to_string()));
+    let mut stream = TcpStream::connect(program.admin).expect("it listens");
+    let head = "Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 2";
+    stream.write_all(format!("POST /v1/reload HTTP/1.1\r\n{head}\r\n\r\n{{}}").as_bytes()).expect("asked");
+    drop(listener.accept().expect("the gate makes a link"));
+    drop(stream);
+    let line = program.logged("asked through the API");
+    assert_eq!(line["what"], "/v1/reload {}", "{line}");
 }
 
 #[test]
