@@ -6,7 +6,9 @@ use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use hyper::Request;
 use hyper::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use hyper::http::uri::Authority;
@@ -16,10 +18,10 @@ use subtle::ConstantTimeEq;
 use super::answer::{self, Answer};
 use crate::config::{Admin, Problem};
 
-/// What the door goes by.
+/// What the door goes by. Clones are of the same door.
 #[derive(Clone)]
 pub struct Access {
-    token: Option<Vec<u8>>,
+    token: Arc<ArcSwapOption<Vec<u8>>>,
 }
 
 /// A shorter token could be guessed.
@@ -36,11 +38,11 @@ impl Access {
     /// # Errors
     /// When its file cannot be read or holds no good token.
     pub fn read(admin: &Admin) -> Result<Self, Problem> {
-        let Some(file) = admin.token_file() else { return Ok(Self { token: None }) };
+        let Some(file) = admin.token_file() else { return Ok(Self::with(None)) };
         let path = file.get();
         warn_of_readers(path);
         match token(path) {
-            Ok(token) => Ok(Self { token: Some(token.into_bytes()) }),
+            Ok(token) => Ok(Self::with(Some(token.into_bytes()))),
             Err(why) => Err(Problem::at(file.site(), format!("{}: {why}", path.display()))
                 .because("nobody could have spoken to the API, or everybody")
                 .write(format!(
@@ -50,15 +52,25 @@ impl Access {
         }
     }
 
+    fn with(token: Option<Vec<u8>>) -> Self {
+        Self { token: Arc::new(ArcSwapOption::from_pointee(token)) }
+    }
+
+    /// From now on this door goes by what another one does.
+    pub fn renew(&self, other: &Self) {
+        self.token.store(other.token.load_full());
+    }
+
     /// Whether anybody at this address may speak at all.
     pub(super) fn takes(&self, peer: SocketAddr) -> bool {
-        self.token.is_some() || peer.ip().to_canonical().is_loopback()
+        self.token.load().is_some() || peer.ip().to_canonical().is_loopback()
     }
 
     /// Lets a request pass, or says why not.
     pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<(), Answer> {
+        let token = self.token.load();
         // With a token it does no harm: who has tricked a browser does not know it.
-        if self.token.is_none() && !is_of_this_host(request) {
+        if token.is_none() && !is_of_this_host(request) {
             let hint = "name the gateway by its address, or as localhost";
             return Err(answer::error(StatusCode::MISDIRECTED_REQUEST, "this host is not the gateway", hint));
         }
@@ -66,7 +78,7 @@ impl Access {
             let hint = "speak to the API from a program: realmgate ctl, curl";
             return Err(answer::error(StatusCode::FORBIDDEN, "pages of other origins may not ask", hint));
         }
-        if is_open(request) || self.token.as_ref().is_none_or(|token| shows(request, token)) {
+        if is_open(request) || token.as_ref().is_none_or(|token| shows(request, token)) {
             Ok(())
         } else {
             Err(answer::unauthorized())
@@ -76,7 +88,7 @@ impl Access {
 
 impl std::fmt::Debug for Access {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Access").field("token", &self.token.is_some()).finish()
+        f.debug_struct("Access").field("token", &self.token.load().is_some()).finish()
     }
 }
 
@@ -155,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_token_is_asked_for_everywhere_but_at_the_health_checks() {
-        let access = Access { token: Some(b"0123456789abcdef".to_vec()) };
+        let access = Access::with(Some(b"0123456789abcdef".to_vec()));
         let status = |value: Option<&str>, path: &str| {
             let headers: Vec<_> =
                 [OWN].into_iter().chain(value.map(|value| ("authorization", value))).collect();
@@ -203,23 +215,26 @@ mod tests {
             assert!(told.contains(why), "{token:?}: {told}");
         }
         std::fs::write(folder.join("token"), "\n 0123456789abcdef \n").expect("a file");
-        assert_eq!(read().expect("a token").token.as_deref(), Some(&b"0123456789abcdef"[..]));
+        assert_eq!(
+            read().expect("a token").token.load().as_deref().map(Vec::as_slice),
+            Some(&b"0123456789abcdef"[..])
+        );
         std::fs::remove_dir_all(&folder).expect("its own folder");
     }
 
     #[test]
     fn without_a_token_only_this_machine_is_served() {
-        let open = Access { token: None };
+        let open = Access::with(None);
         let peer = |text: &str| text.parse::<SocketAddr>().expect("an address");
         assert!(open.takes(peer("127.0.0.1:1")) && open.takes(peer("[::1]:1")));
         assert!(open.takes(peer("[::ffff:127.0.0.1]:1")));
         assert!(!open.takes(peer("192.0.2.1:1")) && !open.takes(peer("[2001:db8::1]:1")));
-        assert!(Access { token: Some(vec![0]) }.takes(peer("192.0.2.1:1")));
+        assert!(Access::with(Some(vec![0])).takes(peer("192.0.2.1:1")));
     }
 
     #[test]
     fn pages_of_other_origins_and_other_names_for_this_host_are_refused() {
-        let open = Access { token: None };
+        let open = Access::with(None);
         let with = |headers: &[(&str, &str)]| status(&open, headers, "/v1/status");
         assert_eq!(with(&[OWN]), None);
         assert_eq!(with(&[("host", "localhost:9600")]), None);

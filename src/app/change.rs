@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::gate::{Gate, now, wall_clock};
-use crate::admin::{Refused, Reloaded, Why};
-use crate::config::{self, Banned, Override, Overrides, Plan, Report, Unfit, Unmatched};
+use crate::admin::{Access, Refused, Reloaded, Why};
+use crate::config::{self, Banned, Override, Overrides, Plan, Problem, Report, Unfit, Unmatched};
 use crate::net::{Bound, Command, Ground, Opened, Target, Transition, World};
 use crate::telemetry::{self, ReloadResult};
 
@@ -48,7 +48,18 @@ impl Gate {
         let refuse = |problems| Box::new(file.report(problems));
         let overrides = (**self.overrides.load()).clone();
         let opened = Opened::read(&file.with(&overrides), &self.tickets, wall_clock()).map_err(refuse)?;
-        self.enter(Proposal { file, overrides, opened }, who).await
+        let access = self.renewed(&file).map_err(|problem| refuse(vec![problem]))?;
+        let reloaded = self.enter(Proposal { file, overrides, opened }, who).await?;
+        if let (Some(access), Some(renewed)) = (&self.access, access) {
+            access.renew(&renewed);
+        }
+        Ok(reloaded)
+    }
+
+    /// The token of the API, read again as certificates are; a file that names none leaves the one in force.
+    fn renewed(&self, file: &Plan) -> Result<Option<Access>, Problem> {
+        let admin = file.admin().filter(|admin| self.access.is_some() && admin.token_file().is_some());
+        admin.map(Access::read).transpose()
     }
 
     /// Lays a runtime change over the file.

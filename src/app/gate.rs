@@ -15,7 +15,7 @@ use super::descriptors;
 use super::doors::Doors;
 use super::legacy::Legacy;
 use super::rotation::Rotation;
-use crate::admin::{Desk, Order, Store, StoreError};
+use crate::admin::{Access, Desk, Order, Store, StoreError};
 use crate::base::Phase;
 use crate::cluster::Registry;
 use crate::config::{Overrides, Plan, Report};
@@ -39,6 +39,8 @@ pub struct Gate {
     pub(super) overrides: Arc<ArcSwap<Overrides>>,
     /// Where they are kept.
     pub(super) store: Option<Store>,
+    /// Who may use the API, where there is one.
+    pub(super) access: Option<Access>,
     addresses: Arc<ArcSwap<Vec<(String, SocketAddr)>>>,
     pub(super) doors: Doors,
     pub(super) prober: Prober,
@@ -113,6 +115,7 @@ impl Gate {
             file,
             overrides: Arc::new(ArcSwap::from_pointee(legacy.overrides)),
             store: legacy.store,
+            access: None,
             addresses: Arc::new(ArcSwap::from_pointee(doors.addresses())),
             doors,
             prober,

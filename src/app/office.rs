@@ -37,6 +37,11 @@ impl Office {
         Ok(Some(Self { wanted, socket, access }))
     }
 
+    /// Who may use it: the same as long as it serves, so that a token can be renewed.
+    pub(super) fn access(&self) -> Access {
+        self.access.clone()
+    }
+
     /// Its socket, for another process.
     pub(super) fn share(&self) -> std::io::Result<(SocketAddr, TcpListener)> {
         Ok((self.wanted, self.socket.try_clone()?))

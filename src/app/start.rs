@@ -79,6 +79,7 @@ impl Found {
         if let Some(predecessor) = &mut self.predecessor {
             predecessor.ready().await.map_err(machine)?;
         }
+        gate.access = office.as_ref().map(Office::access);
         gate.serve();
         let (orders_in, orders) = mpsc::channel(ORDERS);
         let office = office.map(|office| office.serve(gate.desk(orders_in))).transpose();

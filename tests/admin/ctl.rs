@@ -215,11 +215,27 @@ fn the_token_is_shown_and_asked_for() {
     let other = program.folder.write("other", "another-token-0123456789").display().to_string();
     let said = program.ctl(&["status", "--token-file", &other]);
     assert!(said.code == Some(1) && said.err.contains("has another token"), "{}", said.err);
+    program.folder.write("token", "short");
+    let said = program.ctl(&["reload", "--token-file", &copy(&program, crate::fakes::TOKEN)]);
+    assert!(said.code == Some(1) && said.err.contains("shorter than 16"), "{}", said.err);
+    program.folder.write("token", "another-token-0123456789\n");
+    assert_eq!(program.ctl(&["reload", "--token-file", &copy(&program, crate::fakes::TOKEN)]).code, Some(0));
+    assert_eq!(
+        program.ctl(&["status", "--token-file", &other]).code,
+        Some(0),
+        "a reload reads the token again"
+    );
+    assert_eq!(program.ctl(&["status", "--token-file", &copy(&program, crate::fakes::TOKEN)]).code, Some(1));
     let short = program.folder.write("short", "short").display().to_string();
     let said = program.ctl(&["status", "--token-file", &short]);
     assert!(said.code == Some(1) && said.err.contains("shorter than 16"), "{}", said.err);
     let said = program.ctl(&["status", "--token-file", "/nowhere/token"]);
     assert!(said.code == Some(1) && said.err.contains("/nowhere/token"), "{}", said.err);
+}
+
+/// A file of its own with a token.
+fn copy(program: &Program, token: &str) -> String {
+    program.folder.write("mine", token).display().to_string()
 }
 
 #[test]
