@@ -275,8 +275,10 @@ impl Gate {
 /// Opens what a plan names without starting anything: the part of a start that `check` does too.
 ///
 /// # Errors
-/// Certificates and keys that cannot be used.
+/// Certificates, keys and a token that cannot be used.
 pub(super) fn build(plan: Plan, meters: &Meters) -> Result<World, StartError> {
+    let access = plan.admin().map(Access::read).transpose();
+    access.map_err(|problem| StartError::Configuration(Box::new(plan.report(vec![problem]))))?;
     let (tickets, _) = Legacy::default().tickets()?;
     let opened = open(&plan, &tickets)?;
     let (registry, overrides) = (&mut Registry::default(), &Overrides::default());

@@ -216,6 +216,8 @@ fn the_token_is_shown_and_asked_for() {
     let said = program.ctl(&["status", "--token-file", &other]);
     assert!(said.code == Some(1) && said.err.contains("has another token"), "{}", said.err);
     program.folder.write("token", "short");
+    let said = realmgate(&["check", "-c", &program.folder.path("gate.toml").display().to_string()]);
+    assert!(said.code == Some(64) && said.err.contains("shorter than 16"), "{}", said.err);
     let said = program.ctl(&["reload", "--token-file", &copy(&program, crate::fakes::TOKEN)]);
     assert!(said.code == Some(1) && said.err.contains("shorter than 16"), "{}", said.err);
     program.folder.write("token", "another-token-0123456789\n");
