@@ -1,6 +1,9 @@
 //! Changing the world of a running gateway: build on the side, say what will be different, make ready, swap once.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::gate::{Gate, now, wall_clock};
 use crate::admin::{Access, Refused, Reloaded, Why};
@@ -14,7 +17,14 @@ struct Proposal {
     file: Plan,
     overrides: Overrides,
     opened: Opened,
+    /// What is done, should the two plans be the same.
+    what: String,
 }
+
+/// A reload without a difference.
+const RELOAD: &str = "no difference; certificates, tokens and lists were read again";
+/// How long links and first probes of new backends may keep a change waiting; they go on behind it.
+const READY: Duration = Duration::from_secs(5);
 
 impl Gate {
     /// Reads the configuration again from where it came and makes it the one in force.
@@ -47,9 +57,17 @@ impl Gate {
     pub async fn reload(&mut self, file: Plan, who: &str) -> Result<Reloaded, Box<Report>> {
         let refuse = |problems| Box::new(file.report(problems));
         let overrides = (**self.overrides.load()).clone();
-        let opened = Opened::read(&file.with(&overrides), &self.tickets, wall_clock()).map_err(refuse)?;
-        let access = self.renewed(&file).map_err(|problem| refuse(vec![problem]))?;
-        let reloaded = self.enter(Proposal { file, overrides, opened }, who).await?;
+        let opened = Opened::read(&file.with(&overrides), &self.tickets, wall_clock());
+        let (opened, access) = match (opened, self.renewed(&file)) {
+            (Ok(opened), Ok(access)) => (opened, access),
+            (Ok(_), Err(problem)) => return Err(refuse(vec![problem])),
+            (Err(mut problems), access) => {
+                problems.extend(access.err());
+                return Err(refuse(problems));
+            }
+        };
+        let what = RELOAD.to_owned();
+        let reloaded = self.enter(Proposal { file, overrides, opened, what }, who).await?;
         if let (Some(access), Some(renewed)) = (&self.access, access) {
             access.renew(&renewed);
         }
@@ -67,20 +85,14 @@ impl Gate {
     /// # Errors
     /// When it names what the file does not have, or cannot be kept; nothing has changed then.
     pub async fn change(&mut self, change: Override, who: &str) -> Result<Reloaded, Refused> {
-        let banned = match &change {
-            Override::Ban { who: Banned::Address(address), .. } => Some(Target::Address(*address)),
-            Override::Ban { who: Banned::Account(account), .. } => Some(Target::Account(account.clone())),
-            Override::State { .. }
-            | Override::Weight { .. }
-            | Override::Maintenance { .. }
-            | Override::Release { .. } => None,
-        };
         if let Some(unmatched) = self.file.with(&self.overrides.load()).unmatched(&change) {
             telemetry::change_refused(who, &unmatched.error);
             return Err(refuse(unmatched));
         }
-        let overrides = self.overrides.load().without_expired(wall_clock()).with(change);
-        let reloaded = self.override_with(overrides, who).await?;
+        let what = change.to_string();
+        let banned = banned(&change);
+        let overrides = self.overrides.load().with(change).without_expired(wall_clock());
+        let reloaded = self.override_with(overrides, what, who).await?;
         for worker in self.workers.iter() {
             if let Some(target) = &banned {
                 worker.kick(target).await;
@@ -94,10 +106,16 @@ impl Gate {
     /// # Errors
     /// When that cannot be kept; nothing has changed then.
     pub async fn clear_overrides(&mut self, who: &str) -> Result<Reloaded, Refused> {
-        self.override_with(Overrides::default(), who).await
+        let what = "every runtime change is dropped".to_owned();
+        self.override_with(Overrides::default(), what, who).await
     }
 
-    async fn override_with(&mut self, overrides: Overrides, who: &str) -> Result<Reloaded, Refused> {
+    async fn override_with(
+        &mut self,
+        overrides: Overrides,
+        what: String,
+        who: &str,
+    ) -> Result<Reloaded, Refused> {
         if let Some(store) = &self.store {
             store.write(&overrides).map_err(|error| {
                 telemetry::change_refused(who, &error.to_string());
@@ -106,7 +124,7 @@ impl Gate {
         }
         let opened = self.world.load().opened().clone();
         let file = self.file.clone();
-        self.enter(Proposal { file, overrides, opened }, who).await.map_err(|report| Refused {
+        self.enter(Proposal { file, overrides, opened, what }, who).await.map_err(|report| Refused {
             why: Why::Failed,
             error: report.render(false),
             hint: "the file's own listeners cannot be opened; reload it first".to_owned(),
@@ -132,8 +150,8 @@ impl Gate {
         let world = Arc::new(world);
         let bound =
             self.doors.bind_missing(&world).map_err(|problems| Box::new(world.plan().report(problems)))?;
-        telemetry::world_changes(generation, who, &reloaded.changes, &reloaded.effects);
-        self.make_ready(&world).await;
+        telemetry::world_changes(generation, who, &proposal.what, &reloaded.changes, &reloaded.effects);
+        drop(timeout(READY, self.make_ready(&world)).await);
         self.file = proposal.file;
         self.overrides.store(Arc::new(proposal.overrides));
         self.swap(&old, world, bound).await;
@@ -142,12 +160,15 @@ impl Gate {
         Ok(reloaded)
     }
 
-    /// Links and first probes of the backends that are new, so that the first frame finds them. Each has its own
-    /// bound in time.
+    /// Links and first probes of the backends that are new, so that the first frame finds them.
     async fn make_ready(&mut self, world: &Arc<World>) {
         let probes = self.prober.admit(world);
+        let mut prepared = Vec::new();
         for worker in self.workers.iter() {
-            worker.prepare(world).await;
+            prepared.push(worker.prepare(world).await);
+        }
+        for linked in prepared {
+            drop(linked.await);
         }
         for probed in probes {
             drop(probed.await);
@@ -172,4 +193,17 @@ fn refuse(unmatched: Unmatched) -> Refused {
         Unfit::Impossible => Why::Invalid,
     };
     Refused { why, error: unmatched.error, hint: unmatched.hint }
+}
+
+/// Whose sessions a ban ends, if it is not over already.
+fn banned(change: &Override) -> Option<Target> {
+    match change {
+        Override::Ban { until, .. } if *until <= wall_clock() => None,
+        Override::Ban { who: Banned::Address(address), .. } => Some(Target::Address(*address)),
+        Override::Ban { who: Banned::Account(account), .. } => Some(Target::Account(account.clone())),
+        Override::State { .. }
+        | Override::Weight { .. }
+        | Override::Maintenance { .. }
+        | Override::Release { .. } => None,
+    }
 }

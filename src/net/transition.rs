@@ -81,6 +81,7 @@ pub(super) async fn prepare(hub: Rc<Hub>, world: Arc<World>, answer: oneshot::Se
 /// Brings a worker into a world that is in force.
 pub(super) fn carry_out(hub: &Rc<Hub>, transition: &Arc<Transition>) {
     let world = &transition.world;
+    start_links(hub, world);
     for link in hub.all_links() {
         let cluster = world.cluster(link.cluster().key()).cloned();
         if let Some(cluster) = cluster {

@@ -122,11 +122,11 @@ impl WorkerHandle {
         drop(self.commands.send(command).await);
     }
 
-    /// Makes the links that a world needs; returns when each has been tried once.
-    pub async fn prepare(&self, world: &Arc<World>) {
+    /// Makes the links that a world needs; what comes back is heard when each has been tried once.
+    pub async fn prepare(&self, world: &Arc<World>) -> oneshot::Receiver<()> {
         let (answer, answered) = oneshot::channel();
         self.command(Command::Prepare(Arc::clone(world), answer)).await;
-        drop(answered.await);
+        answered
     }
 
     /// Up to `limit` of its sessions, of one account or of all.

@@ -227,9 +227,10 @@ pub fn few_descriptors(limit: u64, needed: u64) {
 }
 
 /// A new world is about to come into force: what is different, and what that does to live sessions.
-pub fn world_changes(generation: u64, who: &str, changes: &[String], effects: &[String]) {
+/// `what` is said where the two are the same.
+pub fn world_changes(generation: u64, who: &str, what: &str, changes: &[String], effects: &[String]) {
     if changes.is_empty() {
-        info!(generation, who, "no difference; certificates and lists were read again");
+        info!(generation, who, "{what}");
         return;
     }
     info!(generation, who, changes = changes.join("; "), "changing");
