@@ -17,12 +17,10 @@ struct Proposal {
     file: Plan,
     overrides: Overrides,
     opened: Opened,
-    /// What is done, should the two plans be the same.
-    what: String,
+    /// The runtime change that was asked for, in words.
+    asked: Option<String>,
 }
 
-/// A reload without a difference.
-const RELOAD: &str = "no difference; certificates, tokens and lists were read again";
 /// How long links and first probes of new backends may keep a change waiting; they go on behind it.
 const READY: Duration = Duration::from_secs(5);
 
@@ -42,7 +40,7 @@ impl Gate {
             Err(_) => ReloadResult::Rejected,
         });
         result.map_err(|report| {
-            let error = report.render(false);
+            let error = report.with_outcome("nothing was changed").render(false);
             telemetry::change_refused(who, &error);
             let hint =
                 "correct the file and reload again; `realmgate check` shows the same mistakes".to_owned();
@@ -66,8 +64,7 @@ impl Gate {
                 return Err(refuse(problems));
             }
         };
-        let what = RELOAD.to_owned();
-        let reloaded = self.enter(Proposal { file, overrides, opened, what }, who).await?;
+        let reloaded = self.enter(Proposal { file, overrides, opened, asked: None }, who).await?;
         if let (Some(access), Some(renewed)) = (&self.access, access) {
             access.renew(&renewed);
         }
@@ -113,7 +110,7 @@ impl Gate {
     async fn override_with(
         &mut self,
         overrides: Overrides,
-        what: String,
+        asked: String,
         who: &str,
     ) -> Result<Reloaded, Refused> {
         if let Some(store) = &self.store {
@@ -124,7 +121,8 @@ impl Gate {
         }
         let opened = self.world.load().opened().clone();
         let file = self.file.clone();
-        self.enter(Proposal { file, overrides, opened, what }, who).await.map_err(|report| Refused {
+        let asked = Some(asked);
+        self.enter(Proposal { file, overrides, opened, asked }, who).await.map_err(|report| Refused {
             why: Why::Failed,
             error: report.render(false),
             hint: "the file's own listeners cannot be opened; reload it first".to_owned(),
@@ -135,7 +133,10 @@ impl Gate {
         let began = now();
         let old = self.world.load_full();
         let wanted = proposal.file.with(&proposal.overrides);
-        let reloaded = super::effects::tell(&old, &wanted, self.sessions());
+        let mut reloaded = super::effects::tell(&old, &wanted, self.sessions());
+        if reloaded.changes.is_empty() {
+            reloaded.changes.extend(proposal.asked);
+        }
         let generation = reloaded.generation;
         self.registry.forget_unused();
         let ground = Ground {
@@ -150,7 +151,7 @@ impl Gate {
         let world = Arc::new(world);
         let bound =
             self.doors.bind_missing(&world).map_err(|problems| Box::new(world.plan().report(problems)))?;
-        telemetry::world_changes(generation, who, &proposal.what, &reloaded.changes, &reloaded.effects);
+        telemetry::world_changes(generation, who, &reloaded.changes, &reloaded.effects);
         drop(timeout(READY, self.make_ready(&world)).await);
         self.file = proposal.file;
         self.overrides.store(Arc::new(proposal.overrides));

@@ -139,8 +139,14 @@ impl Seat {
 
     /// Leaves an order and wakes the session.
     pub(super) fn order(&self, order: Order) {
-        if matches!(order, Order::Kick(_) | Order::Leave(_)) {
-            self.closing.set(true);
+        match &order {
+            Order::Leave(end) if end.is_planned() => {}
+            Order::Kick(_) | Order::Leave(_) => self.closing.set(true),
+            Order::Refused(_)
+            | Order::BackendLost(_)
+            | Order::Forget(_)
+            | Order::Describe(_)
+            | Order::Recovered(_) => {}
         }
         self.orders.borrow_mut().push(order);
         self.bell.ring();

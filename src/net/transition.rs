@@ -121,16 +121,7 @@ fn move_sessions(hub: &Hub, transition: &Transition) {
 /// may have brought some of them back.
 async fn retire(hub: Rc<Hub>, gone: Arc<[BackendKey]>) {
     tokio::time::sleep(GRACE).await;
-    let world = hub.world.load_full();
-    let is_gone = |key: &&BackendKey| world.members().all(|(_, backend)| backend.key() != **key);
-    let gone: Arc<[BackendKey]> = gone.iter().filter(is_gone).copied().collect();
-    let unused = |link: &Rc<SharedLink>| !is_in_force(&world, link);
-    let links: Vec<_> = hub.all_links().into_iter().filter(unused).collect();
-    let bound: Arc<[BackendKey]> =
-        links.iter().map(|link| link.backend().key()).chain(gone.iter().copied()).collect();
-    for seat in hub.all_seats() {
-        seat.order(Order::Forget(Arc::clone(&bound)));
-    }
+    let links = forget(&hub, &gone);
     tokio::time::sleep(LAST_ANSWERS).await;
     let world = hub.world.load_full();
     for link in links.iter().filter(|link| !is_in_force(&world, link)) {
@@ -138,4 +129,17 @@ async fn retire(hub: Rc<Hub>, gone: Arc<[BackendKey]>) {
         link.retire();
         hub.remove_link(link);
     }
+}
+
+/// Makes the sessions leave what is not in force now; the links that are not.
+fn forget(hub: &Hub, gone: &[BackendKey]) -> Vec<Rc<SharedLink>> {
+    let world = hub.world.load_full();
+    let is_gone = |key: &&BackendKey| world.members().all(|(_, backend)| backend.key() != **key);
+    let links: Vec<_> = hub.all_links().into_iter().filter(|link| !is_in_force(&world, link)).collect();
+    let linked = links.iter().map(|link| link.backend().key());
+    let bound: Arc<[BackendKey]> = linked.chain(gone.iter().filter(is_gone).copied()).collect();
+    if !bound.is_empty() {
+        hub.all_seats().iter().for_each(|seat| seat.order(Order::Forget(Arc::clone(&bound))));
+    }
+    links
 }

@@ -211,6 +211,12 @@ impl World {
         self.views.get(group)?.get(cluster)
     }
 
+    /// Whether some route leads to a cluster.
+    pub(super) fn is_routed(&self, key: ClusterKey) -> bool {
+        let place = self.clusters.iter().position(|cluster| cluster.key() == key);
+        place.is_some_and(|place| self.plan.routes().iter().any(|route| route.cluster() == place))
+    }
+
     /// Whether some backends are for some sessions only.
     pub(super) fn has_groups(&self) -> bool {
         !self.names.is_empty()

@@ -132,6 +132,12 @@ impl EndReason {
         }
     }
 
+    /// Whether the gateway chose the moment, so that answers on their way may still arrive.
+    #[must_use]
+    pub const fn is_planned(self) -> bool {
+        matches!(self, Self::Moved | Self::Draining)
+    }
+
     /// Who has to act.
     #[must_use]
     pub const fn blame(self) -> Blame {

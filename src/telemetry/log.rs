@@ -227,10 +227,9 @@ pub fn few_descriptors(limit: u64, needed: u64) {
 }
 
 /// A new world is about to come into force: what is different, and what that does to live sessions.
-/// `what` is said where the two are the same.
-pub fn world_changes(generation: u64, who: &str, what: &str, changes: &[String], effects: &[String]) {
+pub fn world_changes(generation: u64, who: &str, changes: &[String], effects: &[String]) {
     if changes.is_empty() {
-        info!(generation, who, "{what}");
+        info!(generation, who, "no difference; certificates, tokens and lists were read again");
         return;
     }
     info!(generation, who, changes = changes.join("; "), "changing");

@@ -5,4 +5,5 @@ mod changes;
 mod ctl;
 mod door;
 mod fakes;
+mod live;
 mod reads;

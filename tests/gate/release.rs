@@ -6,7 +6,7 @@ use realmgate::base::SessionId;
 use realmgate::config::{AdminState, Maintenance, Override};
 use realmgate::wire::link::Message;
 
-use crate::fakes::{Backend, Event, Gate, GateBuilder, Player, frame, within};
+use crate::fakes::{Backend, Event, Gate, GateBuilder, Manner, Player, frame, within};
 
 /// A cluster with a backend of each group, the release table besides.
 fn groups(a: &Backend, b: &Backend, release: &str) -> GateBuilder {
@@ -72,6 +72,23 @@ async fn a_forced_move_answers_the_next_frame_with_moved_and_the_reconnect_enter
     }
     in_with(&gate, b"back").await;
     assert_eq!((opens(&a), opens(&b)), (6, 1));
+    gate.is_empty().await;
+}
+
+#[tokio::test]
+async fn answers_on_their_way_reach_a_session_that_is_told_to_go() {
+    let (a, b) = (Backend::with(Manner::Silent).await, Backend::echo().await);
+    let mut gate = groups(&a, &b, "active = \"a\"").start().await;
+    let mut player = gate.player().await;
+    player.send(1000, b"asked before").await;
+    a.has_frames(1).await;
+    gate.reload(groups(&a, &b, "active = \"b\"\nmove = \"forced\"\nspread = \"0s\"")).await;
+    player.send(1000, b"the next frame").await;
+    assert!(player.notice().await.contains("moved"));
+    a.say(a.session().await, Message::Frame { payload: &frame(1000, b"answer") }).await;
+    assert_eq!(player.recv().await.body, b"answer");
+    player.closed().await;
+    assert_eq!(a.frames().len(), 1, "what came after it was not forwarded");
     gate.is_empty().await;
 }
 

@@ -362,3 +362,24 @@ async fn a_cluster_may_change_its_kind_of_link_under_its_sessions() {
     drop((connection, player));
     gate.is_empty().await;
 }
+
+#[tokio::test]
+async fn a_cluster_that_no_route_leads_to_any_more_loses_its_sessions() {
+    let (old, new) = (Backend::echo().await, Backend::echo().await);
+    let builder = |cluster: &str| {
+        Gate::builder().table(&format!(
+            "[cluster.one]\nbackends = [{{ address = \"{}\" }}]\n[cluster.two]\nbackends = [{{ address = \"{}\" }}]\n\
+             [route.battle]\nids = [1000]\ncluster = \"{cluster}\"",
+            old.address(),
+            new.address()
+        ))
+    };
+    let mut gate = builder("one").start().await;
+    let mut player = gate.player().await;
+    player.echo(1000, b"in one").await;
+    gate.reload(builder("two")).await;
+    player.echo(1000, b"in two").await;
+    assert_eq!(closes(&old), 1);
+    let sessions: Vec<_> = gate.inner().world().sessions().map(|(_, _, sessions)| sessions).collect();
+    assert_eq!(sessions, [0, 1]);
+}

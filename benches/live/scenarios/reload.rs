@@ -24,6 +24,7 @@ pub(super) const NUMBERS: &[Number] = &[
     ("sessions", 3000, "sessions that stay"),
     ("tls", 300, "of them with TLS"),
     ("rate", 20, "frames a second of each"),
+    ("warm", 30, "seconds under load before the first one: buffers have grown by then"),
     ("reloads", 1000, "one after the other is confirmed"),
     ("pause", 100, "milliseconds of load between two reloads"),
     ("seconds", 1200, "for all of it at most"),
@@ -38,6 +39,8 @@ pub(super) fn setting() -> Setting {
 pub(super) fn play(stage: &mut Stage, options: &Options, verdict: &mut Verdict) -> Outcome<()> {
     stage.arrive(options.count("sessions"), options.count("tls"), Manner::Stays)?;
     let mut reloads = Reloads::new(stage)?;
+    let warm = Duration::from_secs(options.number("warm"));
+    stage.patience.pass("the buffers to grow", warm, || stage.gateway.must_run())?;
     let (mut early, count) = (0, options.number("reloads"));
     for number in 1..=count {
         let asked = Instant::now();

@@ -150,10 +150,10 @@ async fn wait(client: &Client, cluster: &str, address: &str, most: Duration) -> 
             let sessions =
                 left.get().map_or_else(|| "an unknown number of".to_owned(), |left: u64| left.to_string());
             let error = format!("{address} of {cluster} still has {sessions} sessions");
-            Err(Failure::told(
-                &error,
-                "wait longer with --timeout, or let it go on with: realmgate ctl backend",
-            ))
+            let hint = format!(
+                "wait longer with --timeout, or move them now with: realmgate ctl backend {cluster} {address} disable"
+            );
+            Err(Failure::told(&error, &hint))
         }
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Conduct {
     pub(super) upstreams: Vec<Upstream>,
     /// The backend of an opaque session will send nothing more.
     pub(super) backend_ended: bool,
+    /// The session is told to go, and until then it still gets the answers that are on their way.
+    answers_until: Option<Instant>,
     /// The world that the tally's places are of.
     generation: u64,
     /// The session is over and nothing more is written.
@@ -43,6 +45,10 @@ const MOST_AWAITED: usize = 256;
 /// How long a player is asked to wait where nothing says when it will be better: from here to twice as long.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How long the answers to what was sent before may still come when a session is told to go: a round trip to the
+/// backends and their work.
+const LAST_ANSWERS: Duration = Duration::from_millis(200);
+
 impl Conduct {
     pub(super) fn new(hub: Rc<Hub>, seat: Rc<Seat>, door: Arc<Door>, session: Session, tally: Tally) -> Self {
         hub.meter.sessions.add(1);
@@ -54,6 +60,7 @@ impl Conduct {
             tally,
             upstreams: Vec::new(),
             backend_ended: false,
+            answers_until: None,
             generation: 0,
             closed: false,
         }
@@ -140,7 +147,7 @@ impl Conduct {
     pub(super) fn move_away(&mut self, id: Option<ProtocolId>, now: Instant) {
         if self.session.leave(EndReason::Moved, now) {
             self.notice(&Notice { id, retry_after_ms: Some(0), ..Notice::new(NoticeCode::Moved) });
-            self.part_all(EndReason::Moved.reason());
+            self.answers_until = Some(now + LAST_ANSWERS);
         }
     }
 
@@ -217,7 +224,7 @@ impl Conduct {
         let reply = self.seat.awaited.borrow().deadline();
         let own = self.session.next_deadline();
         let left = self.upstreams.iter().filter_map(|upstream| upstream.left_until).min();
-        own.into_iter().chain(reply).chain(left).chain([self.tally.due]).min()
+        own.into_iter().chain(self.answers_until).chain(reply).chain(left).chain([self.tally.due]).min()
     }
 
     /// Frames that were not answered in time speak against their backend, unless they were lost with a link.
@@ -271,8 +278,23 @@ impl Conduct {
             if let Some(code) = end.notice() {
                 self.notice(&Notice::new(code));
             }
+            match end.is_planned() {
+                true => self.answers_until = Some(now + LAST_ANSWERS),
+                false => self.part_all(end.reason()),
+            }
+        }
+    }
+
+    /// Whether answers are still awaited before a session that was told to go is closed. Its backends hear of it then.
+    pub(super) fn awaits_last_answers(&mut self, now: Instant) -> bool {
+        if self.answers_until.is_none_or(|until| now < until) {
+            return self.answers_until.is_some();
+        }
+        self.answers_until = None;
+        if let Some(end) = self.session.leaving() {
             self.part_all(end.reason());
         }
+        false
     }
 
     /// Ends the session without last words: nobody could read them.

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use super::choose::{Turned, Wanted};
 use super::conduct::Conduct;
 use super::upstream::{Step, Upstream};
-use crate::base::{BackendKey, ProtocolId};
+use crate::base::{BackendKey, ProtocolId, Reason};
 use crate::cluster::{Ask, Backend, Fit};
 use crate::config::{LinkKind, ProxyHeader};
 use crate::net::guard::Promise;
 use crate::net::stream::Dial;
 use crate::net::world::{ClusterView, Lane, World};
-use crate::session::EndReason;
+use crate::session::{Binding, EndReason};
 use crate::telemetry::{self, Refusal};
 use crate::wire::{Frame, FrameDecoder, append_proxy_v1, append_proxy_v2};
 
@@ -66,19 +66,26 @@ impl Conduct {
         }
     }
 
-    /// Leaves connections of clusters that are spoken to in another way now. An opaque session keeps the one it has.
+    /// Leaves connections of clusters that no route leads to any more, or that are spoken to in another way now. An
+    /// opaque session keeps the one it has.
     pub(super) fn leave_unused(&mut self, world: &World, now: Instant) {
-        let is_used =
-            |upstream: &Upstream| world.cluster(upstream.cluster).is_none_or(|cluster| !cluster.is_shared());
         if self.is_opaque() {
             return;
         }
+        let is_used = |upstream: &Upstream| {
+            let cluster = world.cluster(upstream.cluster);
+            world.is_routed(upstream.cluster) && cluster.is_some_and(|cluster| !cluster.is_shared())
+        };
         let stays = |upstream: &&mut Upstream| upstream.left_until.is_none();
         for upstream in self.upstreams.iter_mut().filter(stays) {
             if !is_used(upstream) {
                 upstream.leave(now);
             }
         }
+        let unrouted = |binding: &&Binding| !world.is_routed(binding.cluster);
+        let bound: Vec<_> =
+            self.session.bindings.iter().filter(unrouted).map(|binding| binding.backend).collect();
+        bound.into_iter().for_each(|backend| self.unbind(backend, Reason::Moved));
     }
 
     /// Ends connections to members that do not serve any more: the session goes on with another one. Who was taken

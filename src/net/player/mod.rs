@@ -188,7 +188,7 @@ impl Player {
         }
         let last_words_out = conduct.seat.outbox.borrow().waiting() == 0;
         let half = conduct.backend_ended && last_words_out;
-        if conduct.session.leaving().is_none() && !half {
+        if conduct.session.leaving().is_none() && !half || conduct.awaits_last_answers(now) {
             return Poll::Pending;
         }
         if last_words_out || !transport.is_open() {

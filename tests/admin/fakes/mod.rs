@@ -13,7 +13,7 @@ pub(crate) use office::{Office, TOKEN, refuse, reloaded};
 pub(crate) use program::{Program, ctl, realmgate};
 
 /// No wait of these tests is longer; none is as long when all is well.
-const BOUND: Duration = Duration::from_secs(20);
+pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(BOUND, future).await {

@@ -29,17 +29,22 @@ pub(crate) struct Said {
 impl Program {
     /// Starts it; `admin` are more lines of `[admin]`.
     pub(crate) fn start(admin: &str) -> Self {
+        Self::start_with(admin, &[])
+    }
+
+    /// The same with more words on its command line.
+    pub(crate) fn start_with(admin: &str, words: &[&str]) -> Self {
         let folder = Folder::new();
         folder.write("gate.toml", &configuration(admin));
         folder.write("token", &format!("{}\n", super::TOKEN));
-        let (child, admin, log) = run(&folder);
+        let (child, admin, log) = run(&folder, words);
         Self { folder, admin, child, log }
     }
 
     /// Stops it and starts it again in the same folder.
     pub(crate) fn restart(&mut self) {
         self.stop();
-        (self.child, self.admin, self.log) = run(&self.folder);
+        (self.child, self.admin, self.log) = run(&self.folder, &[]);
     }
 
     fn stop(&mut self) {
@@ -89,10 +94,11 @@ pub(crate) fn realmgate(arguments: &[&str]) -> Said {
 /// More lines than any of these tests makes; a full pipe would hold the program.
 const LINES: usize = 10_000;
 
-fn run(folder: &Folder) -> (Child, SocketAddr, Receiver<String>) {
+fn run(folder: &Folder, words: &[&str]) -> (Child, SocketAddr, Receiver<String>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_realmgate"))
         .args(["run", "--log-format", "json", "-c"])
         .arg(folder.path("gate.toml"))
+        .args(words)
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program runs");
