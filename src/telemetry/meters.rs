@@ -146,8 +146,8 @@ impl Refusal {
 impl ListenerMeter {
     /// Connections closed at once, by reason.
     #[must_use]
-    pub fn refused(&self) -> [(&'static str, u64); 1] {
-        [("connections", self.refused_connections.get())]
+    pub fn refused(&self) -> [(&'static str, u64); 2] {
+        [("connections", self.refused_connections.get()), ("banned", self.refused_banned.get())]
     }
 }
 
