@@ -45,10 +45,11 @@ impl Doors {
     pub(super) fn bind_first(world: &World, legacy: &mut Legacy) -> Result<Vec<Bound>, Vec<Problem>> {
         bind_each(world.plan().listeners().iter(), |listener| {
             let owner = Owner::Listener(listener.name().to_owned());
-            match legacy.socket(&owner, *listener.listen().get()) {
+            let bound = match legacy.socket(&owner, *listener.listen().get()) {
                 Some(socket) => Bound::adopt(socket, listener),
                 None => bind(listener),
-            }
+            };
+            bound.map_err(|error| cannot_listen(listener, &error, None))
         })
     }
 
@@ -56,7 +57,11 @@ impl Doors {
     pub(super) fn bind_missing(&self, world: &World) -> Result<Vec<Bound>, Vec<Problem>> {
         let is_new = |listener: &&Listener| !self.open.iter().any(|door| door.serves(listener));
         let missing = world.plan().listeners().iter().filter(is_new);
-        bind_each(missing, |listener| obtain(&self.open, listener))
+        bind_each(missing, |listener| {
+            let port = listener.listen().get().port();
+            let own = self.open.iter().map(|door| door.bound.address()).find(|own| own.port() == port);
+            obtain(&self.open, listener).map_err(|error| cannot_listen(listener, &error, own))
+        })
     }
 
     /// Opens the new ones and closes those that the world in force does not have.
@@ -148,14 +153,14 @@ impl OpenDoor {
 
 fn bind_each<'p>(
     listeners: impl Iterator<Item = &'p Listener>,
-    mut obtain: impl FnMut(&Listener) -> io::Result<Bound>,
+    mut obtain: impl FnMut(&Listener) -> Result<Bound, Problem>,
 ) -> Result<Vec<Bound>, Vec<Problem>> {
     let mut bound = Vec::new();
     let mut problems = Vec::new();
     for listener in listeners {
         match obtain(listener) {
             Ok(socket) => bound.push(socket),
-            Err(error) => problems.push(cannot_listen(listener, &error)),
+            Err(problem) => problems.push(problem),
         }
     }
     if problems.is_empty() { Ok(bound) } else { Err(problems) }
@@ -170,8 +175,14 @@ fn obtain(open: &[OpenDoor], listener: &Listener) -> io::Result<Bound> {
     }
 }
 
-fn cannot_listen(listener: &Listener, error: &io::Error) -> Problem {
-    Problem::at(listener.listen().site(), format!("cannot listen here: {error}"))
-        .because("players could not connect")
-        .write("an address of this machine and a port that no other program has")
+/// `own`: where this process listens itself with the same port, if it does.
+fn cannot_listen(listener: &Listener, error: &io::Error, own: Option<SocketAddr>) -> Problem {
+    let title = format!("cannot listen here: {error}");
+    let write = match own.filter(|_| error.kind() == io::ErrorKind::AddrInUse) {
+        Some(own) => format!(
+            "this gateway listens at {own} itself: reload once without that listener and then with this one"
+        ),
+        None => "an address of this machine and a port that no other program has".to_owned(),
+    };
+    Problem::at(listener.listen().site(), title).because("players could not connect").write(write)
 }

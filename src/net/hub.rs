@@ -33,6 +33,8 @@ pub(super) struct Hub {
     links: RefCell<Vec<Option<Rc<SharedLink>>>>,
     picks: RefCell<Vec<PickState>>,
     pub(super) waiting_room: WaitingRoom,
+    /// A world that is made ready: what it needs is not taken down.
+    pub(super) next_world: RefCell<Option<Arc<World>>>,
     /// Links whose first attempt has not ended; the gateway accepts nobody before.
     links_starting: Cell<usize>,
     links_bell: Bell,
@@ -70,6 +72,7 @@ impl Hub {
             links: RefCell::default(),
             picks: RefCell::default(),
             waiting_room: WaitingRoom::default(),
+            next_world: RefCell::default(),
             links_starting: Cell::new(0),
             links_bell: Bell::default(),
             started,

@@ -27,7 +27,7 @@ pub(super) struct WaitingRoom {
 pub(super) struct Refused {
     pub(super) route: Arc<str>,
     /// The release group of the session there.
-    pub(super) group: usize,
+    pub(super) group: Option<Arc<str>>,
     /// The protocol ID of the frame, if that is why: the backend makes an exception of it.
     pub(super) id: Option<ProtocolId>,
     /// The only backend that can serve the session, if its cluster moves none.
@@ -100,7 +100,9 @@ impl Hub {
     /// Whether a frame like the one that was refused would be let through: some backend that may serve it (of a hot
     /// standby the first) lives, its breaker is closed and it makes no exception of the ID.
     pub(super) fn serves(&self, world: &World, refused: &Refused, now: Duration) -> bool {
-        let Some((lane, cluster)) = world.lane_named(refused.group, &refused.route) else { return true };
+        let Some((lane, cluster)) = world.lane_named(refused.group.as_deref(), &refused.route) else {
+            return true;
+        };
         if lane.closed(now).is_some() {
             return false;
         }

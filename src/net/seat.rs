@@ -189,23 +189,29 @@ impl Seat {
         self.player.borrow().version.clone()
     }
 
-    /// A backend says whose session it is; false if it is behind what is known. The session enters its release
-    /// group anew.
-    pub(super) fn log_in(&self, account: &str, epoch: u64) -> bool {
-        let mut player = self.player.borrow_mut();
-        if epoch < player.epoch {
+    /// A backend says whose session it is; false if it is behind what is known.
+    pub(super) fn log_in(&self, world: &World, account: &str, epoch: u64) -> bool {
+        if epoch < self.player.borrow().epoch {
             return false;
         }
-        player.epoch = epoch;
-        player.account = Some(account.into());
-        self.standing.borrow_mut().leave();
+        self.player.borrow_mut().epoch = epoch;
+        self.learn(world, |player| player.account = Some(account.into()));
         true
     }
 
-    /// A backend says what the client's version is. The session enters its release group anew.
-    pub(super) fn runs(&self, version: &str) {
-        self.player.borrow_mut().version = Some(version.into());
-        self.standing.borrow_mut().leave();
+    /// A backend says what the client's version is.
+    pub(super) fn runs(&self, world: &World, version: &str) {
+        self.learn(world, |player| player.version = Some(version.into()));
+    }
+
+    /// Something new is known of the player: if it would enter another release group for that, it does.
+    fn learn(&self, world: &World, what: impl FnOnce(&mut Player)) {
+        let decide = || world.groups.decide(&self.player.borrow().who(self.address));
+        let before = decide();
+        what(&mut self.player.borrow_mut());
+        if decide() != before {
+            self.standing.borrow_mut().leave();
+        }
     }
 
     /// Whether the player's address is this one.
@@ -221,12 +227,7 @@ impl Seat {
     /// Finds its release groups in a world that is new to it; whether it has to move.
     pub(super) fn settle(&self, world: &World) -> bool {
         let player = self.player.borrow();
-        let who = Who {
-            account: player.account.as_deref(),
-            version: player.version.as_deref(),
-            address: self.address.ip(),
-        };
-        let moves = self.standing.borrow_mut().settle(world, &who);
+        let moves = self.standing.borrow_mut().settle(world, &player.who(self.address));
         if !moves {
             self.move_at.set(None);
         }
@@ -263,6 +264,13 @@ impl Seat {
         self.outbox.borrow_mut().put(frame, pool)?;
         self.bell.ring();
         Ok(())
+    }
+}
+
+impl Player {
+    /// What release rules look at.
+    fn who(&self, address: SocketAddr) -> Who<'_> {
+        Who { account: self.account.as_deref(), version: self.version.as_deref(), address: address.ip() }
     }
 }
 

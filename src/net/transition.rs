@@ -27,6 +27,8 @@ pub struct Transition {
     began: Instant,
     /// Over what time those who have to move do.
     spread: Duration,
+    /// Whether that is another time than before: who waits for a moment gets a new one.
+    respread: bool,
 }
 
 /// How long sessions have to leave a backend that is gone at a frame of their own before they are made to.
@@ -55,6 +57,7 @@ impl Transition {
             closing: closes.map(|(_, key)| key).collect(),
             began: hub::now(),
             spread: new.plan().release().spread(),
+            respread: new.plan().release().spread() != old.plan().release().spread(),
             world: Arc::clone(new),
         })
     }
@@ -74,6 +77,7 @@ pub(super) fn start_links(hub: &Rc<Hub>, world: &World) {
 /// Makes them before the world is in force; answers when each has been tried once.
 pub(super) async fn prepare(hub: Rc<Hub>, world: Arc<World>, answer: oneshot::Sender<()>) {
     start_links(&hub, &world);
+    *hub.next_world.borrow_mut() = Some(world);
     std::future::poll_fn(|cx| hub.poll_links_tried(cx)).await;
     answer.send(()).unwrap_or_default();
 }
@@ -81,6 +85,7 @@ pub(super) async fn prepare(hub: Rc<Hub>, world: Arc<World>, answer: oneshot::Se
 /// Brings a worker into a world that is in force.
 pub(super) fn carry_out(hub: &Rc<Hub>, transition: &Arc<Transition>) {
     let world = &transition.world;
+    *hub.next_world.borrow_mut() = None;
     start_links(hub, world);
     for link in hub.all_links() {
         let cluster = world.cluster(link.cluster().key()).cloned();
@@ -96,6 +101,11 @@ pub(super) fn carry_out(hub: &Rc<Hub>, transition: &Arc<Transition>) {
     }
 }
 
+fn is_needed(hub: &Hub, world: &World, link: &SharedLink) -> bool {
+    let next = hub.next_world.borrow();
+    is_in_force(world, link) || next.as_ref().is_some_and(|next| is_in_force(next, link))
+}
+
 fn is_in_force(world: &World, link: &SharedLink) -> bool {
     let cluster = world.cluster(link.cluster().key());
     cluster
@@ -108,7 +118,7 @@ fn move_sessions(hub: &Hub, transition: &Transition) {
     if !world.has_groups() {
         return;
     }
-    let moves = |seat: &Rc<Seat>| seat.settle(world) && seat.move_at.get().is_none();
+    let moves = |seat: &Rc<Seat>| seat.settle(world) && (transition.respread || seat.move_at.get().is_none());
     let mut seats: Vec<_> = hub.all_seats().into_iter().filter(moves).collect();
     seats.shuffle(&mut *hub.dice.borrow_mut());
     for (place, seat) in seats.iter().enumerate() {
@@ -124,7 +134,7 @@ async fn retire(hub: Rc<Hub>, gone: Arc<[BackendKey]>) {
     let links = forget(&hub, &gone);
     tokio::time::sleep(LAST_ANSWERS).await;
     let world = hub.world.load_full();
-    for link in links.iter().filter(|link| !is_in_force(&world, link)) {
+    for link in links.iter().filter(|link| !is_needed(&hub, &world, link)) {
         link.say_goodbye();
         link.retire();
         hub.remove_link(link);
@@ -135,7 +145,7 @@ async fn retire(hub: Rc<Hub>, gone: Arc<[BackendKey]>) {
 fn forget(hub: &Hub, gone: &[BackendKey]) -> Vec<Rc<SharedLink>> {
     let world = hub.world.load_full();
     let is_gone = |key: &&BackendKey| world.members().all(|(_, backend)| backend.key() != **key);
-    let links: Vec<_> = hub.all_links().into_iter().filter(|link| !is_in_force(&world, link)).collect();
+    let links: Vec<_> = hub.all_links().into_iter().filter(|link| !is_needed(hub, &world, link)).collect();
     let linked = links.iter().map(|link| link.backend().key());
     let bound: Arc<[BackendKey]> = linked.chain(gone.iter().filter(is_gone).copied()).collect();
     if !bound.is_empty() {

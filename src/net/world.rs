@@ -190,8 +190,8 @@ impl World {
     }
 
     /// The same by the route's name; the first group's where there is no such group any more.
-    pub(super) fn lane_named(&self, group: usize, name: &str) -> Option<(&Lane, &Arc<ClusterView>)> {
-        let group = if group < self.lanes.len() { group } else { 0 };
+    pub(super) fn lane_named(&self, group: Option<&str>, name: &str) -> Option<(&Lane, &Arc<ClusterView>)> {
+        let group = group.and_then(|group| self.group_place(group)).map_or(0, GroupIndex::get);
         let lane = self.lanes.get(group)?.iter().find(|lane| *lane.name == *name)?;
         Some((lane, self.views.get(group)?.get(lane.cluster)?))
     }
@@ -224,6 +224,11 @@ impl World {
 
     pub(super) fn group_name(&self, group: GroupIndex) -> Option<Arc<str>> {
         self.names.get(group.get()).cloned()
+    }
+
+    /// The name of the group at a place of the views.
+    pub(super) fn name_at(&self, place: usize) -> Option<Arc<str>> {
+        self.names.get(place).cloned()
     }
 
     pub(super) fn group_place(&self, name: &str) -> Option<GroupIndex> {

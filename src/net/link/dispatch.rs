@@ -66,8 +66,8 @@ pub(super) fn envelope(
         Message::Bind { account, .. } if world.bans.has_account(account, now) => {
             order(hub, link, session, Order::Kick(Box::<Kick>::default()));
         }
-        Message::Bind { account, epoch } => log_in(hub, link, session, account, epoch),
-        Message::Attributes { attributes } => note_version(hub, link, session, attributes),
+        Message::Bind { account, epoch } => log_in(hub, link, world, session, (account, epoch)),
+        Message::Attributes { attributes } => note_version(hub, link, world, session, attributes),
         Message::Move { .. }
         | Message::Multicast { .. }
         | Message::Broadcast { .. }
@@ -88,9 +88,10 @@ pub(super) fn envelope(
 }
 
 /// The player is this account, unless a later login is known already.
-fn log_in(hub: &Hub, link: &SharedLink, session: SessionId, account: &str, epoch: u64) {
+fn log_in(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, bind: (&str, u64)) {
+    let (account, epoch) = bind;
     match hub.seat(session).filter(|seat| seat.is_taken()) {
-        Some(seat) if seat.log_in(account, epoch) => seat.bell.ring(),
+        Some(seat) if seat.log_in(world, account, epoch) => seat.bell.ring(),
         Some(_) => {
             let text = "BIND with a lower epoch than the one known";
             let reason = Reason::Malformed.code();
@@ -101,7 +102,7 @@ fn log_in(hub: &Hub, link: &SharedLink, session: SessionId, account: &str, epoch
 }
 
 /// Of the attributes only `version` means something here: the client's version.
-fn note_version(hub: &Hub, link: &SharedLink, session: SessionId, attributes: &str) {
+fn note_version(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, attributes: &str) {
     let Some(seat) = hub.seat(session).filter(|seat| seat.is_taken()) else {
         undelivered(hub, link, session, Reason::PlayerLeft);
         return;
@@ -109,7 +110,7 @@ fn note_version(hub: &Hub, link: &SharedLink, session: SessionId, attributes: &s
     let attributes: Option<serde_json::Value> = serde_json::from_str(attributes).ok();
     let version = attributes.as_ref().and_then(|attributes| attributes.get("version")?.as_str());
     if let Some(version) = version.filter(|version| version.len() <= LONGEST_VERSION) {
-        seat.runs(version);
+        seat.runs(world, version);
         seat.bell.ring();
     }
 }

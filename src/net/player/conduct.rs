@@ -163,7 +163,7 @@ impl Conduct {
             retry_after_ms: closed.retry_after(self.hub.since_start(now)).map(in_millis),
             ..Notice::new(NoticeCode::Maintenance)
         });
-        let group = self.seat.group_at(world, lane.cluster);
+        let group = world.name_at(self.seat.group_at(world, lane.cluster));
         let refused = Refused { route: Arc::clone(&lane.name), group, id: None, only: None, is_new: false };
         self.hub.waiting_room.enter(&self.seat, refused);
     }
@@ -184,7 +184,7 @@ impl Conduct {
         let excepted = lane.guards.iter().any(|guard| guard.backend().excepts(id, now).is_some());
         let refused = Refused {
             route: Arc::clone(&lane.name),
-            group: self.seat.group_at(world, lane.cluster),
+            group: world.name_at(self.seat.group_at(world, lane.cluster)),
             id: excepted.then_some(id),
             only: turned.only,
             is_new: turned.is_new,
@@ -223,7 +223,7 @@ impl Conduct {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let reply = self.seat.awaited.borrow().deadline();
         let own = self.session.next_deadline();
-        let left = self.upstreams.iter().filter_map(|upstream| upstream.left_until).min();
+        let left = self.upstreams.iter().filter_map(Upstream::ends_at).min();
         own.into_iter().chain(self.answers_until).chain(reply).chain(left).chain([self.tally.due]).min()
     }
 

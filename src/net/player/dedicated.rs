@@ -16,7 +16,7 @@ use crate::net::stream::Dial;
 use crate::net::world::{ClusterView, Lane, World};
 use crate::session::{Binding, EndReason};
 use crate::telemetry::{self, Refusal};
-use crate::wire::{Frame, FrameDecoder, append_proxy_v1, append_proxy_v2};
+use crate::wire::{Frame, FrameDecoder, Notice, NoticeCode, append_proxy_v1, append_proxy_v2};
 
 impl Conduct {
     /// Puts a frame on the session's own connection to the cluster; makes one if there is none.
@@ -213,7 +213,7 @@ impl Conduct {
     /// Moves every dedicated connection on.
     pub(super) fn turn_upstreams(&mut self, cx: &mut Context<'_>, world: &World, now: Instant) {
         let before = self.upstreams.len();
-        self.upstreams.retain(|upstream| upstream.left_until.is_none_or(|until| until > now));
+        self.upstreams.retain(|upstream| upstream.ends_at().is_none_or(|until| until > now));
         if self.upstreams.len() < before {
             self.end_with_the_last(now);
         }
@@ -339,8 +339,9 @@ impl Conduct {
         let mut frames = decoder.frames(&layout, bytes);
         while let Some(Ok(frame)) = frames.next() {
             let lane = world.router.route(frame.id).and_then(|route| self.lane(world, route));
-            if let Some((lane, _)) = lane {
-                self.turn_away(world, lane, frame.id, &Refusal::Unavailable.into(), now);
+            match lane {
+                Some((lane, _)) => self.turn_away(world, lane, frame.id, &Refusal::Unavailable.into(), now),
+                None => self.notice(&Notice { id: Some(frame.id), ..Notice::new(NoticeCode::UnknownId) }),
             }
         }
     }

@@ -221,6 +221,9 @@ fn take_bytes(
         return;
     }
     if layout.framing == Framing::Opaque {
+        if conduct.seat.is_to_move(now) {
+            return conduct.move_away(None, now); // nobody can be told in a protocol that is not read
+        }
         conduct.session.touched(now);
         conduct.forward_opaque(bytes);
         return;

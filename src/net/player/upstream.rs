@@ -176,6 +176,12 @@ impl Upstream {
         self.finish();
     }
 
+    /// When it is given up, having been left. One that is still being made fails or stands first: what waits for it is
+    /// not to be lost.
+    pub(super) fn ends_at(&self) -> Option<Instant> {
+        self.left_until.filter(|_| !matches!(self.phase, Phase::Dialing(_)))
+    }
+
     /// Ends the connection; abruptly if the player's end was.
     pub(super) fn part(self, abrupt: bool) {
         if let (Phase::Open(stream), true) = (&self.phase, abrupt) {
