@@ -82,6 +82,13 @@ impl Gate {
     /// # Errors
     /// When it names what the file does not have, or cannot be kept; nothing has changed then.
     pub async fn change(&mut self, change: Override, who: &str) -> Result<Reloaded, Refused> {
+        if let Override::Maintenance { closed: Some(words), .. } = &change
+            && words.until.is_some_and(|until| until <= wall_clock())
+        {
+            let error = "`until` is over already: the route would have been open".to_owned();
+            let hint = "write a later time, in UTC; or close it without `until`".to_owned();
+            return Err(Refused { why: Why::Invalid, error, hint });
+        }
         if let Some(unmatched) = self.file.with(&self.overrides.load()).unmatched(&change) {
             telemetry::change_refused(who, &unmatched.error);
             return Err(refuse(unmatched));

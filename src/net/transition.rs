@@ -11,15 +11,16 @@ use tokio::sync::oneshot;
 use super::hub::{self, Hub};
 use super::link::{self, SharedLink};
 use super::seat::{Order, Seat};
-use super::world::World;
+use super::world::{ClusterView, World};
 use crate::base::BackendKey;
+use crate::cluster::Backend;
 use crate::policy::leave_at;
 
 /// A world that is in force now, and what is no longer.
 #[derive(Debug)]
 pub struct Transition {
     world: Arc<World>,
-    /// Backends that the world before had and this one has not.
+    /// Backends that the world before had and that this one has not, or not for anybody.
     gone: Arc<[BackendKey]>,
     /// Backends that serve nobody any more, of clusters that close for that.
     closing: Vec<BackendKey>,
@@ -45,15 +46,15 @@ impl Transition {
             place.map(|(cluster, place)| cluster.entry.is_enabled(place))
         };
         let before = || old.members().map(|(cluster, backend)| (cluster, backend.key()));
-        let is_gone = |key: &BackendKey| serves(*key).is_none();
-        let served = |cluster: &super::world::ClusterView, key| {
+        let served = |cluster: &ClusterView, key| {
             cluster.entry.place_of(key).is_some_and(|place| cluster.entry.is_enabled(place))
         };
-        let closes = before().filter(|(cluster, key)| {
-            cluster.closes_on_loss() && served(cluster, *key) && serves(*key) != Some(true)
-        });
+        let is_gone = |(cluster, key): &(&Arc<ClusterView>, BackendKey)| {
+            (served(cluster, *key) || serves(*key).is_none()) && serves(*key) != Some(true)
+        };
+        let closes = before().filter(|one| one.0.closes_on_loss() && served(one.0, one.1) && is_gone(one));
         Arc::new(Self {
-            gone: before().map(|(_, key)| key).filter(is_gone).collect(),
+            gone: before().filter(is_gone).map(|(_, key)| key).collect(),
             closing: closes.map(|(_, key)| key).collect(),
             began: hub::now(),
             spread: new.plan().release().spread(),
@@ -144,7 +145,11 @@ async fn retire(hub: Rc<Hub>, gone: Arc<[BackendKey]>) {
 /// Makes the sessions leave what is not in force now; the links that are not.
 fn forget(hub: &Hub, gone: &[BackendKey]) -> Vec<Rc<SharedLink>> {
     let world = hub.world.load_full();
-    let is_gone = |key: &&BackendKey| world.members().all(|(_, backend)| backend.key() != **key);
+    let serves = |(cluster, backend): (&Arc<ClusterView>, &Arc<Backend>), key: BackendKey| {
+        let place = cluster.entry.place_of(key);
+        backend.key() == key && place.is_some_and(|place| cluster.entry.is_enabled(place))
+    };
+    let is_gone = |key: &&BackendKey| !world.members().any(|member| serves(member, **key));
     let links: Vec<_> = hub.all_links().into_iter().filter(|link| !is_needed(hub, &world, link)).collect();
     let linked = links.iter().map(|link| link.backend().key());
     let bound: Arc<[BackendKey]> = linked.chain(gone.iter().filter(is_gone).copied()).collect();

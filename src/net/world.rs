@@ -7,7 +7,7 @@ use super::bans::Bans;
 use super::guard::Guard;
 use super::opened::Opened;
 use super::tls::{BackendConnector, ServerTls, Tickets};
-use crate::base::ClusterKey;
+use crate::base::{BackendKey, ClusterKey};
 use crate::cluster::{Backend, Cluster, Registry};
 use crate::config::{self, GroupIndex, LinkKind, Maintenance, Overrides, Plan, Problem, Reply};
 use crate::policy::{Balance, Breaker, OnLoss, RouteClass};
@@ -211,10 +211,11 @@ impl World {
         self.views.get(group)?.get(cluster)
     }
 
-    /// Whether some route leads to a cluster.
-    pub(super) fn is_routed(&self, key: ClusterKey) -> bool {
-        let place = self.clusters.iter().position(|cluster| cluster.key() == key);
-        place.is_some_and(|place| self.plan.routes().iter().any(|route| route.cluster() == place))
+    /// Whether sessions may have a backend of a cluster: it is there, enabled, and some route leads to the cluster.
+    pub(super) fn may_use(&self, cluster: &ClusterView, backend: BackendKey) -> bool {
+        let enabled = cluster.entry.place_of(backend).is_some_and(|place| cluster.entry.is_enabled(place));
+        let place = self.clusters.iter().position(|known| known.key() == cluster.key());
+        enabled && self.plan.routes().iter().any(|route| Some(route.cluster()) == place)
     }
 
     /// Whether some backends are for some sessions only.

@@ -15,6 +15,7 @@ pub struct Lockstep {
 
 #[derive(Debug)]
 struct Voice {
+    cluster: ClusterKey,
     backend: BackendKey,
     said: u64,
 }
@@ -24,12 +25,24 @@ impl Lockstep {
     pub fn joins(&mut self, cluster: ClusterKey, backend: BackendKey) {
         let said = *self.heard(cluster);
         self.voices.retain(|voice| voice.backend != backend);
-        self.voices.push(Voice { backend, said });
+        self.voices.push(Voice { cluster, backend, said });
+    }
+
+    /// From now on these hear what the player says to a cluster. Who hears nothing falls behind: should it come back,
+    /// it begins anew where the player is.
+    pub fn heard_by(&mut self, cluster: ClusterKey, pair: [Option<BackendKey>; 2]) {
+        self.voices.retain(|voice| voice.cluster != cluster || pair.contains(&Some(voice.backend)));
+    }
+
+    /// Whether a backend is as far as its count says.
+    #[must_use]
+    pub fn follows(&self, backend: BackendKey) -> bool {
+        self.voices.iter().any(|voice| voice.backend == backend)
     }
 
     /// A backend says one frame; whether the player hears it: only from the first, and only what it has not heard.
     pub fn says(&mut self, cluster: ClusterKey, backend: BackendKey, is_first: bool) -> bool {
-        if self.voices.iter().all(|voice| voice.backend != backend) {
+        if !self.follows(backend) {
             self.joins(cluster, backend); // it was told before its cluster became a hot standby
         }
         let voice = self.voices.iter_mut().find(|voice| voice.backend == backend).expect("it joined");
@@ -105,6 +118,20 @@ mod tests {
         let mut lockstep = pair();
         assert_eq!((says(&mut lockstep, A, A, 2), says(&mut lockstep, B, A, 5)), (2, 0));
         assert_eq!(says(&mut lockstep, B, B, 2), 2);
+    }
+
+    #[test]
+    fn one_that_was_away_begins_anew_where_the_player_is() {
+        let mut lockstep = pair();
+        assert_eq!((says(&mut lockstep, A, A, 2), says(&mut lockstep, B, A, 2)), (2, 0));
+        let c = BackendKey(3);
+        lockstep.heard_by(CLUSTER, [Some(B), Some(c)]);
+        lockstep.joins(CLUSTER, c);
+        assert_eq!((says(&mut lockstep, B, B, 5), says(&mut lockstep, c, B, 5)), (5, 0));
+        lockstep.heard_by(CLUSTER, [Some(A), Some(c)]);
+        assert!(!lockstep.follows(A));
+        lockstep.joins(CLUSTER, A);
+        assert_eq!(says(&mut lockstep, A, A, 3), 3);
     }
 
     #[test]

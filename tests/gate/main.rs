@@ -21,3 +21,4 @@ mod routing;
 mod serve;
 mod shared;
 mod tls;
+mod turmoil;

@@ -66,15 +66,15 @@ impl Conduct {
         }
     }
 
-    /// Leaves connections of clusters that no route leads to any more, or that are spoken to in another way now. An
-    /// opaque session keeps the one it has.
+    /// Leaves backends that are gone or disabled, whose cluster no route leads to any more, or that are spoken to in
+    /// another way now. An opaque session keeps the one it has.
     pub(super) fn leave_unused(&mut self, world: &World, now: Instant) {
         if self.is_opaque() {
             return;
         }
         let is_used = |upstream: &Upstream| {
-            let cluster = world.cluster(upstream.cluster);
-            world.is_routed(upstream.cluster) && cluster.is_some_and(|cluster| !cluster.is_shared())
+            let cluster = world.cluster(upstream.cluster).filter(|cluster| !cluster.is_shared());
+            cluster.is_some_and(|cluster| world.may_use(cluster, upstream.backend.key()))
         };
         let stays = |upstream: &&mut Upstream| upstream.left_until.is_none();
         for upstream in self.upstreams.iter_mut().filter(stays) {
@@ -82,9 +82,12 @@ impl Conduct {
                 upstream.leave(now);
             }
         }
-        let unrouted = |binding: &&Binding| !world.is_routed(binding.cluster);
+        let unused = |binding: &&Binding| {
+            let cluster = world.cluster(binding.cluster);
+            !cluster.is_some_and(|cluster| world.may_use(cluster, binding.backend))
+        };
         let bound: Vec<_> =
-            self.session.bindings.iter().filter(unrouted).map(|binding| binding.backend).collect();
+            self.session.bindings.iter().filter(unused).map(|binding| binding.backend).collect();
         bound.into_iter().for_each(|backend| self.unbind(backend, Reason::Moved));
     }
 

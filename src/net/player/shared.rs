@@ -35,11 +35,21 @@ impl Conduct {
             now: since_start,
         };
         let choice = self.choose(&wanted, |backend| self.fit_shared(backend))?;
+        if cluster.is_hot_standby() {
+            self.note_pair(cluster, since_start);
+        }
         self.send(&wanted, choice, now)?;
         if cluster.is_hot_standby() {
             self.send_to_standby(&wanted, now);
         }
         Ok(())
+    }
+
+    /// Who is neither first nor second of a hot standby now does not hear the frame.
+    fn note_pair(&self, cluster: &ClusterView, now: Duration) {
+        let (first, second) = self.hub.live_pair(cluster, &self.seat, now);
+        let key = |place: Option<usize>| cluster.entry.at(place?).map(|backend| backend.key());
+        self.seat.lockstep.borrow_mut().heard_by(cluster.key(), [key(first), key(second)]);
     }
 
     /// The member that the session keeps. One that does not serve any more is forgotten.
@@ -104,7 +114,12 @@ impl Conduct {
     fn tell(&mut self, cluster: &ClusterView, link: &SharedLink, stands_in: bool) {
         let (backend, epoch) = (link.backend().key(), link.epoch());
         match self.session.bindings.bind(Binding { cluster: cluster.key(), backend, epoch, stands_in }) {
-            Opening::Known => return,
+            Opening::Known => {
+                if cluster.is_hot_standby() && !self.seat.lockstep.borrow().follows(backend) {
+                    self.seat.lockstep.borrow_mut().joins(cluster.key(), backend);
+                }
+                return;
+            }
             Opening::Open => {}
             // What was awaited there was lost with the link.
             Opening::OpenAgain => self.seat.awaited.borrow_mut().forget(backend),
