@@ -22,7 +22,7 @@ struct Proposal {
 }
 
 /// How long links and first probes of new backends may keep a change waiting; they go on behind it.
-const READY: Duration = Duration::from_secs(5);
+const READY: Duration = Duration::from_secs(2);
 
 impl Gate {
     /// Reads the configuration again from where it came and makes it the one in force.
@@ -55,6 +55,9 @@ impl Gate {
     pub async fn reload(&mut self, file: Plan, who: &str) -> Result<Reloaded, Box<Report>> {
         let refuse = |problems| Box::new(file.report(problems));
         let overrides = (**self.overrides.load()).clone();
+        for stale in file.stale(&overrides) {
+            telemetry::override_matches_nothing(&stale.to_string());
+        }
         let opened = Opened::read(&file.with(&overrides), &self.tickets, wall_clock());
         let (opened, access) = match (opened, self.renewed(&file)) {
             (Ok(opened), Ok(access)) => (opened, access),
@@ -141,6 +144,7 @@ impl Gate {
         let old = self.world.load_full();
         let wanted = proposal.file.with(&proposal.overrides);
         let mut reloaded = super::effects::tell(&old, &wanted, self.sessions());
+        let is_reload = proposal.asked.is_none(); // a runtime change brings no backends
         if reloaded.changes.is_empty() {
             reloaded.changes.extend(proposal.asked);
         }
@@ -159,7 +163,9 @@ impl Gate {
         let bound =
             self.doors.bind_missing(&world).map_err(|problems| Box::new(world.plan().report(problems)))?;
         telemetry::world_changes(generation, who, &reloaded.changes, &reloaded.effects);
-        drop(timeout(READY, self.make_ready(&world)).await);
+        if is_reload {
+            drop(timeout(READY, self.make_ready(&world)).await);
+        }
         self.file = proposal.file;
         self.overrides.store(Arc::new(proposal.overrides));
         self.swap(&old, world, bound).await;
@@ -183,14 +189,14 @@ impl Gate {
         }
     }
 
-    async fn swap(&mut self, old: &World, world: Arc<World>, bound: Vec<Bound>) {
+    async fn swap(&mut self, old: &Arc<World>, world: Arc<World>, bound: Vec<Bound>) {
         self.world.store(Arc::clone(&world));
         let transition = Transition::new(old, &world);
         for worker in self.workers.iter() {
             worker.command(Command::Changed(Arc::clone(&transition))).await;
         }
         self.prober.follow(&world);
-        self.doors.follow(&world, bound).await;
+        self.doors.follow(old, &world, bound).await;
         self.doors_changed();
     }
 }

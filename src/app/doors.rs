@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -65,7 +66,7 @@ impl Doors {
     }
 
     /// Opens the new ones and closes those that the world in force does not have.
-    pub(super) async fn follow(&mut self, world: &World, new: Vec<Bound>) {
+    pub(super) async fn follow(&mut self, old: &Arc<World>, world: &World, new: Vec<Bound>) {
         let listeners = world.plan().listeners();
         let (open, closed): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open)
             .into_iter()
@@ -77,17 +78,20 @@ impl Doors {
             door.accept(&self.reception);
             self.open.push(door);
         }
+        // The world in force does not know the listener of those who wait there any more.
+        let world = Arc::new(ArcSwap::new(Arc::clone(old)));
+        let reception = Reception { world, ..self.reception.clone() };
         for door in closed {
-            self.close(door).await;
+            self.close(door, &reception).await;
         }
     }
 
     /// Takes no more connections; who waits already is still served, unless the socket lives on elsewhere.
-    async fn close(&self, mut door: OpenDoor) {
+    async fn close(&self, mut door: OpenDoor, reception: &Reception) {
         door.pause().await;
         let lives_on = self.open.iter().any(|other| other.bound.address() == door.bound.address());
         if !lives_on {
-            door.bound.accept_waiting(&self.reception).await;
+            door.bound.accept_waiting(reception).await;
             telemetry::listening_no_more(door.bound.name(), door.bound.address());
         }
     }
@@ -95,7 +99,7 @@ impl Doors {
     /// Closes all of them.
     pub(super) async fn close_all(&mut self) {
         for door in std::mem::take(&mut self.open) {
-            self.close(door).await;
+            self.close(door, &self.reception).await;
         }
     }
 

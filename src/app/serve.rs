@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal as Hangup, kill_process};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -191,6 +192,9 @@ impl Serving {
         let Signals { terminate, interrupt, .. } = &mut self.inbox.signals;
         let end = tokio::select! {
             upgraded = self.gate.upgrade(&self.program, who) => {
+                if let Ok(pid) = upgraded {
+                    self.pass_hangup_on(pid).await;
+                }
                 return (upgraded.is_ok().then_some(End::Retire), upgraded);
             }
             _ = terminate.recv() => End::Drain,
@@ -200,6 +204,19 @@ impl Serving {
         end.tell();
         let error = "this process was told to stop meanwhile; nothing was handed over".to_owned();
         (Some(end), Err(Refused { why: Why::Busy, error, hint: "start the new program".to_owned() }))
+    }
+
+    /// A reload that was asked for while the new process started is that one's.
+    async fn pass_hangup_on(&mut self, pid: u32) {
+        let asked = tokio::select! {
+            biased;
+            _ = self.inbox.signals.hangup.recv() => true,
+            () = std::future::ready(()) => false,
+        };
+        let heir = i32::try_from(pid).ok().and_then(Pid::from_raw).filter(|_| asked);
+        if let Some(Err(error)) = heir.map(|heir| kill_process(heir, Hangup::HUP)) {
+            telemetry::notify_failed(&error.to_string());
+        }
     }
 
     /// What `systemctl status` shows.

@@ -21,6 +21,7 @@ use crate::telemetry;
 /// What is found before the first thread starts.
 #[derive(Debug)]
 pub(super) struct Found {
+    signals: Option<Signals>,
     program: Program,
     inherited: Vec<std::net::TcpListener>,
     predecessor: Option<Predecessor>,
@@ -33,6 +34,7 @@ impl Found {
     /// When the operating system does not say what was started, or nobody hands over.
     pub(super) fn look(options: &RunOptions) -> Result<Self, StartError> {
         Ok(Self {
+            signals: Some(Signals::take().map_err(StartError::Machine)?), // before one can come that would end it
             program: Program::new().map_err(StartError::Machine)?,
             inherited: systemd::inherited(),
             predecessor: None,
@@ -69,7 +71,7 @@ impl Found {
     }
 
     async fn prepare(&mut self, plan: Plan, options: &RunOptions) -> Result<Serving, StartError> {
-        let signals = Signals::take().map_err(StartError::Machine)?;
+        let signals = self.signals.take().ok_or_else(|| machine(io::Error::other("started twice")))?;
         let watching = options.watch.then(|| Watching::start(plan.origin())).transpose().map_err(machine)?;
         let mut legacy = self.legacy(&plan).await?;
         let office = Office::open(&plan, &mut legacy)?;

@@ -15,6 +15,8 @@ use tokio::time::sleep;
 pub(super) struct Watching {
     _watcher: RecommendedWatcher,
     seen: Arc<Seen>,
+    /// Something has changed and was not told yet: kept here, since who waits may be called away.
+    pending: bool,
 }
 
 /// What the operating system has told so far.
@@ -51,16 +53,20 @@ impl Watching {
             }
         })?;
         watcher.watch(&folder, RecursiveMode::NonRecursive)?;
-        Ok(Self { _watcher: watcher, seen })
+        Ok(Self { _watcher: watcher, seen, pending: false })
     }
 
     /// Returns when something has changed and all of it is written.
     pub(super) async fn changed(&mut self) {
-        self.seen.bell.notified().await;
+        if !self.pending {
+            self.seen.bell.notified().await;
+            self.pending = true;
+        }
         loop {
             let before = self.seen.state();
             sleep(QUIET).await;
             if before.half_written.is_empty() && before == self.seen.state() {
+                self.pending = false;
                 return;
             }
         }
@@ -188,6 +194,15 @@ mod tests {
         drop(writer);
         hears(&mut watching).await;
         assert!(watching.seen.state().half_written.is_empty());
+        // Who waits is called away by something else, and comes back.
+        fs::write(&file, "c = 2").expect("a file");
+        let seen = Arc::clone(&watching.seen);
+        let before = seen.state().changes;
+        tokio::select! {
+            () = watching.changed() => panic!("it is not quiet yet"),
+            () = async { while seen.state().changes == before { tokio::task::yield_now().await } } => {}
+        }
+        hears(&mut watching).await;
         let other = folder.0.join("gate.toml.new");
         fs::write(&other, "c = 3").expect("a file");
         fs::rename(&other, &file).expect("moved");

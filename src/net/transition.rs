@@ -136,7 +136,7 @@ async fn retire(hub: Rc<Hub>, gone: Arc<[BackendKey]>) {
     tokio::time::sleep(LAST_ANSWERS).await;
     let world = hub.world.load_full();
     for link in links.iter().filter(|link| !is_needed(&hub, &world, link)) {
-        link.say_goodbye();
+        link.say_goodbye("this backend is no longer in the configuration");
         link.retire();
         hub.remove_link(link);
     }

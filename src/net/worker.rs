@@ -83,6 +83,8 @@ pub struct Arriving {
     pub(super) admission: Admission,
 }
 
+/// How long a start waits for links: a backend that cannot be reached must not keep players out.
+const LINKS: Duration = Duration::from_secs(5);
 /// Connections that may be on their way to one worker.
 const COMMANDS: usize = 1024;
 /// How many task polls go by before the event loop looks at the sockets again. Higher gathers more frames per
@@ -168,7 +170,7 @@ async fn work(
     transition::start_links(&hub, &hub.world.load_full());
     drop(tokio::task::spawn_local(recovery::watch(Rc::clone(&hub))));
     drop(tokio::task::spawn_local(lag::watch(Rc::clone(&hub))));
-    poll_fn(|cx| hub.poll_links_tried(cx)).await;
+    drop(tokio::time::timeout(LINKS, poll_fn(|cx| hub.poll_links_tried(cx))).await);
     if ready.send(Ok(())).is_err() {
         return; // the gateway gave up starting
     }
@@ -246,7 +248,7 @@ async fn stop(hub: &Rc<Hub>) {
     }
     tokio::task::yield_now().await;
     for link in hub.all_links() {
-        link.say_goodbye();
+        link.say_goodbye("the gateway is stopping");
     }
     let flushed = poll_fn(|cx| {
         let links = hub.all_links();

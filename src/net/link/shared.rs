@@ -191,10 +191,10 @@ impl SharedLink {
         fits
     }
 
-    /// The gateway leaves.
-    pub(in crate::net) fn say_goodbye(&self) {
+    /// The gateway leaves, and why.
+    pub(in crate::net) fn say_goodbye(&self, why: &str) {
         if self.up.get() {
-            self.say(LINK, Message::GoAway { text: Some("the gateway is stopping") });
+            self.say(LINK, Message::GoAway { text: Some(why) });
         }
     }
 

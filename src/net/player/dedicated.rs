@@ -67,14 +67,17 @@ impl Conduct {
     }
 
     /// Leaves backends that are gone or disabled, whose cluster no route leads to any more, or that are spoken to in
-    /// another way now. An opaque session keeps the one it has.
+    /// another way now. Where a lost backend closes its sessions, that comes by an order. An opaque session keeps the one
+    /// it has.
     pub(super) fn leave_unused(&mut self, world: &World, now: Instant) {
         if self.is_opaque() {
             return;
         }
         let is_used = |upstream: &Upstream| {
             let cluster = world.cluster(upstream.cluster).filter(|cluster| !cluster.is_shared());
-            cluster.is_some_and(|cluster| world.may_use(cluster, upstream.backend.key()))
+            cluster.is_some_and(|cluster| {
+                cluster.closes_on_loss() || world.may_use(cluster, upstream.backend.key())
+            })
         };
         let stays = |upstream: &&mut Upstream| upstream.left_until.is_none();
         for upstream in self.upstreams.iter_mut().filter(stays) {
@@ -84,7 +87,8 @@ impl Conduct {
         }
         let unused = |binding: &&Binding| {
             let cluster = world.cluster(binding.cluster);
-            !cluster.is_some_and(|cluster| world.may_use(cluster, binding.backend))
+            !cluster
+                .is_some_and(|cluster| cluster.closes_on_loss() || world.may_use(cluster, binding.backend))
         };
         let bound: Vec<_> =
             self.session.bindings.iter().filter(unused).map(|binding| binding.backend).collect();

@@ -88,11 +88,11 @@ impl Player {
         let hub = Rc::clone(&self.conduct.hub);
         let world = hub.world.load();
         self.conduct.seat.bell.listen(cx.waker());
-        self.conduct.settle(&world, now);
         self.expire(now);
         self.conduct.log_long(now);
         self.conduct.expire_replies(&world, now);
         self.conduct.take_orders(&world, now);
+        self.conduct.settle(&world, now); // behind the orders: a lost backend may mean the end
         self.greet(&world, now);
         self.read(cx, &world, now);
         self.conduct.turn_upstreams(cx, &world, now);

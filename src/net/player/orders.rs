@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::conduct::Conduct;
+use super::upstream::Upstream;
 use crate::base::{BackendKey, Reason};
 use crate::net::facts::SessionFacts;
 use crate::net::roll::Roll;
@@ -83,7 +84,8 @@ impl Conduct {
             self.unbind(*backend, Reason::Moved);
         }
         if !self.is_opaque() {
-            self.upstreams.retain(|upstream| !backends.contains(&upstream.backend.key()));
+            let left = |upstream: &Upstream| upstream.left_until.is_some(); // it ends by itself
+            self.upstreams.retain(|upstream| left(upstream) || !backends.contains(&upstream.backend.key()));
         }
     }
 
