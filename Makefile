@@ -2,7 +2,7 @@
 SECONDS_EACH ?= 10
 FUZZ_TARGETS := decode envelope config session_steps
 
-.PHONY: demo test lint fuzz-smoke verify-unit verify-metrics bench-micro bench-peers bench-hold bench-scheduling bench-live
+.PHONY: demo test lint fuzz-smoke verify-unit verify-metrics bench-micro bench-peers bench-hold bench-scheduling bench-live bench-crowd
 
 demo:            ## the embedded game for ten seconds: what is routed where
 	cargo run --locked --release --quiet -- demo --once
@@ -44,4 +44,9 @@ bench-scheduling: ## a million simulated players at a hundred gateways; writes d
 bench-live:      ## reloads, cutovers, upgrades and kills under load: what players lose by them
 	for scenario in load reload cutover upgrade broken-upgrade override; do \
 	  cargo bench --locked --bench live -- $$scenario || exit 1; \
+	done
+
+bench-crowd:     ## a full room, broken connections, attackers, a launch day: what the players feel of it
+	for scenario in chat resume attacks storm full-storm; do \
+	  cargo bench --locked --bench crowd -- $$scenario || exit 1; \
 	done

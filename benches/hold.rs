@@ -204,6 +204,7 @@ notice = { id = 9000 }
 [listener.players]
 listen = "127.0.0.1:0"
 tls = { certificate = "game.pem", key = "game.key" }
+limits = { connections_per_ip = 0, new_per_ip = "off", frames_per_session = "off" }
 [cluster.battle]
 backends = [{ address = "127.0.0.1:1" }]
 [route.battle]

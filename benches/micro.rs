@@ -2,11 +2,14 @@
 //!
 //! `cargo bench --bench micro`; a name behind `--` picks some of them.
 
+use std::sync::Arc;
+
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 
 use realmgate::base::{GatewayId, ProtocolId, SessionId};
 use realmgate::config::{Plan, Source, parse};
+use realmgate::net::{Outbox, Pool};
 use realmgate::router::Router;
 use realmgate::wire::link::{DEFAULT_MAX_ENVELOPE, EnvelopeDecoder, append_frame_envelope};
 use realmgate::wire::{ByteOrder, FrameDecoder, FrameLayout, Framing, IdField, Width};
@@ -129,6 +132,50 @@ mod envelope {
                 append_frame_envelope(session(), frame.bytes, &mut out).expect("it fits");
             }
             black_box(out.len())
+        });
+    }
+}
+
+/// A frame for the 5,000 sessions of a room: from the bytes of the link into their outboxes, and out of them again.
+mod publish {
+    use super::*;
+
+    const SESSIONS: usize = 5000;
+
+    fn outboxes() -> Vec<Outbox> {
+        (0..SESSIONS).map(|_| Outbox::new(256 * 1024)).collect()
+    }
+
+    /// One BROADCAST.
+    #[divan::bench(args = [64, 512, 4096, 65_536])]
+    fn once_for_all(bencher: Bencher, size: usize) {
+        let (mut outboxes, pool, mut frame) = (outboxes(), Pool::default(), Vec::new());
+        fixed_frame(1000, size, &mut frame);
+        bencher.counter(ItemsCount::new(SESSIONS)).bench_local(|| {
+            let shared: Arc<[u8]> = black_box(&frame).as_slice().into();
+            for outbox in &mut outboxes {
+                outbox.put_shared(&shared, &pool).expect("there is room");
+            }
+            outboxes.iter_mut().for_each(|outbox| outbox.took(size, &pool));
+        });
+    }
+
+    /// The same as one FRAME for each.
+    #[divan::bench(args = [64, 512, 4096])]
+    fn one_envelope_each(bencher: Bencher, size: usize) {
+        let (mut outboxes, pool, mut frame) = (outboxes(), Pool::default(), Vec::new());
+        fixed_frame(1000, size, &mut frame);
+        let bytes = stream(SESSIONS, |out| append_frame_envelope(session(), &frame, out).expect("it fits"));
+        let mut decoder = EnvelopeDecoder::new();
+        bencher.counter(ItemsCount::new(SESSIONS)).bench_local(|| {
+            let mut envelopes = decoder.envelopes(DEFAULT_MAX_ENVELOPE, black_box(&bytes));
+            for outbox in &mut outboxes {
+                let envelope = envelopes.next().expect("one for each").expect("the stream is whole");
+                let (_, frame) = envelope.frame().expect("a FRAME");
+                outbox.put(frame, &pool).expect("there is room");
+            }
+            drop(envelopes);
+            outboxes.iter_mut().for_each(|outbox| outbox.took(size, &pool));
         });
     }
 }

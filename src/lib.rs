@@ -10,6 +10,7 @@ pub mod base;
 pub mod cluster;
 pub mod config;
 pub mod net;
+pub mod players;
 pub mod policy;
 pub mod router;
 pub mod session;

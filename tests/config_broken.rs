@@ -64,7 +64,7 @@ fn a_dozen_mistakes_are_reported_at_once() {
         "ends before it starts",
         "there is no [cluster.batle]",
         "there is no \"urgent\"",
-        "`login` is not supported yet",
+        "there is no [route.login]",
     ] {
         assert!(text.contains(line), "{line} is missing in\n{text}");
     }

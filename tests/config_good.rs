@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use realmgate::base::ProtocolId;
-use realmgate::config::{LinkKind, Problem, ProxyHeader, UnknownId};
-use realmgate::policy::{Balance, OnLoss, RouteClass};
+use realmgate::config::{Duplicate, LinkKind, LoginWay, Problem, ProxyHeader, UnknownId};
+use realmgate::policy::{Balance, OnLoss, RateLimit, RouteClass};
 use realmgate::wire::{ByteOrder, Framing, Heartbeat, IdField, Width};
 
 #[path = "config/plans.rs"]
@@ -87,10 +87,18 @@ fn the_complete_file_gives_what_it_says() {
 
     let names: Vec<_> = plan.clusters().iter().map(|cluster| cluster.name()).collect();
     assert_eq!(names, ["battle", "chat", "pay"]);
-    for route in plan.routes().iter().filter(|route| route.name() != "rank") {
+    for route in plan.routes().iter().filter(|route| !["rank", "login"].contains(&route.name())) {
         assert_eq!(plan.clusters()[route.cluster()].name(), route.name());
     }
     assert_eq!(plan.routes()[0].ids(), [(1000, 1000), (1001, 1999)]);
+    let login = plan.login().expect("it has one");
+    assert!(matches!(login.way(), LoginWay::Route(place) if plan.routes()[*place].name() == "login"));
+    assert_eq!((login.duplicate(), login.resume()), (Duplicate::Replace, Some(Duration::from_secs(60))));
+    let queue = login.queue().expect("it has one");
+    assert_eq!((queue.above(), queue.length(), queue.redirect().len()), (18_000, 50_000, 1));
+    assert!((queue.admit() - 200.0).abs() < f64::EPSILON);
+    let guests: Vec<_> = plan.routes().iter().filter(|route| !route.needs_login()).collect();
+    assert_eq!(guests.iter().map(|route| route.name()).collect::<Vec<_>>(), ["chat", "login"]);
     assert_eq!(
         (plan.clusters()[2].balance(), plan.clusters()[2].on_loss()),
         (Balance::Backup, OnLoss::Close)
@@ -167,4 +175,42 @@ fn the_edge_reports_in_the_same_form() {
     1 mistake in test.toml; nothing was changed
     "#);
     assert_eq!(plan.place(address.site()), "test.toml:10:25");
+}
+
+#[test]
+fn who_may_come_is_what_the_file_says() {
+    let defaults = plan(SMALLEST);
+    let listener = &defaults.listeners()[0];
+    let address = |text: &str| text.parse().expect("an address");
+    assert!(listener.client_ca().is_none() && !listener.has_proxies());
+    assert!(listener.allows(address("192.0.2.1")) && !listener.denies(address("192.0.2.1")));
+    let limits = listener.limits();
+    let rate = |per_second, burst| Some(RateLimit { per_second, burst });
+    assert_eq!((limits.connections_per_ip(), limits.handshakes()), (Some(200), 256));
+    assert_eq!((limits.new_per_ip(), limits.frames_per_session()), (rate(50.0, 50), rate(100.0, 200)));
+    assert_eq!(limits.login_timeout().as_secs(), 15);
+
+    let more = "allow = ['10.0.0.0/8', '2001:db8::/32']\ndeny = ['10.9.0.0/16']\n\
+        proxy_protocol = { trusted = ['192.0.2.7'] }\n\
+        limits = { connections_per_ip = 0, new_per_ip = '600/m', frames_per_session = 'off', handshakes = 7, login_timeout = '3s' }\n";
+    let given = plan(&SMALLEST.replace("listen = ", &format!("{more}listen = ")));
+    let listener = &given.listeners()[0];
+    assert!(listener.is_proxy(address("::ffff:192.0.2.7")) && !listener.is_proxy(address("192.0.2.8")));
+    assert!(listener.allows(address("10.9.0.1")) && listener.denies(address("10.9.0.1")));
+    assert!(listener.allows(address("2001:db8::1")) && !listener.allows(address("192.0.2.7")));
+    let limits = listener.limits();
+    assert_eq!((limits.connections_per_ip(), limits.handshakes()), (None, 7));
+    assert_eq!((limits.new_per_ip(), limits.frames_per_session()), (rate(10.0, 600), None));
+    assert_eq!(limits.login_timeout().as_secs(), 3);
+}
+
+#[test]
+fn where_no_frames_are_read_none_are_counted() {
+    let opaque = SMALLEST
+        .replace(
+            "[frame.game]\nlength = { width = 4 }\nid     = { offset = 4, width = 2 }",
+            "[frame.game]\nlength = { kind = 'opaque' }",
+        )
+        .replace("[cluster.battle]", "[cluster.battle]\nlink = 'dedicated'");
+    assert_eq!(plan(&opaque).listeners()[0].limits().frames_per_session(), None);
 }

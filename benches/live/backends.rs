@@ -2,15 +2,11 @@
 //! connection for each session, signs what it answers and counts what reached it.
 
 use std::collections::HashSet;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token, Waker};
 use realmgate::wire::link::{
     DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeDecoder, HEADER_LENGTH, HelloAck, LINK, LoadReport, Message,
     RawEnvelope,
@@ -18,6 +14,7 @@ use realmgate::wire::link::{
 
 use crate::Outcome;
 use crate::frame::{Cluster, SIZE, Signature, Stamp};
+use crate::serving::{Over, Serving, Trade};
 
 /// A backend to be.
 #[derive(Clone, Copy, Debug)]
@@ -57,55 +54,31 @@ pub(crate) struct Backends {
     pub(crate) all: Vec<Listening>,
     /// What reached them.
     pub(crate) counts: Arc<Counts>,
-    stop: Arc<AtomicBool>,
-    waker: Waker,
-    thread: Option<JoinHandle<()>>,
+    _serving: Serving,
 }
 
 /// Serials that are counted; a run has fewer connections.
 const SERIALS: usize = 1 << 21;
-const SCRATCH: usize = 256 * 1024;
 const GATHER: Duration = Duration::from_micros(500);
-const WAKE: Token = Token(usize::MAX);
 
 impl Backends {
     /// Starts them, each at a port of its own.
     pub(crate) fn start(wanted: &[Wanted]) -> Outcome<Self> {
-        let fail = |error: io::Error| format!("backends: {error}");
-        let poll = Poll::new().map_err(fail)?;
-        let mut listeners = Vec::new();
-        let mut all = Vec::new();
-        for (place, wanted) in wanted.iter().enumerate() {
-            let mut socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into()).map_err(fail)?;
-            poll.registry().register(&mut socket, Token(place), Interest::READABLE).map_err(fail)?;
-            let Wanted { cluster, group } = *wanted;
-            all.push(Listening { cluster, group, address: socket.local_addr().map_err(fail)? });
-            let backend = u16::try_from(place + 1).map_err(|_| "too many backends")?;
-            let signature = Signature { backend, group, cluster: cluster.code() };
-            listeners.push((socket, signature));
-        }
-        let waker = Waker::new(poll.registry(), WAKE).map_err(fail)?;
         let counts = Arc::new(Counts {
             received: (0..SERIALS).map(|_| AtomicU32::new(0)).collect(),
             wrong: AtomicU64::new(0),
             unopened: AtomicU64::new(0),
         });
-        let stop = Arc::new(AtomicBool::new(false));
-        let (ending, counted) = (Arc::clone(&stop), Arc::clone(&counts));
-        let room = Room { poll, listeners, clients: Vec::new(), free: Vec::new(), counts: counted };
-        let thread = std::thread::Builder::new().name("backends".to_owned()).spawn(move || room.run(&ending));
-        Ok(Self { all, counts, stop, waker, thread: Some(thread.map_err(fail)?) })
-    }
-}
-
-impl Drop for Backends {
-    fn drop(&mut self) {
-        self.stop.store(true, Relaxed);
-        if self.waker.wake().is_ok()
-            && let Some(thread) = self.thread.take()
-        {
-            drop(thread.join());
+        let mut signatures = Vec::new();
+        for (place, Wanted { cluster, group }) in wanted.iter().enumerate() {
+            let backend = u16::try_from(place + 1).map_err(|_| "too many backends")?;
+            signatures.push(Signature { backend, group: *group, cluster: cluster.code() });
         }
+        let serving = Serving::start(wanted.len(), Game { signatures, counts: Arc::clone(&counts) })?;
+        let all = wanted.iter().zip(&serving.addresses).map(|(Wanted { cluster, group }, address)| {
+            Listening { cluster: *cluster, group: *group, address: *address }
+        });
+        Ok(Self { all: all.collect(), counts, _serving: serving })
     }
 }
 
@@ -133,139 +106,56 @@ impl Counts {
     }
 }
 
-/// Everything of the thread.
-struct Room {
-    poll: Poll,
-    listeners: Vec<(TcpListener, Signature)>,
-    clients: Vec<Option<Client>>,
-    free: Vec<usize>,
+/// What all of them do: sign, answer, count.
+struct Game {
+    signatures: Vec<Signature>,
     counts: Arc<Counts>,
 }
 
-/// One connection of the gateway.
-struct Client {
-    stream: TcpStream,
+/// A connection of the gateway.
+struct Speech {
     signature: Signature,
-    speech: Speech,
-    out: Vec<u8>,
-    written: usize,
+    tongue: Tongue,
 }
 
-enum Speech {
+enum Tongue {
     /// Envelopes, and the sessions that are open.
     Shared(EnvelopeDecoder, HashSet<u64>),
     /// Frames, and the front of one whose rest is under way.
     Dedicated(Vec<u8>),
 }
 
-/// Nothing more can be done with a connection.
-struct Over;
+impl Trade for Game {
+    type Speech = Speech;
 
-impl Room {
-    fn run(mut self, stop: &AtomicBool) {
-        let mut events = Events::with_capacity(1024);
-        let mut scratch = vec![0; SCRATCH];
-        while !stop.load(Relaxed) {
-            // What comes in a moment is answered together: one wake-up for many frames.
-            std::thread::sleep(GATHER);
-            if let Err(error) = self.poll.poll(&mut events, None)
-                && error.kind() != ErrorKind::Interrupted
-            {
-                return;
-            }
-            for event in &events {
-                let Token(place) = event.token();
-                if event.token() == WAKE {
-                } else if place < self.listeners.len() {
-                    self.accept(place);
-                } else {
-                    self.serve(place - self.listeners.len(), &mut scratch, event.is_read_closed());
+    fn greet(&mut self, listener: usize, _: usize) -> Speech {
+        let signature = self.signatures.get(listener).copied().unwrap_or_default();
+        let tongue = if signature.cluster == Cluster::Pay.code() {
+            Tongue::Dedicated(Vec::new())
+        } else {
+            Tongue::Shared(EnvelopeDecoder::new(), HashSet::new())
+        };
+        Speech { signature, tongue }
+    }
+
+    fn digest(&mut self, _: usize, speech: &mut Speech, input: &[u8], out: &mut Vec<u8>) -> Result<(), Over> {
+        let signature = speech.signature;
+        match &mut speech.tongue {
+            Tongue::Shared(decoder, open) => converse(decoder, open, input, signature, &self.counts, out),
+            Tongue::Dedicated(part) => {
+                part.extend_from_slice(input);
+                let whole = part.len() - part.len() % SIZE;
+                for frame in part.get_mut(..whole).unwrap_or_default().chunks_exact_mut(SIZE) {
+                    self.counts.answer(frame, signature).then_some(()).ok_or(Over)?;
                 }
+                out.extend(part.drain(..whole));
+                Ok(())
             }
         }
     }
 
-    fn accept(&mut self, place: usize) {
-        while let Some((listener, signature)) = self.listeners.get(place) {
-            let mut stream = match listener.accept() {
-                Ok((stream, _)) => stream,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(_) => continue,
-            };
-            let signature = *signature;
-            let free = self.free.pop().unwrap_or_else(|| {
-                self.clients.push(None);
-                self.clients.len() - 1
-            });
-            let token = Token(free + self.listeners.len());
-            let both = Interest::READABLE | Interest::WRITABLE;
-            let is_ready = stream.set_nodelay(true).is_ok()
-                && self.poll.registry().register(&mut stream, token, both).is_ok();
-            let speech = if signature.cluster == Cluster::Pay.code() {
-                Speech::Dedicated(Vec::new())
-            } else {
-                Speech::Shared(EnvelopeDecoder::new(), HashSet::new())
-            };
-            if let Some(slot) = self.clients.get_mut(free).filter(|_| is_ready) {
-                *slot = Some(Client { stream, signature, speech, out: Vec::new(), written: 0 });
-            }
-        }
-    }
-
-    fn serve(&mut self, place: usize, scratch: &mut [u8], ends: bool) {
-        let Some(slot) = self.clients.get_mut(place) else { return };
-        if let Some(client) = slot
-            && client.turn(scratch, ends, &self.counts).is_err()
-        {
-            *slot = None;
-            self.free.push(place);
-        }
-    }
-}
-
-impl Client {
-    /// Reads and answers until the socket has nothing more or takes nothing more; to its end if that has come.
-    fn turn(&mut self, scratch: &mut [u8], ends: bool, counts: &Counts) -> Result<(), Over> {
-        while self.flush()? {
-            let length = match self.stream.read(scratch) {
-                Ok(0) => return Err(Over),
-                Ok(length) => length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(_) => return Err(Over),
-            };
-            let input = scratch.get(..length).unwrap_or_default();
-            match &mut self.speech {
-                Speech::Shared(decoder, open) => {
-                    converse(decoder, open, input, self.signature, counts, &mut self.out)?;
-                }
-                Speech::Dedicated(part) => {
-                    part.extend_from_slice(input);
-                    let whole = part.len() - part.len() % SIZE;
-                    for frame in part.get_mut(..whole).unwrap_or_default().chunks_exact_mut(SIZE) {
-                        counts.answer(frame, self.signature).then_some(()).ok_or(Over)?;
-                    }
-                    self.out.extend(part.drain(..whole));
-                }
-            }
-            if length < scratch.len() && !ends && self.flush()? {
-                return Ok(()); // a short read has emptied the socket; the next bytes bring their own event
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether nothing waits any more.
-    fn flush(&mut self) -> Result<bool, Over> {
-        while let Some(rest) = self.out.get(self.written..).filter(|rest| !rest.is_empty()) {
-            match self.stream.write(rest) {
-                Ok(taken) => self.written += taken,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                Err(_) => return Err(Over),
-            }
-        }
-        self.out.clear();
-        self.written = 0;
-        Ok(true)
+    fn gather(&self) -> Duration {
+        GATHER
     }
 }
 

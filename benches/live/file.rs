@@ -61,11 +61,13 @@ impl File {
         }
         add(format!("[drain]\n{}\n", self.drain));
         add(format!("[listener.plain]\nlisten = \"{}\"\nframe = \"game\"\n", self.plain));
-        add(format!("limits = {{ idle_timeout = \"{}s\" }}\n", self.idle));
+        add(format!("limits = {{ {FROM_ONE_ADDRESS}, idle_timeout = \"{}s\" }}\n", self.idle));
         add(format!("[listener.tls]\nlisten = \"{}\"\nframe = \"game\"\n", self.tls));
         add("tls = { certificate = \"game.pem\", key = \"game.key\" }\n".to_owned());
+        add(format!("limits = {{ {FROM_ONE_ADDRESS} }}\n"));
         if let Some(second) = self.second {
             add(format!("[listener.second]\nlisten = \"{second}\"\nframe = \"game\"\n"));
+            add(format!("limits = {{ {FROM_ONE_ADDRESS} }}\n"));
         }
         if let Some((active, moving)) = self.release {
             let moving = match moving {
@@ -118,6 +120,8 @@ impl File {
     }
 }
 
+/// All players come from the loader's address, as fast as it can.
+const FROM_ONE_ADDRESS: &str = "connections_per_ip = 0, new_per_ip = \"off\", frames_per_session = \"off\"";
 const HEAD: &str = r#"[frame.game]
 length = { offset = 0, width = 4 }
 id = { offset = 4, width = 2 }

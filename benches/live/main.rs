@@ -11,48 +11,23 @@
 )]
 
 mod backends;
-mod certificates;
+#[path = "../common/mod.rs"]
+mod common;
 mod file;
-mod folder;
 mod frame;
-mod gateway;
-mod http;
-mod machine;
-mod options;
-mod patience;
 mod players;
 mod scenarios;
 mod spread;
 mod stage;
-mod verdict;
 mod visitor;
 
 use std::process::ExitCode;
 
-use options::Options;
-use scenarios::Scenario;
+use common::{certificates, connection, folder, gateway, http, machine, options, patience, serving, verdict};
 
 /// Why a scenario could not go on, for a person.
 type Outcome<T> = Result<T, String>;
 
 fn main() -> ExitCode {
-    // Cargo adds `--bench` to whatever the person wrote.
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let Some((name, rest)) = words.split_first() else {
-        println!("{}", options::usage());
-        return ExitCode::SUCCESS;
-    };
-    let Some(scenario) = Scenario::named(name) else {
-        eprintln!("live: no scenario is called {name}\n\n{}", options::usage());
-        return ExitCode::FAILURE;
-    };
-    let done = Options::parse(scenario, rest).and_then(|options| scenarios::run(scenario, &options));
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(reason) => {
-            eprintln!("live: {reason}\nFAIL  {name}");
-            ExitCode::FAILURE
-        }
-    }
+    common::command::main()
 }

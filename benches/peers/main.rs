@@ -11,6 +11,7 @@
 
 mod backend;
 mod certificates;
+#[path = "../common/cpu.rs"]
 mod cpu;
 mod frame;
 mod loader;

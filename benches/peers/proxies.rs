@@ -174,7 +174,8 @@ stream {{
 
 /// realmgate reads every frame: layout, three clusters, three routes.
 fn realmgate(peer: Peer, site: &Site) -> String {
-    let limits = "idle_timeout = \"10m\", write_timeout = \"60s\", send_buffer = \"8MiB\"";
+    let limits = "idle_timeout = \"10m\", write_timeout = \"60s\", send_buffer = \"8MiB\", \
+        connections_per_ip = 0, new_per_ip = \"off\", frames_per_session = \"off\"";
     let mut text = format!(
         "[gateway]
 id = 1

@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::order::Order;
 use crate::base::Phase;
-use crate::config::Overrides;
-use crate::net::{self, WorkerHandle, World};
+use crate::config::{Banned, Overrides};
+use crate::net::{self, Commons, WorkerHandle, World};
 use crate::telemetry::Meters;
 
 /// Everything the API reads, and where its orders go.
@@ -28,6 +28,8 @@ pub struct Desk {
     pub addresses: Arc<ArcSwap<Vec<(String, SocketAddr)>>>,
     /// How far the process is.
     pub phase: watch::Receiver<Phase>,
+    /// What all threads share beside the world.
+    pub commons: Arc<Commons>,
     /// When the registry's time began: at the start of the first process of a line of upgrades.
     pub started: Instant,
     /// When this process started.
@@ -49,6 +51,13 @@ impl Desk {
     /// The registry's time.
     pub(super) fn now(&self) -> Duration {
         net::now().saturating_duration_since(self.started)
+    }
+
+    /// Whom backends banned, and how long they still are.
+    pub(super) fn ordered_bans(&self) -> Vec<(Banned, Duration)> {
+        let now = self.now();
+        let left = |(who, until): (Banned, Duration)| (who, until.saturating_sub(now));
+        self.commons.bans(now).into_iter().map(left).collect()
     }
 
     /// The same moment for people.

@@ -126,7 +126,7 @@ async fn enter(place: Place<'_>, question: &Question, ask: &Ask<'_>) -> Result<A
         Place::Sessions => sessions(question, desk).await,
         Place::Config => json(plan::view(world.plan())),
         Place::Overrides => json(views::overrides(&desk.overrides.load(), Desk::clock())),
-        Place::Bans => json(views::bans(&desk.overrides.load(), Desk::clock())),
+        Place::Bans => json(views::bans(&desk.overrides.load(), desk.ordered_bans(), Desk::clock())),
         Place::Metrics => Ok(answer::metrics(metrics(desk))),
         Place::Alive => Ok(answer::word("ok")),
         Place::Ready => ready(desk),
@@ -144,7 +144,7 @@ async fn enter(place: Place<'_>, question: &Question, ask: &Ask<'_>) -> Result<A
 }
 
 fn metrics(desk: &Desk) -> String {
-    net::metrics_page(&desk.world.load(), &desk.meters, &desk.workers, desk.now())
+    net::metrics_page(&desk.world.load(), &desk.meters, &desk.commons, &desk.workers, desk.now())
 }
 
 /// A path that is not there, or not for this method.
@@ -175,11 +175,28 @@ fn cluster(desk: &Desk, name: &str) -> Result<Answer, Answer> {
 fn ready(desk: &Desk) -> Result<Answer, Answer> {
     let phase = *desk.phase.borrow();
     if phase == Phase::Serving {
-        return Ok(answer::word(phase.as_str()));
+        return if desk.commons.pressure().refuses_sessions() {
+            Err(overloaded(desk))
+        } else {
+            Ok(answer::word(phase.as_str()))
+        };
     }
     let told =
         json!({ "error": "it takes no players", "hint": "send them elsewhere", "phase": phase.as_str() });
     Err(answer::with(StatusCode::SERVICE_UNAVAILABLE, &told))
+}
+
+/// It has so little left of something that it takes nobody.
+fn overloaded(desk: &Desk) -> Answer {
+    let (resource, pressure) = desk.commons.pressure().worst();
+    let told = json!({
+        "error": "it is overloaded and takes no new players",
+        "hint": "send them elsewhere until it is below 80 % again",
+        "phase": desk.phase.borrow().as_str(),
+        "resource": resource,
+        "pressure": views::rounded(pressure),
+    });
+    answer::with(StatusCode::SERVICE_UNAVAILABLE, &told)
 }
 
 async fn sessions(question: &Question, desk: &Desk) -> Result<Answer, Answer> {

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::base::format_duration;
 use crate::config::{
-    Backend, CanaryKey, CanaryRule, CertificatePair, Cluster, LinkKind, Listener, NamedLayout, Plan, Probe,
-    ProxyHeader, Route, UnknownId,
+    Backend, CanaryKey, CanaryRule, CertificatePair, Cluster, LinkKind, Listener, Login, LoginWay,
+    NamedLayout, Plan, Probe, ProxyHeader, Route, RouteLimit, UnknownId,
 };
 
 /// `GET /v1/config`.
@@ -32,6 +32,34 @@ pub(super) fn view(plan: &Plan) -> Value {
         "clusters": plan.clusters().iter().map(|one| cluster(plan, one)).collect::<Vec<_>>(),
         "routes": plan.routes().iter().map(|one| route(plan, one)).collect::<Vec<_>>(),
         "release": release(plan),
+        "login": plan.login().map(|one| login(plan, one)),
+    })
+}
+
+fn login(plan: &Plan, login: &Login) -> Value {
+    let (route, rules) = match login.way() {
+        LoginWay::Route(place) => (plan.routes().get(*place).map(Route::name), None),
+        LoginWay::Token(rules) => (None, Some(rules)),
+    };
+    json!({
+        "route": route,
+        "token": rules.map(|rules| json!({
+            "id": rules.id().0,
+            "offset": rules.offset(),
+            "algorithm": rules.algorithm().as_str(),
+            "key": rules.key().get().display().to_string(),
+            "audience": rules.audience(),
+            "skew": format_duration(rules.skew()),
+        })),
+        "duplicate": login.duplicate().as_str(),
+        "resume": login.resume().map(format_duration),
+        "versions": login.versions().map(|rule| rule.as_str()),
+        "queue": login.queue().map(|queue| json!({
+            "above": queue.above(),
+            "admit_per_second": queue.admit(),
+            "length": queue.length(),
+            "redirect": queue.redirect(),
+        })),
     })
 }
 
@@ -156,6 +184,8 @@ fn route(plan: &Plan, route: &Route) -> Value {
         "catch_all": route.catch_all(),
         "cluster": cluster.map(Cluster::name),
         "class": route.class().as_str(),
+        "login": if route.needs_login() { "required" } else { "none" },
+        "limit": route.limit().map(limit),
         "maintenance": route.maintenance().map(super::views::maintenance),
         "breaker": {
             "consecutive": breaker.consecutive,
@@ -170,6 +200,15 @@ fn route(plan: &Plan, route: &Route) -> Value {
                 "within": format_duration(reply.within()),
             })),
         },
+    })
+}
+
+fn limit(limit: &RouteLimit) -> Value {
+    json!({
+        "per_session": limit.per_session().map(|rate| rate.to_string()),
+        "total": limit.total().map(|rate| rate.to_string()),
+        "action": limit.action().as_str(),
+        "observe": limit.observe(),
     })
 }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use super::desk::Desk;
-use crate::config::{Maintenance, Override, Overrides, format_moment};
-use crate::net::{BackendFacts, BreakerFacts, ClusterFacts, RouteFacts, SessionFacts};
+use crate::config::{Banned, Maintenance, Override, Overrides, format_moment};
+use crate::net::{BackendFacts, BreakerFacts, ClusterFacts, Pressure, RouteFacts, SessionFacts};
 use crate::telemetry::{Meters, Refusal};
 
 /// `GET /v1/status`.
@@ -32,9 +32,24 @@ pub(super) fn status(desk: &Desk) -> Value {
         "file_hash": format!("{:016x}", world.plan().hash()),
         "sessions": workers.iter().sum::<usize>(),
         "sessions_by_worker": workers,
+        "players_in": desk.meters.line.inside(),
+        "queue_length": desk.meters.line.waiting(),
         "listeners": listeners.collect::<Vec<_>>(),
+        "pressure": pressure(desk.commons.pressure()),
         "overrides": desk.overrides.load().without_expired(Desk::clock()).entries().len(),
     })
+}
+
+/// How near the process is to its end, and what it gives up for that.
+fn pressure(pressure: &Pressure) -> Value {
+    let each = pressure.each().map(|(resource, ratio)| (resource.to_owned(), json!(rounded(ratio))));
+    let level = ("level".to_owned(), json!(pressure.level()));
+    Value::Object([level].into_iter().chain(each).collect())
+}
+
+/// A ratio for people.
+pub(super) fn rounded(ratio: f64) -> f64 {
+    (ratio * 1000.0).round() / 1000.0
 }
 
 /// `GET /v1/clusters`.
@@ -103,6 +118,7 @@ fn route(facts: &RouteFacts, meters: &Meters) -> Value {
         "frames_in": meter.total(|counts| &counts.frames_in),
         "frames_out": meter.total(|counts| &counts.frames_out),
         "refused": refused,
+        "observed": meter.total(|counts| &counts.observed),
         "breaker": facts.breaker.as_str(),
         "maintenance": facts.maintenance.as_ref().map(maintenance),
     })
@@ -149,11 +165,19 @@ pub(super) fn overrides(overrides: &Overrides, clock: SystemTime) -> Value {
     json!({ "overrides": in_force.entries().iter().map(super::store::to_json).collect::<Vec<_>>() })
 }
 
-/// `GET /v1/bans`.
-pub(super) fn bans(overrides: &Overrides, clock: SystemTime) -> Value {
+/// `GET /v1/bans`: those of operators, and `ordered` by backends with how long they last.
+pub(super) fn bans(overrides: &Overrides, ordered: Vec<(Banned, Duration)>, clock: SystemTime) -> Value {
     let in_force = overrides.without_expired(clock);
-    let bans = in_force.entries().iter().filter(|entry| matches!(entry, Override::Ban { .. }));
-    json!({ "bans": bans.map(super::store::to_json).collect::<Vec<_>>() })
+    let own = in_force.bans().map(|(who, until)| (who.clone(), until, "operator"));
+    let ordered = ordered.into_iter().map(|(who, left)| (who, clock + left, "backend"));
+    let one = |(who, until, by): (Banned, SystemTime, &str)| {
+        let mut entry = super::store::to_json(&Override::Ban { who, until });
+        if let Some(entry) = entry.as_object_mut() {
+            entry.insert("by".to_owned(), by.into());
+        }
+        entry
+    };
+    json!({ "bans": own.chain(ordered).map(one).collect::<Vec<_>>() })
 }
 
 fn millis(time: Duration) -> u64 {

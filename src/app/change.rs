@@ -98,8 +98,12 @@ impl Gate {
         }
         let what = change.to_string();
         let banned = banned(&change);
+        let lifted = if let Override::Ban { who, .. } = &change { Some(who.clone()) } else { None };
         let overrides = self.overrides.load().with(change).without_expired(wall_clock());
         let reloaded = self.override_with(overrides, what, who).await?;
+        if let Some(who) = &lifted {
+            self.commons.lift_ban(who); // what an operator says counts, be it longer or shorter
+        }
         for worker in self.workers.iter() {
             if let Some(target) = &banned {
                 worker.kick(target).await;
@@ -190,6 +194,7 @@ impl Gate {
     }
 
     async fn swap(&mut self, old: &Arc<World>, world: Arc<World>, bound: Vec<Bound>) {
+        self.commons.follow(Some(old), &world);
         self.world.store(Arc::clone(&world));
         let transition = Transition::new(old, &world);
         for worker in self.workers.iter() {

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
+use super::chore::Chore;
 use super::descriptors;
 use super::doors::Doors;
 use super::legacy::Legacy;
@@ -18,10 +19,10 @@ use super::rotation::Rotation;
 use crate::admin::{Access, Desk, Order, Store, StoreError};
 use crate::base::Phase;
 use crate::cluster::Registry;
-use crate::config::{Overrides, Plan, Report};
+use crate::config::{Banned, Overrides, Plan, Report};
 use crate::net::{
-    Command, Ground, Opened, Prober, Reception, SessionIds, Tickets, WorkerHandle, WorkerSetup, World,
-    metrics_page,
+    Command, Commons, Ground, Opened, Pressure, Prober, Reception, SessionIds, Tickets, Usher, WorkerHandle,
+    WorkerSetup, World, metrics_page, watch_pressure,
 };
 use crate::telemetry::{self, Meters};
 
@@ -43,6 +44,8 @@ pub struct Gate {
     pub(super) access: Option<Access>,
     addresses: Arc<ArcSwap<Vec<(String, SocketAddr)>>>,
     pub(super) doors: Doors,
+    pub(super) commons: Arc<Commons>,
+    _usher: Usher,
     pub(super) prober: Prober,
     /// When the registry's time began: at the start of the first process of a line of upgrades.
     pub(super) started: Instant,
@@ -51,6 +54,8 @@ pub struct Gate {
     /// The start number of its session IDs.
     pub(super) start: u32,
     tickets_rotate: Rotation,
+    /// Watches what the process has left.
+    _sampler: Chore,
     phase: watch::Sender<Phase>,
 }
 
@@ -100,17 +105,30 @@ impl Gate {
         let world = Arc::new(ArcSwap::from_pointee(world));
         let start = legacy.start_number(start_number());
         let ids = Arc::new(SessionIds::new(file.gateway().id(), start));
-        let workers = start_workers(wanted, &world, &meters, started).await.map_err(StartError::Machine)?;
-        let reception = Reception { world: Arc::clone(&world), workers: Arc::clone(&workers), ids, started };
+        let commons = Commons::new();
+        let ground = (&world, &meters, &commons);
+        let workers = start_workers(wanted, ground, started).await.map_err(StartError::Machine)?;
+        commons.connect(&workers, &ids);
+        let reception = Reception {
+            world: Arc::clone(&world),
+            workers: Arc::clone(&workers),
+            ids,
+            started,
+            commons: Arc::clone(&commons),
+        };
         let doors = Doors::new(reception, bound);
         let prober = Prober::new(&world.load(), Arc::clone(&workers), started);
+        commons.follow(None, &world.load());
+        let usher = Usher::start(Arc::clone(&commons), Arc::clone(&meters), started);
         registry.starts_serving();
+        let sampler = watch_pressure(Arc::clone(&commons), Arc::clone(&meters), started);
         Ok(Self {
             world,
             meters,
             workers,
             registry,
             tickets_rotate: Rotation::start(tickets.clone(), age),
+            _sampler: Chore::start(sampler),
             tickets,
             file,
             overrides: Arc::new(ArcSwap::from_pointee(legacy.overrides)),
@@ -118,6 +136,8 @@ impl Gate {
             access: None,
             addresses: Arc::new(ArcSwap::from_pointee(doors.addresses())),
             doors,
+            commons,
+            _usher: usher,
             prober,
             started,
             up_since,
@@ -161,6 +181,7 @@ impl Gate {
             overrides: Arc::clone(&self.overrides),
             addresses: Arc::clone(&self.addresses),
             phase: self.phases(),
+            commons: Arc::clone(&self.commons),
             started: self.started,
             up_since: self.up_since,
             orders,
@@ -182,7 +203,14 @@ impl Gate {
     /// The metrics page of now.
     #[must_use]
     pub fn metrics_page(&self) -> String {
-        metrics_page(&self.world.load(), &self.meters, &self.workers, now().duration_since(self.started))
+        let now = now().duration_since(self.started);
+        metrics_page(&self.world.load(), &self.meters, &self.commons, &self.workers, now)
+    }
+
+    /// How near the process is to what it has of memory, time and descriptors.
+    #[must_use]
+    pub fn pressure(&self) -> &Pressure {
+        self.commons.pressure()
     }
 
     /// Sessions it has now.
@@ -195,6 +223,14 @@ impl Gate {
     #[must_use]
     pub fn sessions_by_worker(&self) -> Vec<usize> {
         self.workers.iter().map(WorkerHandle::sessions).collect()
+    }
+
+    /// Whom backends have banned, and how long they still are.
+    #[must_use]
+    pub fn bans(&self) -> Vec<(Banned, Duration)> {
+        let now = now().saturating_duration_since(self.started);
+        let left = |(who, until): (Banned, Duration)| (who, until.saturating_sub(now));
+        self.commons.bans(now).into_iter().map(left).collect()
     }
 
     /// The world in force.
@@ -309,14 +345,14 @@ fn open(plan: &Plan, tickets: &Tickets) -> Result<Opened, StartError> {
 
 async fn start_workers(
     count: usize,
-    world: &Arc<ArcSwap<World>>,
-    meters: &Arc<Meters>,
+    (world, meters, commons): (&Arc<ArcSwap<World>>, &Arc<Meters>, &Arc<Commons>),
     started: Instant,
 ) -> io::Result<Arc<[WorkerHandle]>> {
     let mut workers = Vec::new();
     let mut ready = Vec::new();
     for index in 0..count {
-        let setup = WorkerSetup { index, world: Arc::clone(world), meters: Arc::clone(meters), started };
+        let (world, meters, commons) = (Arc::clone(world), Arc::clone(meters), Arc::clone(commons));
+        let setup = WorkerSetup { index, world, meters, started, commons };
         let (worker, is_ready) = WorkerHandle::start(setup)?;
         workers.push(worker);
         ready.push(is_ready);

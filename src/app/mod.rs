@@ -2,6 +2,7 @@
 //! `realmgate demo`.
 
 mod change;
+mod chore;
 pub mod demo;
 mod descriptors;
 mod diff;

@@ -81,6 +81,12 @@ impl SessionId {
     pub const fn raw(self) -> u64 {
         self.0
     }
+
+    /// Its counter.
+    #[must_use]
+    pub const fn counter(self) -> u32 {
+        (self.0 & 0xFFFF_FFFF) as u32
+    }
 }
 
 impl std::str::FromStr for SessionId {

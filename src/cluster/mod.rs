@@ -17,6 +17,6 @@ pub use backend::{Backend, ServingState};
 pub use events::Events;
 pub use members::Cluster;
 pub use pick::{Ask, Fit, Miss, PickState};
-pub use registry::Registry;
+pub use registry::{Registry, RoutePace};
 pub use reports::{Mark, Report};
 pub use snapshot::{BackendMemory, RouteMemory, Snapshot};

@@ -8,7 +8,7 @@ use super::members::{Cluster, Member};
 use super::reports::Crowd;
 use crate::base::{BackendKey, ClusterKey};
 use crate::config;
-use crate::policy::Breaker;
+use crate::policy::{Breaker, SharedPace};
 
 /// Gives every cluster name and every cluster's address one key for the life of the process, and every route its
 /// breakers.
@@ -17,12 +17,32 @@ pub struct Registry {
     pub(super) clusters: HashMap<String, (ClusterKey, Arc<Crowd>)>,
     pub(super) backends: HashMap<(ClusterKey, String), Arc<Backend>>,
     pub(super) breakers: HashMap<(String, BackendKey), Arc<Breaker>>,
+    /// What is counted against the limits of a route, by its name.
+    limits: HashMap<String, Arc<RoutePace>>,
+    /// Numbers of routes given so far.
+    numbers: u32,
     /// The places of the workers' memories of picks, by cluster and release group.
     memories: HashMap<(ClusterKey, String), usize>,
     /// Backends made so far: their keys are never given twice.
     made: u32,
     /// Whether the gateway serves: backends that come from now on are down until a probe succeeds.
     serving: bool,
+}
+
+/// How fast the frames of a route come, over all sessions.
+#[derive(Debug)]
+pub struct RoutePace {
+    number: u32,
+    /// Of all sessions together.
+    pub total: SharedPace,
+}
+
+impl RoutePace {
+    /// The route's number, by which each session counts its own frames.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
 }
 
 impl Registry {
@@ -54,6 +74,7 @@ impl Registry {
     /// Forgets the backends and breakers that nothing refers to any more: those of plans that are no longer in force.
     pub fn forget_unused(&mut self) {
         self.breakers.retain(|_, breaker| Arc::strong_count(breaker) > 1);
+        self.limits.retain(|_, pace| Arc::strong_count(pace) > 1);
         self.backends.retain(|_, backend| Arc::strong_count(backend) > 1);
     }
 
@@ -86,6 +107,15 @@ impl Registry {
         keys.map(|key| Arc::clone(self.breakers.entry((route.to_owned(), key)).or_default())).collect()
     }
 
+    /// The pace of a route with a limit; the same one for as long as some plan in force has it.
+    pub fn pace(&mut self, route: &str) -> Arc<RoutePace> {
+        let number = self.numbers;
+        let new = || Arc::new(RoutePace { number, total: SharedPace::default() });
+        let pace = Arc::clone(self.limits.entry(route.to_owned()).or_insert_with(new));
+        self.numbers += u32::from(pace.number == number);
+        pace
+    }
+
     /// The gateway serves now.
     pub fn starts_serving(&mut self) {
         self.serving = true;
@@ -109,6 +139,11 @@ mod tests {
         assert_eq!(before.key(), after.key());
         assert_eq!(after.at(0).expect("two").sessions(), 1);
         assert!(Arc::ptr_eq(before.at(1).expect("two"), after.at(0).expect("two")));
+        let (pay, chat) = (registry.pace("pay"), registry.pace("chat").number());
+        assert!(Arc::ptr_eq(&pay, &registry.pace("pay")));
+        registry.forget_unused();
+        assert_eq!(registry.pace("pay").number(), pay.number(), "it is in use");
+        assert!(![pay.number(), chat].contains(&registry.pace("chat").number()), "it was forgotten");
         assert!(Arc::ptr_eq(&registry.breakers("pay", &before)[1], &registry.breakers("pay", &after)[0]));
     }
 

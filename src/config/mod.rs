@@ -23,17 +23,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use difference::{
-    BackendChange, Change, ClusterChange, Difference, ListenerChange, ProcessKey, ReleaseChange, RouteChange,
-    Swap, Touched, difference,
+    BackendChange, Change, ClusterChange, Difference, ListenerChange, LoginChange, ProcessKey, ReleaseChange,
+    RouteChange, Swap, Touched, difference,
 };
 pub use moment::{format_moment, parse_moment};
 pub use nearest::nearest;
 pub use overlay::{Unfit, Unmatched};
 pub use overrides::{AdminState, Banned, Maintenance, Override, Overrides};
 pub use plan::{
-    Admin, Backend, BackendTls, Canary, CanaryKey, CanaryRule, CertificatePair, Cluster, Drain, Gateway,
-    GroupIndex, HashOn, Health, LinkKind, Listener, ListenerLimits, Moving, NamedLayout, Plan, Probe,
-    ProxyHeader, Release, Reply, Route, UnknownId,
+    Admin, Backend, BackendTls, Canary, CanaryKey, CanaryRule, CertificatePair, Cluster, Drain, Duplicate,
+    Gateway, GroupIndex, HashOn, Health, LimitAction, LinkKind, Listener, ListenerLimits, Login, LoginWay,
+    Moving, NamedLayout, Network, Plan, Probe, ProxyHeader, Queue, Release, Reply, Route, RouteLimit,
+    TokenAlgorithm, TokenRules, UnknownId,
 };
 pub use problem::Problem;
 pub use report::Report;

@@ -3,10 +3,10 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -15,12 +15,16 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
+use super::commons::Commons;
+use super::desk::{self, Desk};
 use super::hub;
+use super::liveness::watch_player;
 use super::worker::{Arriving, WorkerHandle};
 use super::world::{Door, World};
-use crate::base::{GatewayId, SessionId};
+use crate::base::{AddressKey, GatewayId, SessionId};
 use crate::config::Listener;
-use crate::telemetry;
+use crate::session::EndReason;
+use crate::telemetry::{self, DoorRefusal};
 
 /// A listening socket and the listener it belongs to.
 #[derive(Debug)]
@@ -42,13 +46,28 @@ pub struct Reception {
     pub ids: Arc<SessionIds>,
     /// When the process started.
     pub started: Instant,
+    /// What all threads share.
+    pub commons: Arc<Commons>,
 }
 
-/// A place among the sessions of a worker and the connections of a listener; given back when dropped.
+/// What an accepted connection holds. A session may outlive its connection, and a connection its session.
 #[derive(Debug)]
 pub(super) struct Admission {
-    worker: Arc<AtomicUsize>,
+    pub(super) session: SessionPlace,
+    pub(super) connection: ConnectionPlace,
+}
+
+/// A place among the sessions of a worker; given back when dropped.
+#[derive(Debug)]
+pub(super) struct SessionPlace(Arc<AtomicUsize>);
+
+/// A place among the connections of a listener and those of an address; given back when dropped.
+#[derive(Debug)]
+pub(super) struct ConnectionPlace {
     door: Arc<Door>,
+    desk: Arc<Desk>,
+    /// Whose limits it counts for; nobody's where a proxy speaks, until it has said for whom.
+    address: Option<AddressKey>,
 }
 
 /// Gives every accepted connection its session ID.
@@ -56,7 +75,7 @@ pub(super) struct Admission {
 pub struct SessionIds {
     gateway: GatewayId,
     start: u32,
-    counter: AtomicU32,
+    arrivals: AtomicU64,
 }
 
 /// Connections that the operating system keeps while the loop is busy: a login storm waits here.
@@ -145,43 +164,116 @@ impl Bound {
     }
 
     async fn hand_over(&self, stream: TcpStream, address: SocketAddr, reception: &Reception) {
-        let Reception { world, workers, ids, started } = reception;
-        let (door, is_banned) = {
-            let world = world.load();
-            let now = hub::now().saturating_duration_since(*started);
-            (world.door(&self.name).cloned(), world.bans.has_address(address.ip(), now))
-        };
-        let Some(door) = door else { return };
-        if is_banned {
-            door.meter.refused_banned.add(1);
-            return;
-        }
-        let Some(worker) = workers.iter().min_by_key(|worker| worker.sessions()) else { return };
-        let Some(admission) = Admission::new(worker, &door) else {
-            door.meter.refused_connections.add(1);
+        let Reception { world, workers, ids, started, commons } = reception;
+        let Some(door) = world.load().door(&self.name).cloned() else { return };
+        let Some((place, worker)) = workers.iter().enumerate().min_by_key(|(_, worker)| worker.sessions())
+        else {
             return;
         };
-        let Ok(stream) = prepare(stream) else { return };
+        let now = hub::now();
+        let visitor = Visitor { ip: address.ip(), now, since_start: now.saturating_duration_since(*started) };
+        let admission = match visitor.admit(&world.load(), commons, &door, worker) {
+            Ok(admission) => admission,
+            Err(why) => return door.meter.refuse(why),
+        };
+        let Ok(stream) = prepare(stream, &door) else { return };
         door.meter.accepted.add(1);
-        worker.send(Arriving { stream, address, door, session: ids.next(), admission }).await;
+        let (session, arrival) = ids.next(place, workers.len());
+        worker.send(Arriving { stream, address, door, session, arrival, admission }).await;
+    }
+}
+
+/// Who has just connected.
+#[derive(Debug)]
+struct Visitor {
+    ip: IpAddr,
+    now: Instant,
+    since_start: Duration,
+}
+
+impl Visitor {
+    /// A place, or why there is none. Of a proxy only what is not about addresses is asked: for whom it speaks is read
+    /// on the worker.
+    fn admit(
+        &self,
+        world: &World,
+        commons: &Commons,
+        door: &Arc<Door>,
+        worker: &WorkerHandle,
+    ) -> Result<Admission, DoorRefusal> {
+        let listener = door.listener();
+        let is_proxy = listener.is_proxy(self.ip);
+        if commons.pressure.refuses_sessions() {
+            return Err(DoorRefusal::Overload);
+        }
+        let kept_out = || desk::keeps_out(world, commons, listener, self.ip, self.since_start);
+        if let Some(why) = (!is_proxy).then(kept_out).flatten() {
+            return Err(why);
+        }
+        let mut admission = Admission::new(worker, door, commons.desks.of(listener.name(), self.now))?;
+        if !is_proxy {
+            admission.connection.count_for(self.ip, self.now)?;
+        }
+        Ok(admission)
     }
 }
 
 impl Admission {
-    /// `None` when the listener has as many connections as it may have.
-    fn new(worker: &WorkerHandle, door: &Arc<Door>) -> Option<Self> {
+    /// Refused when the listener has as many connections as it may have.
+    fn new(worker: &WorkerHandle, door: &Arc<Door>, desk: Arc<Desk>) -> Result<Self, DoorRefusal> {
         let before = door.meter.enter();
-        let worker = worker.count();
-        worker.fetch_add(1, Ordering::AcqRel);
-        let admission = Self { worker, door: Arc::clone(door) };
-        (before < door.listener().limits().connections()).then_some(admission)
+        let connection = ConnectionPlace { door: Arc::clone(door), desk, address: None };
+        let admission = Self { session: SessionPlace::new(worker.count()), connection };
+        let has_room = before < door.listener().limits().connections();
+        if has_room { Ok(admission) } else { Err(DoorRefusal::Connections) }
     }
 }
 
-impl Drop for Admission {
+impl ConnectionPlace {
+    /// It is a connection of this address from now on.
+    pub(super) fn count_for(&mut self, address: IpAddr, now: Instant) -> Result<(), DoorRefusal> {
+        let key = AddressKey::of(address);
+        self.desk.enter(key, self.door.listener().limits(), now)?;
+        self.address = Some(key);
+        Ok(())
+    }
+
+    /// Where its listener keeps what it knows of who comes.
+    pub(super) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// The session ended so: what was none of the game is held against the address, unless the listener has no limits
+    /// for one address because everybody comes from the same.
+    pub(super) fn ended(&self, end: EndReason, now: Instant) {
+        let limits = self.door.listener().limits();
+        let counts_addresses = limits.connections_per_ip().is_some() || limits.new_per_ip().is_some();
+        if let Some(address) = self.address.filter(|_| counts_addresses) {
+            self.desk.ended(address, end, now);
+        }
+    }
+}
+
+impl SessionPlace {
+    /// One more of a worker that counts its sessions here.
+    pub(super) fn new(sessions: Arc<AtomicUsize>) -> Self {
+        sessions.fetch_add(1, Ordering::AcqRel);
+        Self(sessions)
+    }
+}
+
+impl Drop for SessionPlace {
     fn drop(&mut self) {
-        self.worker.fetch_sub(1, Ordering::AcqRel);
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Drop for ConnectionPlace {
+    fn drop(&mut self) {
         self.door.meter.leave();
+        if let Some(address) = self.address {
+            self.desk.leave(address, hub::now());
+        }
     }
 }
 
@@ -189,17 +281,24 @@ impl SessionIds {
     /// IDs of one life of a gateway; `start` tells its lives apart, in seconds.
     #[must_use]
     pub fn new(gateway: GatewayId, start: u32) -> Self {
-        Self { gateway, start, counter: AtomicU32::new(1) }
+        Self { gateway, start, arrivals: AtomicU64::new(1) }
     }
 
-    fn next(&self) -> SessionId {
-        SessionId::new(self.gateway, self.start, self.counter.fetch_add(1, Ordering::Relaxed))
+    /// The next ID for a worker, and in which order its connection came. The counter divided by the number of workers
+    /// leaves the worker's place, so that everybody knows where a session lives.
+    pub(super) fn next(&self, worker: usize, workers: usize) -> (SessionId, u64) {
+        let arrival = self.arrivals.fetch_add(1, Ordering::Relaxed);
+        let workers = u64::try_from(workers).unwrap_or(1).max(1);
+        let rounds = (1 << u32::BITS) / workers;
+        let counter = arrival % rounds * workers + u64::try_from(worker).unwrap_or(0);
+        (SessionId::new(self.gateway, self.start, u32::try_from(counter).unwrap_or(u32::MAX)), arrival)
     }
 }
 
 /// Frees the socket from this thread's event loop, so that the worker's can have it.
-fn prepare(stream: TcpStream) -> io::Result<std::net::TcpStream> {
+fn prepare(stream: TcpStream, door: &Door) -> io::Result<std::net::TcpStream> {
     stream.set_nodelay(true)?;
+    watch_player(&stream, door.listener().limits())?;
     stream.into_std()
 }
 

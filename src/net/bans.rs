@@ -1,17 +1,29 @@
-//! Who is not let in, and for how long.
+//! Who is not let in, and for how long: what operators said, as a part of the world, and what backends said, beside
+//! it. Of IPv6 addresses the first 64 bits count.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use crate::base::AddressKey;
 use crate::config::{Banned, Override, Overrides};
 
-/// The bans in force; their ends are counted from the process's start.
+/// Bans with their ends, counted from the process's start.
 #[derive(Debug, Default)]
 pub(super) struct Bans {
-    addresses: HashMap<IpAddr, Duration>,
+    addresses: HashMap<AddressKey, Duration>,
     accounts: HashMap<String, Duration>,
 }
+
+/// Bans that come and go while the world stays as it is. They live as long as the process.
+#[derive(Debug, Default)]
+pub(super) struct LiveBans {
+    bans: Mutex<Bans>,
+}
+
+/// The most bans that are kept beside the world's. One more, and the quarter of them that ends first is over.
+const MOST: usize = 65_536;
 
 impl Bans {
     /// Those of the runtime changes; `clock` and `now` are the same moment.
@@ -19,22 +31,104 @@ impl Bans {
         let mut bans = Self::default();
         for entry in overrides.entries() {
             let Override::Ban { who, until } = entry else { continue };
-            let until = now + until.duration_since(clock).unwrap_or_default();
-            match who {
-                Banned::Address(address) => drop(bans.addresses.insert(address.to_canonical(), until)),
-                Banned::Account(account) => drop(bans.accounts.insert(account.clone(), until)),
-            }
+            bans.insert(who, now + until.duration_since(clock).unwrap_or_default());
         }
         bans
     }
 
+    fn insert(&mut self, who: &Banned, until: Duration) {
+        match who {
+            Banned::Address(address) => drop(self.addresses.insert(AddressKey::of(*address), until)),
+            Banned::Account(account) => drop(self.accounts.insert(account.clone(), until)),
+        }
+    }
+
     pub(super) fn has_address(&self, address: IpAddr, now: Duration) -> bool {
         !self.addresses.is_empty()
-            && self.addresses.get(&address.to_canonical()).is_some_and(|until| now < *until)
+            && self.addresses.get(&AddressKey::of(address)).is_some_and(|until| now < *until)
     }
 
     pub(super) fn has_account(&self, account: &str, now: Duration) -> bool {
         self.accounts.get(account).is_some_and(|until| now < *until)
+    }
+
+    fn count(&self) -> usize {
+        self.addresses.len() + self.accounts.len()
+    }
+
+    /// Makes room for one more.
+    fn tidy(&mut self, now: Duration) {
+        self.end_until(now);
+        if self.count() >= MOST {
+            let mut ends: Vec<_> = self.addresses.values().chain(self.accounts.values()).copied().collect();
+            let (_, quarter, _) = ends.select_nth_unstable(MOST / 4);
+            let quarter = *quarter;
+            self.end_until(quarter);
+        }
+    }
+
+    fn end_until(&mut self, end: Duration) {
+        self.addresses.retain(|_, until| *until > end);
+        self.accounts.retain(|_, until| *until > end);
+    }
+}
+
+impl LiveBans {
+    /// Nobody with this account is let in until then. A longer ban stays as it is.
+    pub(super) fn ban_account(&self, account: &str, until: Duration, now: Duration) {
+        self.ban(&Banned::Account(account.to_owned()), until, now);
+    }
+
+    /// Nobody from there is let in until then. A longer ban stays as it is.
+    pub(super) fn ban_address(&self, address: IpAddr, until: Duration, now: Duration) {
+        self.ban(&Banned::Address(address), until, now);
+    }
+
+    fn ban(&self, who: &Banned, until: Duration, now: Duration) {
+        let mut bans = self.bans();
+        let is_longer = match who {
+            Banned::Address(address) => bans.has_address(*address, until),
+            Banned::Account(account) => bans.has_account(account, until),
+        };
+        if is_longer || until <= now {
+            return;
+        }
+        if bans.count() >= MOST {
+            bans.tidy(now);
+        }
+        bans.insert(who, until);
+    }
+
+    pub(super) fn has_address(&self, address: IpAddr, now: Duration) -> bool {
+        self.bans().has_address(address, now)
+    }
+
+    pub(super) fn has_account(&self, account: &str, now: Duration) -> bool {
+        self.bans().has_account(account, now)
+    }
+
+    /// Ends a ban, if there is one.
+    pub(super) fn lift(&self, who: &Banned) {
+        let mut bans = self.bans();
+        match who {
+            Banned::Address(address) => drop(bans.addresses.remove(&AddressKey::of(*address))),
+            Banned::Account(account) => drop(bans.accounts.remove(account)),
+        }
+    }
+
+    /// Those that are not over, and when they will be; of an IPv6 address the first of all that are meant.
+    pub(super) fn list(&self, now: Duration) -> Vec<(Banned, Duration)> {
+        let bans = self.bans();
+        let addresses = bans.addresses.iter().map(|(key, until)| (Banned::Address(key.first()), *until));
+        let accounts =
+            bans.accounts.iter().map(|(account, until)| (Banned::Account(account.clone()), *until));
+        let mut all: Vec<_> = addresses.chain(accounts).filter(|(_, until)| now < *until).collect();
+        all.sort_by_key(|(_, until)| *until);
+        all
+    }
+
+    fn bans(&self) -> MutexGuard<'_, Bans> {
+        self.bans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -44,16 +138,59 @@ mod tests {
 
     use super::*;
 
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
     #[test]
     fn a_ban_ends_by_itself_and_an_address_is_the_same_in_both_its_forms() {
         let at = Duration::from_secs;
         let until = UNIX_EPOCH + at(1000);
-        let address = Override::Ban { who: Banned::Address("192.0.2.1".parse().expect("an address")), until };
-        let account = Override::Ban { who: Banned::Account("ann".to_owned()), until };
-        let bans = Bans::new(&Overrides::default().with(address).with(account), UNIX_EPOCH + at(900), at(10));
-        let mapped = "::ffff:192.0.2.1".parse().expect("an address");
+        let ban = |who| Override::Ban { who, until };
+        let overrides = Overrides::default()
+            .with(ban(Banned::Address(address("192.0.2.1"))))
+            .with(ban(Banned::Account("ann".to_owned())))
+            .with(ban(Banned::Address(address("2001:db8::1"))));
+        let bans = Bans::new(&overrides, UNIX_EPOCH + at(900), at(10));
+        let mapped = address("::ffff:192.0.2.1");
         assert!(bans.has_address(mapped, at(109)) && !bans.has_address(mapped, at(110)));
         assert!(bans.has_account("ann", at(109)) && !bans.has_account("ann", at(110)));
         assert!(!bans.has_account("bob", at(10)));
+        assert!(bans.has_address(address("2001:db8::ffff:2"), at(109)), "the same /64");
+        assert!(!bans.has_address(address("2001:db8:0:1::1"), at(109)));
+    }
+
+    #[test]
+    fn a_live_ban_ends_is_prolonged_and_is_lifted() {
+        let (bans, at) = (LiveBans::default(), Duration::from_secs);
+        bans.ban_account("ann", at(100), at(0));
+        bans.ban_account("ann", at(50), at(0));
+        assert!(
+            bans.has_account("ann", at(99)) && !bans.has_account("ann", at(100)),
+            "the longer one counts"
+        );
+        bans.ban_account("ann", at(200), at(0));
+        bans.ban_address(address("::ffff:192.0.2.1"), at(70), at(0));
+        assert!(bans.has_account("ann", at(199)) && bans.has_address(address("192.0.2.1"), at(69)));
+        let ann = Banned::Account("ann".to_owned());
+        assert_eq!(
+            bans.list(at(0)),
+            [(Banned::Address(address("192.0.2.1")), at(70)), (ann.clone(), at(200))]
+        );
+        assert_eq!(bans.list(at(70)), [(ann.clone(), at(200))]);
+        bans.lift(&ann);
+        assert!(!bans.has_account("ann", at(0)) && bans.list(at(70)).is_empty());
+    }
+
+    #[test]
+    fn live_bans_are_bounded_and_the_longest_stay() {
+        let (bans, at) = (LiveBans::default(), Duration::from_secs);
+        bans.ban_account("longest", at(1_000_000), at(0));
+        for number in 1..=200_000 {
+            bans.ban_account(&number.to_string(), at(number), at(0));
+            assert!(bans.bans().count() <= MOST);
+        }
+        assert!(bans.has_account("longest", at(0)) && bans.has_account("200000", at(0)));
+        assert!(!bans.has_account("1", at(0)));
     }
 }

@@ -6,18 +6,21 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
 use rand::rngs::SmallRng;
 
+use super::commons::Commons;
 use super::link::SharedLink;
 use super::recovery::WaitingRoom;
 use super::seat::{Bell, Order, Pool, Seat};
+use super::worker::WorkerSetup;
 use super::world::{ClusterView, World};
-use crate::base::{BackendKey, SessionId};
+use crate::base::{BackendKey, ProtocolId, SessionId};
 use crate::cluster::{Ask, Backend, Fit, Miss, PickState};
+use crate::players::Rooms;
 use crate::telemetry::{self, RouteCounts, WorkerMeter};
 
 /// One worker's shared state.
@@ -33,12 +36,15 @@ pub(super) struct Hub {
     links: RefCell<Vec<Option<Rc<SharedLink>>>>,
     picks: RefCell<Vec<PickState>>,
     pub(super) waiting_room: WaitingRoom,
+    /// The rooms that its sessions are in.
+    pub(super) rooms: RefCell<Rooms>,
     /// A world that is made ready: what it needs is not taken down.
     pub(super) next_world: RefCell<Option<Arc<World>>>,
     /// Links whose first attempt has not ended; the gateway accepts nobody before.
     links_starting: Cell<usize>,
     links_bell: Bell,
     started: Instant,
+    pub(super) commons: Arc<Commons>,
 }
 
 /// Where every read of a worker lands and every encryption comes out.
@@ -55,15 +61,10 @@ const SCRATCH: usize = 64 * 1024;
 pub(super) const ENCRYPT_CHUNK: usize = 64 * 1024;
 
 impl Hub {
-    pub(super) fn new(
-        worker: usize,
-        world: Arc<ArcSwap<World>>,
-        meter: Arc<WorkerMeter>,
-        started: Instant,
-    ) -> Rc<Self> {
+    pub(super) fn new(setup: WorkerSetup, meter: Arc<WorkerMeter>) -> Rc<Self> {
         Rc::new(Self {
-            worker,
-            world,
+            worker: setup.index,
+            world: setup.world,
             buffers: RefCell::new(Buffers::new()),
             pool: Pool::default(),
             meter,
@@ -72,16 +73,23 @@ impl Hub {
             links: RefCell::default(),
             picks: RefCell::default(),
             waiting_room: WaitingRoom::default(),
+            rooms: RefCell::default(),
             next_world: RefCell::default(),
             links_starting: Cell::new(0),
             links_bell: Bell::default(),
-            started,
+            started: setup.started,
+            commons: setup.commons,
         })
     }
 
     /// The time since the process's start.
     pub(super) fn since_start(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.started)
+    }
+
+    /// Whether an operator or a backend has banned an account.
+    pub(super) fn has_banned(&self, world: &World, account: &str, now: Duration) -> bool {
+        world.bans.has_account(account, now) || self.commons.bans.has_account(account, now)
     }
 
     pub(super) fn seat(&self, session: SessionId) -> Option<Rc<Seat>> {
@@ -94,11 +102,24 @@ impl Hub {
 
     pub(super) fn leave_seat(&self, session: SessionId) {
         self.seats.borrow_mut().remove(&session);
+        self.leave_rooms(session);
+    }
+
+    /// The numbers of all sessions of the worker, in no order.
+    pub(super) fn all_sessions(&self) -> Vec<SessionId> {
+        self.seats.borrow().keys().copied().collect()
     }
 
     /// Every session of the worker, in no order.
     pub(super) fn all_seats(&self) -> Vec<Rc<Seat>> {
         self.seats.borrow().values().cloned().collect()
+    }
+
+    /// A newer login has the seat of a session.
+    pub(super) fn replaced(&self, session: SessionId) {
+        if let Some(seat) = self.seat(session) {
+            seat.order(Order::Replaced);
+        }
     }
 
     /// Ends the sessions of a backend that is lost, where its cluster closes for that.
@@ -195,13 +216,18 @@ impl Hub {
         }
     }
 
-    /// Counts something of the route that has this ID; frames of no route are not counted by route.
-    pub(super) fn count_out(&self, world: &World, id: crate::base::ProtocolId, bytes: usize) {
+    /// Counts a frame of the route that has this ID; frames of no route are not counted by route.
+    pub(super) fn count_out(&self, world: &World, id: ProtocolId, bytes: usize) {
+        self.count_many_out(world, id, 1, bytes);
+    }
+
+    /// Counts so many frames of this length.
+    pub(super) fn count_many_out(&self, world: &World, id: ProtocolId, frames: u64, bytes: usize) {
         let lane = world.router.route(id).and_then(|route| world.any_lane(route));
         let counts: Option<&RouteCounts> = lane.and_then(|lane| lane.meter.of(self.worker));
         if let Some(counts) = counts {
-            counts.frames_out.add(1);
-            counts.bytes_out.add(bytes as u64);
+            counts.frames_out.add(frames);
+            counts.bytes_out.add(frames * bytes as u64);
         }
     }
 }
@@ -214,6 +240,12 @@ impl Buffers {
             cipher: vec![0; super::tls::encrypted_size(ENCRYPT_CHUNK)],
         }
     }
+}
+
+/// The time for people, which tokens go by.
+#[expect(clippy::disallowed_methods, reason = "this floor is where time comes from")]
+pub(super) fn clock() -> SystemTime {
+    SystemTime::now()
 }
 
 /// The time, read once per wake-up of a task.

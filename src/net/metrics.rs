@@ -6,36 +6,47 @@ use std::time::Duration;
 use procfs::process::{LimitValue, Process};
 use procfs::{WithCurrentSystemInfo, boot_time_secs, ticks_per_second};
 
+use super::commons::Commons;
 use super::facts::badness;
 use super::worker::WorkerHandle;
 use super::world::{ClusterView, World};
 use crate::base::HistogramCounts;
 use crate::cluster::Backend;
 use crate::session::EndReason;
+use crate::telemetry::LoginResult;
 use crate::telemetry::{
-    Counter, Handshake, Meters, Number, Page, Refusal, ReloadResult, RouteMeter, WorkerMeter, metric,
+    Audience, Counter, DoorRefusal, Fate, Handshake, LineRefusal, Meters, Number, Page, Refusal,
+    ReloadResult, Resumption, RouteMeter, WorkerMeter, metric,
 };
 use crate::wire::NoticeCode;
 
 /// The page as it is `now`, counted from the process's start. What the world in force does not name is not on it.
 #[must_use]
-pub fn metrics_page(world: &World, meters: &Meters, workers: &[WorkerHandle], now: Duration) -> String {
+pub fn metrics_page(
+    world: &World,
+    meters: &Meters,
+    commons: &Commons,
+    workers: &[WorkerHandle],
+    now: Duration,
+) -> String {
     let mut page = Page::default();
     page.family(&metric::BUILD_INFO, [([env!("CARGO_PKG_VERSION")], true)]);
-    listeners(&mut page, world);
+    listeners(&mut page, world, commons);
     tls(&mut page, world, meters);
     sessions(&mut page, meters, workers);
     routes(&mut page, world, now);
     clusters(&mut page, world, now);
     backends(&mut page, &members(world), now);
     links(&mut page, &members(world), meters);
+    push(&mut page, meters);
     configuration(&mut page, meters);
     lag(&mut page, meters, now);
+    pressure(&mut page, commons);
     process(&mut page);
     page.finish()
 }
 
-fn listeners(page: &mut Page, world: &World) {
+fn listeners(page: &mut Page, world: &World, commons: &Commons) {
     let of = |number: fn(&super::Door) -> Number| {
         world.doors().iter().map(move |door| ([door.listener().name()], number(door)))
     };
@@ -46,9 +57,15 @@ fn listeners(page: &mut Page, world: &World) {
     );
     page.family(&metric::LISTENER_ACCEPTED, of(|door| door.meter.accepted.get().into()));
     let refused = world.doors().iter().flat_map(|door| {
-        door.meter.refused().map(|(reason, count)| ([door.listener().name(), reason], count))
+        DoorRefusal::ALL.map(|why| ([door.listener().name(), why.as_str()], door.meter.refused(why)))
     });
     page.family(&metric::LISTENER_REFUSED, refused);
+    let handshakes = world.doors().iter().filter(|door| door.is_tls()).flat_map(|door| {
+        let name = door.listener().name();
+        let (inside, waiting) = commons.desks.handshakes(name);
+        [([name, "in_progress"], u64::from(inside)), ([name, "waiting"], waiting as u64)]
+    });
+    page.family(&metric::LISTENER_HANDSHAKES, handshakes);
 }
 
 fn tls(page: &mut Page, world: &World, meters: &Meters) {
@@ -76,10 +93,28 @@ fn sessions(page: &mut Page, meters: &Meters, workers: &[WorkerHandle]) {
     page.single(&metric::SESSION_STARTED, total(|meter| &meter.sessions));
     let ends = EndReason::ALL.map(|end| ([end.as_str()], meters.total(|meter| meter.ended(end))));
     page.family(&metric::SESSION_ENDED, ends);
+    let parked = total(|meter| &meter.parked).saturating_sub(total(|meter| &meter.unparked));
+    page.single(&metric::SESSIONS_PARKED, parked);
+    let results =
+        Resumption::ALL.map(|result| ([result.as_str()], meters.total(|meter| meter.resumption(result))));
+    page.family(&metric::SESSION_RESUMES, results);
     page.single(&metric::SESSION_HEARTBEATS, total(|meter| &meter.heartbeats));
     page.single(&metric::SESSION_UNKNOWN_IDS, total(|meter| &meter.unknown_ids));
+    let logins =
+        LoginResult::ALL.map(|result| ([result.as_str()], meters.total(|meter| meter.login(result))));
+    page.family(&metric::SESSION_LOGINS, logins);
+    page.single(&metric::SESSION_OVER_RATE, total(|meter| &meter.over_rate));
+    line(page, meters);
     let notices = NoticeCode::ALL.map(|code| ([code.as_str()], meters.total(|meter| meter.notice(code))));
     page.family(&metric::NOTICES, notices);
+}
+
+fn line(page: &mut Page, meters: &Meters) {
+    page.single(&metric::PLAYERS_IN, meters.line.inside());
+    page.single(&metric::QUEUE_LENGTH, meters.line.waiting());
+    page.single(&metric::QUEUE_ADMITTED, meters.line.admitted.get());
+    let refused = LineRefusal::ALL.map(|why| ([why.as_str()], meters.total(|meter| meter.not_queued(why))));
+    page.family(&metric::QUEUE_REFUSED, refused);
 }
 
 fn routes(page: &mut Page, world: &World, now: Duration) {
@@ -92,7 +127,10 @@ fn routes(page: &mut Page, world: &World, now: Duration) {
     let bytes = ways(|meter| meter.total(|c| &c.bytes_in), |meter| meter.total(|c| &c.bytes_out));
     page.family(&metric::ROUTE_BYTES, bytes);
     let refused = lanes().flat_map(|(name, meter)| {
-        Refusal::ALL.map(|why| ([name, why.as_str()], meter.total(|counts| counts.refused(why))))
+        let refused =
+            Refusal::ALL.map(|why| ([name, why.as_str()], meter.total(|counts| counts.refused(why))));
+        let observed = ([name, "observed"], meter.total(|counts| &counts.observed));
+        refused.into_iter().chain([observed])
     });
     page.family(&metric::ROUTE_REFUSED, refused);
     let facts = world.cluster_facts(now);
@@ -164,6 +202,19 @@ fn links(page: &mut Page, members: &[Member<'_>], meters: &Meters) {
     page.single(&metric::LINK_BAD_FRAMES, total(|meter| &meter.bad_backend_frames));
 }
 
+/// What backends say to many at once.
+fn push(page: &mut Page, meters: &Meters) {
+    let said = Audience::ALL.map(|to| ([to.as_str()], meters.total(|meter| meter.published_to(to))));
+    page.family(&metric::PUBLICATIONS, said);
+    let fates = Fate::ALL.map(|fate| ([fate.as_str()], meters.total(|meter| meter.published(fate))));
+    page.family(&metric::PUBLICATION_FRAMES, fates);
+    let workers: Vec<_> =
+        (0..).zip(meters.workers()).map(|(worker, meter): (usize, _)| (worker.to_string(), meter)).collect();
+    page.family(&metric::ROOMS, workers.iter().map(|(worker, meter)| ([worker.as_str()], meter.rooms.get())));
+    let members = workers.iter().map(|(worker, meter)| ([worker.as_str()], meter.room_members.get()));
+    page.family(&metric::ROOM_MEMBERS, members);
+}
+
 fn configuration(page: &mut Page, meters: &Meters) {
     let reloads = &meters.reloads;
     page.family(
@@ -180,6 +231,11 @@ fn lag(page: &mut Page, meters: &Meters, now: Duration) {
         .map(|(worker, meter): (usize, _)| (worker.to_string(), meter.lag.worst(now)))
         .collect();
     page.family(&metric::WORKER_LAG, lags.iter().map(|(worker, lag)| ([worker.as_str()], lag.as_secs_f64())));
+}
+
+fn pressure(page: &mut Page, commons: &Commons) {
+    let each = commons.pressure().each().map(|(resource, ratio)| ([resource], ratio));
+    page.family(&metric::OVERLOAD_PRESSURE, each);
 }
 
 /// What the operating system says; a number that it does not give has a name and no sample.

@@ -1,10 +1,17 @@
 //! What the files that a plan names contain: certificates, keys, lists of accounts. Everything that can be wrong
 //! with a reload beyond the file itself is found here.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use zeroize::Zeroizing;
+
 use super::tls::{BackendConnector, ServerTls, Tickets};
-use crate::config::{Plan, Problem};
+use crate::config::{LoginWay, Plan, Problem, TokenRules};
+use crate::players::Verifier;
 
 /// The contents, in the order of the plan they were read for.
 #[derive(Clone, Debug)]
@@ -15,7 +22,12 @@ pub struct Opened {
     pub(super) connectors: Vec<Option<BackendConnector>>,
     /// By canary rule that names a file.
     pub(super) accounts: Vec<Vec<String>>,
+    /// The keys of tokens, where they log players in.
+    pub(super) verifier: Option<Arc<Verifier>>,
 }
+
+/// A longer file holds no keys.
+const LONGEST_KEYS: u64 = 1 << 20;
 
 impl Opened {
     /// Reads them; `now` is what certificates are judged by.
@@ -26,7 +38,7 @@ impl Opened {
         let mut problems = Vec::new();
         let doors = plan.listeners().iter().map(|listener| match listener.tls() {
             [] => Ok(None),
-            pairs => ServerTls::new(pairs, tickets, now).map(Some),
+            [..] => ServerTls::new(listener, tickets, now).map(Some),
         });
         let doors = collect(doors, &mut problems);
         let connector = |cluster: &crate::config::Cluster| {
@@ -37,8 +49,35 @@ impl Opened {
             problems.extend(found);
             Vec::new()
         });
-        if problems.is_empty() { Ok(Self { doors, connectors, accounts }) } else { Err(problems) }
+        let verifier = match plan.login().map(|login| login.way()) {
+            Some(LoginWay::Token(rules)) => verifier(rules).map_err(|problem| problems.push(problem)).ok(),
+            Some(LoginWay::Route(_)) | None => None,
+        };
+        if problems.is_empty() { Ok(Self { doors, connectors, accounts, verifier }) } else { Err(problems) }
     }
+}
+
+fn verifier(rules: &TokenRules) -> Result<Arc<Verifier>, Problem> {
+    let (path, site) = (rules.key().get(), rules.key().site());
+    let nobody = "nobody could ever have logged in";
+    let bytes = keys(path).map_err(|error| {
+        Problem::at(site, format!("cannot read {}: {error}", path.display()))
+            .because(nobody)
+            .write("the path of a file that the gateway's user may read, relative to this file")
+    })?;
+    let verifier = Verifier::open(rules, &bytes).map_err(|fault| {
+        Problem::at(site, format!("{}: {fault}", path.display())).because(nobody).write(fault.hint())
+    })?;
+    Ok(Arc::new(verifier))
+}
+
+fn keys(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    let length = File::open(path)?.take(LONGEST_KEYS + 1).read_to_end(&mut bytes)?;
+    if length as u64 > LONGEST_KEYS {
+        return Err(io::Error::other("it is longer than 1MiB"));
+    }
+    Ok(bytes)
 }
 
 fn collect<T>(results: impl Iterator<Item = Result<T, Vec<Problem>>>, problems: &mut Vec<Problem>) -> Vec<T> {

@@ -8,19 +8,26 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::guard::Promise;
+use super::outbox::Full;
+pub(super) use super::outbox::{Outbox, Pool};
+use super::player::Carried;
 use super::roll::Roll;
 use super::standing::Standing;
 use super::world::World;
-use crate::base::{BackendKey, ProtocolId, SessionId};
+use crate::base::{AddressKey, BackendKey, ClusterKey, ProtocolId, Reason, SessionId};
 use crate::config::Listener;
+use crate::players::{Attributes, Unfit};
 use crate::router::Who;
 use crate::session::{Awaited, EndReason, Lockstep};
 use crate::wire::FrameLayout;
+use crate::wire::link::MAX_ATTRIBUTES;
 
 /// A session's mailbox on its worker.
 #[derive(Debug)]
 pub(super) struct Seat {
     pub(super) id: SessionId,
+    /// In which order the gateway accepted its latest connection.
+    pub(super) arrival: Cell<u64>,
     /// The player's frames; what backends send must be whole frames of it.
     pub(super) layout: Arc<FrameLayout>,
     pub(super) outbox: RefCell<Outbox>,
@@ -38,14 +45,23 @@ pub(super) struct Seat {
     pub(super) bell: Bell,
     /// When the player last sent a whole frame, or came: the order of a drain.
     pub(super) last_frame: Cell<Instant>,
-    address: SocketAddr,
+    /// Where the session began: what release rules look at.
+    address: Cell<SocketAddr>,
+    /// Where its connection comes from.
+    peer: Cell<SocketAddr>,
+    /// A connection that is to be this session's.
+    carried: RefCell<Option<Box<Carried>>>,
     player: RefCell<Player>,
     standing: RefCell<Standing>,
+    /// What backends say of the player to each other.
+    attributes: RefCell<Attributes>,
+    /// Whether the player has come in through the login.
+    pub(super) plays: Cell<bool>,
     /// From then on its next frame is answered by `moved`.
     pub(super) move_at: Cell<Option<Instant>>,
 }
 
-/// Who plays, as far as backends have said.
+/// Who plays, as far as tokens and backends have said.
 #[derive(Debug, Default)]
 struct Player {
     account: Option<Arc<str>>,
@@ -70,30 +86,36 @@ pub(super) enum Order {
     Describe(Rc<Roll>),
     /// A route that the player was told is unavailable works again.
     Recovered(Arc<str>),
+    /// A backend says whose session it is.
+    Bind(Box<Bind>),
+    /// A newer login of its account has its seat.
+    Replaced,
+    /// The frames of a cluster go to this backend from now on.
+    Move(ClusterKey, BackendKey),
+    /// A backend has changed attributes of the session: the others hear of it.
+    Changed(BackendKey, Arc<str>),
     /// The session ends for a reason of the gateway.
     Leave(EndReason),
 }
 
+/// A BIND that is to be judged.
+#[derive(Clone, Debug)]
+pub(super) struct Bind {
+    pub(super) account: Box<str>,
+    pub(super) epoch: u64,
+    /// Who said it.
+    pub(super) backend: BackendKey,
+}
+
 /// The words of a KICK.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Kick {
+    /// As a number of the link.
+    pub(super) reason: u16,
     pub(super) text: Option<String>,
     pub(super) retry_after_ms: Option<u32>,
     pub(super) redirect: Vec<String>,
 }
-
-/// Whole plain frames that wait for the player's socket.
-#[derive(Debug, Default)]
-pub(super) struct Outbox {
-    bytes: Vec<u8>,
-    taken: usize,
-    limit: usize,
-    frames: u64,
-}
-
-/// The outbox cannot take a frame: the player does not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Full;
 
 /// Wakes one task of the same thread.
 #[derive(Debug, Default)]
@@ -101,27 +123,28 @@ pub(super) struct Bell {
     waker: RefCell<Option<Waker>>,
 }
 
-/// Buffers that go round among the sessions and links of a worker, so that idle ones own none.
-#[derive(Debug, Default)]
-pub(super) struct Pool {
-    spare: RefCell<Vec<Vec<u8>>>,
-    /// The capacity of all of them together.
-    bytes: Cell<usize>,
+/// A client's version is a few numbers.
+const LONGEST_VERSION: usize = 64;
+
+impl Default for Kick {
+    fn default() -> Self {
+        Self { reason: Reason::Kicked.code(), text: None, retry_after_ms: None, redirect: Vec::new() }
+    }
 }
 
-/// How much capacity a worker keeps spare, and how large one buffer may be: what waits for a player of the default
-/// `send_buffer`, doubled by its growth.
-const SPARE_BYTES: usize = 16 * 1024 * 1024;
-const SPARE_CAPACITY: usize = 512 * 1024;
-/// An outbox moves its bytes to the front when so many in front of them are out.
-const MOVE_AT: usize = 64 * 1024;
-
 impl Seat {
-    pub(super) fn new(id: SessionId, address: SocketAddr, listener: &Listener, now: Instant) -> Rc<Self> {
+    pub(super) fn new(
+        id: SessionId,
+        arrival: u64,
+        address: SocketAddr,
+        listener: &Listener,
+        now: Instant,
+    ) -> Rc<Self> {
         Rc::new(Self {
             id,
+            arrival: Cell::new(arrival),
             layout: Arc::clone(listener.layout()),
-            outbox: RefCell::new(Outbox { limit: listener.limits().send_buffer(), ..Outbox::default() }),
+            outbox: RefCell::new(Outbox::of(listener.layout(), listener.limits().send_buffer())),
             orders: RefCell::default(),
             closing: Cell::new(false),
             waits_for: RefCell::default(),
@@ -130,9 +153,13 @@ impl Seat {
             refused: RefCell::default(),
             bell: Bell::default(),
             last_frame: Cell::new(now),
-            address,
+            address: Cell::new(address),
+            peer: Cell::new(address),
+            carried: RefCell::default(),
             player: RefCell::default(),
             standing: RefCell::default(),
+            attributes: RefCell::default(),
+            plays: Cell::new(false),
             move_at: Cell::new(None),
         })
     }
@@ -146,7 +173,11 @@ impl Seat {
             | Order::BackendLost(_)
             | Order::Forget(_)
             | Order::Describe(_)
-            | Order::Recovered(_) => {}
+            | Order::Recovered(_)
+            | Order::Bind(_)
+            | Order::Replaced
+            | Order::Move(..)
+            | Order::Changed(..) => {}
         }
         self.orders.borrow_mut().push(order);
         self.bell.ring();
@@ -179,17 +210,17 @@ impl Seat {
         place.map(|place| refused.swap_remove(place)).is_some()
     }
 
-    /// The account, once a backend has said whose session it is.
+    /// The account, once it is known whose session it is.
     pub(super) fn account(&self) -> Option<Arc<str>> {
         self.player.borrow().account.clone()
     }
 
-    /// The client's version, once a backend has said it.
+    /// The client's version, once it is known.
     pub(super) fn version(&self) -> Option<Arc<str>> {
         self.player.borrow().version.clone()
     }
 
-    /// A backend says whose session it is; false if it is behind what is known.
+    /// It is known now whose session it is; false if that is behind what was known before.
     pub(super) fn log_in(&self, world: &World, account: &str, epoch: u64) -> bool {
         if epoch < self.player.borrow().epoch {
             return false;
@@ -199,14 +230,40 @@ impl Seat {
         true
     }
 
+    /// Logins are numbered anew: any that comes now is newer.
+    pub(super) fn forget_epoch(&self) {
+        self.player.borrow_mut().epoch = 0;
+    }
+
+    /// How new its login is; 0 before it has one.
+    pub(super) fn epoch(&self) -> u64 {
+        self.player.borrow().epoch
+    }
+
     /// A backend says what the client's version is.
     pub(super) fn runs(&self, world: &World, version: &str) {
         self.learn(world, |player| player.version = Some(version.into()));
     }
 
+    /// A backend has changed what is said of the player.
+    pub(super) fn change(&self, world: &World, change: &str) -> Result<(), Unfit> {
+        self.attributes.borrow_mut().merge(change, MAX_ATTRIBUTES)?;
+        let attributes = self.attributes.borrow();
+        let version = attributes.get("version").filter(|version| version.len() <= LONGEST_VERSION);
+        if let Some(version) = version.filter(|version| self.version().as_deref() != Some(*version)) {
+            self.runs(world, version);
+        }
+        Ok(())
+    }
+
+    /// What backends say of the player, as a JSON object.
+    pub(super) fn attributes(&self) -> Option<Arc<str>> {
+        self.attributes.borrow().text()
+    }
+
     /// Something new is known of the player: if it would enter another release group for that, it does.
     fn learn(&self, world: &World, what: impl FnOnce(&mut Player)) {
-        let decide = || world.groups.decide(&self.player.borrow().who(self.address));
+        let decide = || world.groups.decide(&self.player.borrow().who(self.address.get()));
         let before = decide();
         what(&mut self.player.borrow_mut());
         if decide() != before {
@@ -214,9 +271,16 @@ impl Seat {
         }
     }
 
-    /// Whether the player's address is this one.
+    /// A proxy says where the player is: it enters its release groups by that.
+    pub(super) fn is_at(&self, address: SocketAddr) {
+        self.address.set(address);
+        self.peer.set(address);
+        self.standing.borrow_mut().leave();
+    }
+
+    /// Whether the player's address counts as this one.
     pub(super) fn is_from(&self, address: IpAddr) -> bool {
-        self.address.ip().to_canonical() == address.to_canonical()
+        AddressKey::of(self.peer.get().ip()) == AddressKey::of(address)
     }
 
     /// Whether its release groups are those of this world.
@@ -227,7 +291,7 @@ impl Seat {
     /// Finds its release groups in a world that is new to it; whether it has to move.
     pub(super) fn settle(&self, world: &World) -> bool {
         let player = self.player.borrow();
-        let moves = self.standing.borrow_mut().settle(world, &player.who(self.address));
+        let moves = self.standing.borrow_mut().settle(world, &player.who(self.address.get()));
         if !moves {
             self.move_at.set(None);
         }
@@ -242,6 +306,11 @@ impl Seat {
     /// The release group it entered.
     pub(super) fn group(&self) -> Option<Arc<str>> {
         self.standing.borrow().name()
+    }
+
+    /// Whether it entered this release group.
+    pub(super) fn is_of_group(&self, name: &str) -> bool {
+        self.standing.borrow().is_of(name)
     }
 
     /// Whether its next frame is answered by `moved`.
@@ -260,10 +329,54 @@ impl Seat {
     }
 
     /// Leaves a whole frame and wakes the session.
-    pub(super) fn deliver(&self, frame: &[u8], pool: &Pool) -> Result<(), Full> {
-        self.outbox.borrow_mut().put(frame, pool)?;
+    pub(super) fn deliver(&self, frame: &[u8], id: ProtocolId, pool: &Pool) -> Result<(), Full> {
+        self.put(id, |outbox| outbox.put(frame, pool))
+    }
+
+    /// Leaves a whole frame in the outbox by `put` and wakes the session.
+    fn put(&self, id: ProtocolId, put: impl FnOnce(&mut Outbox) -> Result<(), Full>) -> Result<(), Full> {
+        let mut outbox = self.outbox.borrow_mut();
+        let counts = !self.layout.is_of_gateway(id);
+        match put(&mut outbox) {
+            Ok(()) if counts => {}
+            Ok(()) => outbox.uncount(),
+            Err(full) => {
+                if counts {
+                    outbox.lose();
+                }
+                return Err(full);
+            }
+        }
         self.bell.ring();
         Ok(())
+    }
+
+    /// Leaves a whole frame that others get too, and wakes the session.
+    pub(super) fn deliver_shared(&self, frame: &Arc<[u8]>, id: ProtocolId, pool: &Pool) -> Result<(), Full> {
+        self.put(id, |outbox| outbox.put_shared(frame, pool))
+    }
+
+    /// The outbox could not take a frame: the session ends for it, unless it has no connection that could be too slow.
+    pub(super) fn overflowed(&self) {
+        if !self.outbox.borrow().is_cut() {
+            self.order(Order::Leave(EndReason::TooSlow));
+        }
+    }
+
+    /// Another connection came for this session.
+    pub(super) fn hand(&self, carried: Box<Carried>) {
+        *self.carried.borrow_mut() = Some(carried);
+        self.bell.ring();
+    }
+
+    /// The connection that came.
+    pub(super) fn take_carried(&self) -> Option<Box<Carried>> {
+        self.carried.borrow_mut().take()
+    }
+
+    /// The player comes from this address now. Its release groups stay those of the address it came from first.
+    pub(super) fn comes_from(&self, address: SocketAddr) {
+        self.peer.set(address);
     }
 }
 
@@ -271,73 +384,6 @@ impl Player {
     /// What release rules look at.
     fn who(&self, address: SocketAddr) -> Who<'_> {
         Who { account: self.account.as_deref(), version: self.version.as_deref(), address: address.ip() }
-    }
-}
-
-impl Outbox {
-    /// Adds a whole frame unless that would pass the limit.
-    pub(super) fn put(&mut self, frame: &[u8], pool: &Pool) -> Result<(), Full> {
-        if self.waiting() + frame.len() > self.limit {
-            return Err(Full);
-        }
-        self.append(frame, pool);
-        self.frames += 1;
-        Ok(())
-    }
-
-    /// Adds bytes whatever waits already: for what is only read while little waits.
-    pub(super) fn append(&mut self, bytes: &[u8], pool: &Pool) {
-        if self.bytes.capacity() == 0 {
-            self.bytes = pool.take();
-        }
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    /// Adds what `write` appends, whatever waits already; for the few frames the gateway itself writes.
-    pub(super) fn append_with(&mut self, pool: &Pool, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
-        if self.bytes.capacity() == 0 {
-            self.bytes = pool.take();
-        }
-        let wrote = write(&mut self.bytes);
-        self.frames += u64::from(wrote);
-        wrote
-    }
-
-    /// Counts frames that [`Outbox::append`] brought.
-    pub(super) fn count_frames(&mut self, frames: u64) {
-        self.frames += frames;
-    }
-
-    /// Bytes that wait.
-    pub(super) fn waiting(&self) -> usize {
-        self.bytes.len() - self.taken
-    }
-
-    /// Whether enough waits that reading more for this player should stop: half of the limit.
-    pub(super) fn is_high(&self) -> bool {
-        self.waiting() > self.limit / 2
-    }
-
-    /// The bytes that wait, first come first.
-    pub(super) fn pending(&self) -> &[u8] {
-        self.bytes.get(self.taken..).unwrap_or_default()
-    }
-
-    /// The socket took this many; an emptied buffer goes back to the pool.
-    pub(super) fn took(&mut self, count: usize, pool: &Pool) {
-        self.taken += count;
-        if self.taken >= self.bytes.len() {
-            self.taken = 0;
-            pool.give(std::mem::take(&mut self.bytes));
-        } else if self.taken >= MOVE_AT {
-            self.bytes.drain(..self.taken);
-            self.taken = 0;
-        }
-    }
-
-    /// Frames put in over the session's life.
-    pub(super) fn frames(&self) -> u64 {
-        self.frames
     }
 }
 
@@ -356,53 +402,5 @@ impl Bell {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
-    }
-}
-
-impl Pool {
-    /// An empty buffer, with room if one is spare.
-    pub(super) fn take(&self) -> Vec<u8> {
-        let buffer = self.spare.borrow_mut().pop().unwrap_or_default();
-        self.bytes.set(self.bytes.get().saturating_sub(buffer.capacity()));
-        buffer
-    }
-
-    /// Takes a buffer back, or frees it when enough are spare or it has grown large.
-    pub(super) fn give(&self, mut buffer: Vec<u8>) {
-        let bytes = self.bytes.get() + buffer.capacity();
-        if bytes <= SPARE_BYTES && (1..=SPARE_CAPACITY).contains(&buffer.capacity()) {
-            buffer.clear();
-            self.bytes.set(bytes);
-            self.spare.borrow_mut().push(buffer);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_outbox_ends_at_its_limit_and_empties_in_order() {
-        let pool = Pool::default();
-        let mut outbox = Outbox { limit: 10, ..Outbox::default() };
-        assert_eq!(outbox.put(b"abcdef", &pool), Ok(()));
-        assert_eq!(outbox.put(b"12345", &pool), Err(Full));
-        assert_eq!(outbox.put(b"1234", &pool), Ok(()));
-        outbox.took(3, &pool);
-        assert_eq!(outbox.pending(), b"def1234");
-        outbox.took(7, &pool);
-        assert_eq!(outbox.bytes.capacity(), 0, "an empty outbox owns no buffer");
-        assert_eq!(outbox.frames(), 2);
-    }
-
-    #[test]
-    fn a_pool_gives_back_what_it_was_given_and_keeps_nothing_large() {
-        let pool = Pool::default();
-        pool.give(Vec::with_capacity(1000));
-        assert!(pool.take().capacity() >= 1000);
-        assert_eq!(pool.take().capacity(), 0);
-        pool.give(Vec::with_capacity(SPARE_CAPACITY + 1));
-        assert_eq!(pool.take().capacity(), 0);
     }
 }

@@ -74,6 +74,11 @@ impl Standing {
         place.get()
     }
 
+    /// Whether the session entered this group.
+    pub(super) fn is_of(&self, name: &str) -> bool {
+        self.entered.as_ref().is_some_and(|entered| &*entered.name == name)
+    }
+
     /// The name of the group that the session entered.
     pub(super) fn name(&self) -> Option<Arc<str>> {
         self.entered.as_ref().map(|entered| Arc::clone(&entered.name))

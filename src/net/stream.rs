@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::liveness::watch_backend;
 use super::tls::BackendConnector;
 
 /// A connected backend.
@@ -40,6 +41,7 @@ impl Dial {
         let Self { address, timeout: _, tls } = self;
         let mut stream = TcpStream::connect(&address).await?;
         stream.set_nodelay(true)?;
+        watch_backend(&stream)?;
         if !preface.is_empty() {
             stream.write_all(&preface).await?;
         }

@@ -30,6 +30,9 @@ pub struct Transition {
     spread: Duration,
     /// Whether that is another time than before: who waits for a moment gets a new one.
     respread: bool,
+    /// Whether every session has to look: players have to log in from now on, so that those who play take their seats, or
+    /// those who are away cannot come back any more.
+    wakes: bool,
 }
 
 /// How long sessions have to leave a backend that is gone at a frame of their own before they are made to.
@@ -59,6 +62,7 @@ impl Transition {
             began: hub::now(),
             spread: new.plan().release().spread(),
             respread: new.plan().release().spread() != old.plan().release().spread(),
+            wakes: old.gatekeeper.is_none() && new.gatekeeper.is_some() || old.resume() != new.resume(),
             world: Arc::clone(new),
         })
     }
@@ -96,6 +100,9 @@ pub(super) fn carry_out(hub: &Rc<Hub>, transition: &Arc<Transition>) {
     }
     transition.closing.iter().for_each(|backend| hub.close_sessions_of(*backend));
     move_sessions(hub, transition);
+    if transition.wakes {
+        hub.all_seats().iter().for_each(|seat| seat.bell.ring());
+    }
     let unused = |link: &Rc<SharedLink>| !is_in_force(world, link);
     if !transition.gone.is_empty() || hub.all_links().iter().any(unused) {
         drop(tokio::task::spawn_local(retire(Rc::clone(hub), Arc::clone(&transition.gone))));

@@ -14,10 +14,12 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
 use super::accept::Admission;
+use super::commons::Commons;
 use super::facts::{SessionFacts, Target};
 use super::hub::{self, Hub};
 use super::lag;
-use super::player::{self, Arrival};
+use super::player::{self, Arrival, Carried};
+use super::publish::{self, Publication};
 use super::recovery;
 use super::roll::Roll;
 use super::seat::{Kick, Order, Seat};
@@ -39,14 +41,24 @@ pub struct WorkerSetup {
     pub meters: Arc<Meters>,
     /// When the process started.
     pub started: Instant,
+    /// What all threads share.
+    pub commons: Arc<Commons>,
 }
 
 /// The control thread's end of a worker.
 #[derive(Debug)]
 pub struct WorkerHandle {
     commands: mpsc::Sender<Command>,
+    publications: mpsc::Sender<Publication>,
     sessions: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
+}
+
+/// A worker's end of what others tell it.
+#[derive(Debug)]
+struct Inboxes {
+    commands: mpsc::Receiver<Command>,
+    publications: mpsc::Receiver<Publication>,
 }
 
 /// Hears when a worker has started.
@@ -67,8 +79,12 @@ pub enum Command {
     Changed(Arc<Transition>),
     /// Describe up to so many sessions, of one account or of all.
     List(Option<String>, usize, oneshot::Sender<Vec<SessionFacts>>),
+    /// A newer login has this session's seat.
+    Replaced(SessionId),
     /// Tell these sessions to go, with the notice `kicked`; answer how many there were.
     Kick(Target, oneshot::Sender<usize>),
+    /// A connection comes for this session, which its player resumes.
+    Adopt(SessionId, Box<Carried>),
     /// End every session now and then the worker.
     Stop,
 }
@@ -80,6 +96,8 @@ pub struct Arriving {
     pub(super) address: SocketAddr,
     pub(super) door: Arc<Door>,
     pub(super) session: SessionId,
+    /// In which order it was accepted.
+    pub(super) arrival: u64,
     pub(super) admission: Admission,
 }
 
@@ -87,6 +105,8 @@ pub struct Arriving {
 const LINKS: Duration = Duration::from_secs(5);
 /// Connections that may be on their way to one worker.
 const COMMANDS: usize = 1024;
+/// What may be on its way to one worker for many of its sessions; who has more to say waits.
+const PUBLICATIONS: usize = 64;
 /// How many task polls go by before the event loop looks at the sockets again. Higher gathers more frames per
 /// write of a link, lower answers faster; 128 lets a turn of a busy worker finish.
 const POLLS_PER_TURN: u32 = 128;
@@ -98,17 +118,27 @@ impl WorkerHandle {
     /// When the operating system gives no thread; the receiver hears when it gives no event queue.
     pub fn start(setup: WorkerSetup) -> io::Result<(Self, Ready)> {
         let (commands, inbox) = mpsc::channel(COMMANDS);
+        let (publications, published) = mpsc::channel(PUBLICATIONS);
         let (ready, is_ready) = oneshot::channel();
+        let inboxes = Inboxes { commands: inbox, publications: published };
         let thread = std::thread::Builder::new()
             .name(format!("worker-{}", setup.index))
-            .spawn(move || run(setup, inbox, ready))?;
-        Ok((Self { commands, sessions: Arc::default(), thread }, is_ready))
+            .spawn(move || run(setup, inboxes, ready))?;
+        Ok((Self { commands, publications, sessions: Arc::default(), thread }, is_ready))
     }
 
     /// Sessions it has or is about to have.
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.sessions.load(Ordering::Acquire)
+    }
+
+    pub(super) fn publications(&self) -> mpsc::Sender<Publication> {
+        self.publications.clone()
+    }
+
+    pub(super) fn inbox(&self) -> mpsc::Sender<Command> {
+        self.commands.clone()
     }
 
     pub(super) fn count(&self) -> Arc<AtomicUsize> {
@@ -152,24 +182,22 @@ impl WorkerHandle {
     }
 }
 
-fn run(setup: WorkerSetup, inbox: mpsc::Receiver<Command>, ready: oneshot::Sender<io::Result<()>>) {
+fn run(setup: WorkerSetup, inboxes: Inboxes, ready: oneshot::Sender<io::Result<()>>) {
     let mut builder = Builder::new_current_thread();
     match builder.enable_all().event_interval(POLLS_PER_TURN).build_local(LocalOptions::default()) {
-        Ok(runtime) => runtime.block_on(work(setup, inbox, ready)),
+        Ok(runtime) => runtime.block_on(work(setup, inboxes, ready)),
         Err(error) => drop(ready.send(Err(error))),
     }
 }
 
-async fn work(
-    setup: WorkerSetup,
-    mut inbox: mpsc::Receiver<Command>,
-    ready: oneshot::Sender<io::Result<()>>,
-) {
+async fn work(setup: WorkerSetup, inboxes: Inboxes, ready: oneshot::Sender<io::Result<()>>) {
+    let Inboxes { commands: mut inbox, publications } = inboxes;
     let Some(meter) = setup.meters.worker(setup.index).cloned() else { return };
-    let hub = Hub::new(setup.index, setup.world, meter, setup.started);
+    let hub = Hub::new(setup, meter);
     transition::start_links(&hub, &hub.world.load_full());
     drop(tokio::task::spawn_local(recovery::watch(Rc::clone(&hub))));
     drop(tokio::task::spawn_local(lag::watch(Rc::clone(&hub))));
+    drop(tokio::task::spawn_local(publish::serve(Rc::clone(&hub), publications)));
     drop(tokio::time::timeout(LINKS, poll_fn(|cx| hub.poll_links_tried(cx))).await);
     if ready.send(Ok(())).is_err() {
         return; // the gateway gave up starting
@@ -186,7 +214,9 @@ async fn work(
             Command::List(account, limit, answer) => {
                 drop(tokio::task::spawn_local(list(Rc::clone(&hub), account, limit, answer)));
             }
+            Command::Replaced(session) => hub.replaced(session),
             Command::Kick(target, answer) => drop(answer.send(kick(&hub, &target))),
+            Command::Adopt(session, carried) => player::adopt(&hub, session, carried),
             Command::Stop => break,
         }
     }
@@ -219,11 +249,11 @@ fn kick(hub: &Hub, target: &Target) -> usize {
 }
 
 fn arrive(hub: &Rc<Hub>, arriving: Arriving) {
-    let Arriving { stream, address, door, session, admission } = arriving;
+    let Arriving { stream, address, door, session, arrival, admission } = arriving;
     let local = stream.local_addr();
     let (Ok(stream), Ok(local)) = (tokio::net::TcpStream::from_std(stream), local) else { return };
     let listener = door.listener();
-    let seat = Seat::new(session, address, listener, hub::now());
+    let seat = Seat::new(session, arrival, address, listener, hub::now());
     hub.take_seat(&seat);
     let arrival = Arrival { stream, address, local, door, admission };
     drop(tokio::task::spawn_local(player::serve(Rc::clone(hub), seat, arrival)));

@@ -5,11 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use super::bans::Bans;
 use super::guard::Guard;
+use super::login::{Gatekeeper, LoginKind};
 use super::opened::Opened;
 use super::tls::{BackendConnector, ServerTls, Tickets};
 use crate::base::{BackendKey, ClusterKey};
-use crate::cluster::{Backend, Cluster, Registry};
-use crate::config::{self, GroupIndex, LinkKind, Maintenance, Overrides, Plan, Problem, Reply};
+use crate::cluster::{Backend, Cluster, Registry, RoutePace};
+use crate::config::{self, GroupIndex, LinkKind, Maintenance, Overrides, Plan, Problem, Reply, RouteLimit};
 use crate::policy::{Balance, Breaker, OnLoss, RouteClass};
 use crate::router::{Groups, RouteIndex, Router};
 use crate::telemetry::{ListenerMeter, Meters, RouteMeter};
@@ -31,6 +32,8 @@ pub struct World {
     pub(super) clusters: Vec<Arc<ClusterView>>,
     doors: Vec<Arc<Door>>,
     pub(super) bans: Bans,
+    /// Who may play; `None`: everybody.
+    pub(super) gatekeeper: Option<Gatekeeper>,
 }
 
 /// What a world is built on besides its plan.
@@ -61,7 +64,16 @@ pub(super) struct Lane {
     pub(super) guards: Vec<Arc<Guard>>,
     /// What answers each of its frames, and in what time.
     pub(super) reply: Option<Reply>,
+    /// How many frames it takes.
+    pub(super) limit: Option<Limit>,
     closed: Option<Closed>,
+}
+
+/// The limit of a route, with what is counted against it.
+#[derive(Debug)]
+pub(super) struct Limit {
+    pub(super) rules: RouteLimit,
+    pub(super) pace: Arc<RoutePace>,
 }
 
 /// A route under maintenance.
@@ -126,6 +138,8 @@ impl World {
             let meter = ground.meters.listener(listener.name());
             Arc::new(Door { listener: listener.clone(), tls: tls.clone(), meter })
         };
+        let gatekeeper =
+            plan.login().map(|login| Gatekeeper::new(login, &plan, &clusters, opened.verifier.as_ref()));
         Self {
             generation: ground.generation,
             router: Router::new(&plan),
@@ -138,6 +152,7 @@ impl World {
             opened,
             plan,
             bans: Bans::new(ground.overrides, ground.clock, ground.now),
+            gatekeeper,
         }
     }
 
@@ -201,6 +216,12 @@ impl World {
         self.lanes.first()?.get(route.get())
     }
 
+    /// Whether a route with this number still has a limit.
+    pub(super) fn has_limit(&self, number: u32) -> bool {
+        let limits = || self.lanes.first().into_iter().flatten().filter_map(|lane| lane.limit.as_ref());
+        limits().any(|limit| limit.pace.number() == number)
+    }
+
     /// A cluster with all its members.
     pub(super) fn cluster(&self, key: ClusterKey) -> Option<&Arc<ClusterView>> {
         self.clusters.iter().find(|cluster| cluster.key() == key)
@@ -211,11 +232,26 @@ impl World {
         self.views.get(group)?.get(cluster)
     }
 
+    /// What serves each release group at a cluster.
+    pub(super) fn views_of(&self, key: ClusterKey) -> impl Iterator<Item = &ClusterView> {
+        self.views.iter().flatten().map(|view| &**view).filter(move |view| view.key() == key)
+    }
+
     /// Whether sessions may have a backend of a cluster: it is there, enabled, and some route leads to the cluster.
     pub(super) fn may_use(&self, cluster: &ClusterView, backend: BackendKey) -> bool {
         let enabled = cluster.entry.place_of(backend).is_some_and(|place| cluster.entry.is_enabled(place));
         let place = self.clusters.iter().position(|known| known.key() == cluster.key());
         enabled && self.plan.routes().iter().any(|route| Some(route.cluster()) == place)
+    }
+
+    /// How players log in.
+    pub(super) fn login_kind(&self) -> LoginKind {
+        self.gatekeeper.as_ref().map(Gatekeeper::kind).unwrap_or_default()
+    }
+
+    /// How long players may come back to their sessions; `None`: not at all.
+    pub(super) fn resume(&self) -> Option<Duration> {
+        self.gatekeeper.as_ref()?.resume
     }
 
     /// Whether some backends are for some sessions only.
@@ -260,6 +296,7 @@ impl Lane {
             class: route.class(),
             meter: ground.meters.route(route.name()),
             reply: route.reply().copied(),
+            limit: route.limit().map(|rules| Limit { rules: *rules, pace: ground.registry.pace(&name) }),
             closed: route.maintenance().map(|words| Closed::new(words, ground)),
             name,
         }

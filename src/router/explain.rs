@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::rules::{Asked, describe_route};
 use super::{Groups, RouteIndex, Router, Who};
 use crate::base::ProtocolId;
-use crate::config::{Listener, Plan, Route, UnknownId};
+use crate::config::{Listener, LoginWay, Plan, Route, TokenRules, UnknownId};
 use crate::wire::Framing;
 
 /// One line of an explanation: what it is about, and what is so.
@@ -50,6 +50,14 @@ pub fn explain(plan: &Plan, groups: &Groups, question: &Question<'_>) -> Vec<Lin
                 format!("the heartbeat: answered by the gateway with {reply}, never forwarded"),
             ));
         }
+        Some(_) | None if token_of(plan).is_some_and(|token| token.id() == id) => {
+            let told = token_of(plan).map(describe_token).unwrap_or_default();
+            lines.push(("verdict", told));
+            if let Some(route) = router.route(id).and_then(route) {
+                lines.push(("route", format!("{} because {}", route.name(), why(route, id))));
+                describe_route(&mut lines, plan, route, &Asked { groups, question });
+            }
+        }
         Some(_) | None => match router.route(id).and_then(route) {
             Some(route) => {
                 lines.push(("route", format!("{} because {}", route.name(), why(route, id))));
@@ -59,6 +67,20 @@ pub fn explain(plan: &Plan, groups: &Groups, question: &Question<'_>) -> Vec<Lin
         },
     }
     lines
+}
+
+fn token_of(plan: &Plan) -> Option<&TokenRules> {
+    match plan.login()?.way() {
+        LoginWay::Token(rules) => Some(rules),
+        LoginWay::Route(_) => None,
+    }
+}
+
+fn describe_token(rules: &TokenRules) -> String {
+    let (algorithm, offset) = (rules.algorithm().as_str(), rules.offset());
+    format!(
+        "the login: an {algorithm} token from byte {offset} on, verified by the gateway; a good one goes on to the route, if there is one"
+    )
 }
 
 fn why(route: &Route, id: ProtocolId) -> String {

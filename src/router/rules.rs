@@ -4,7 +4,9 @@ use super::Groups;
 use super::explain::{Line, Question};
 use super::meeting::{self, Meeting};
 use crate::base::{format_duration as time, format_size};
-use crate::config::{Cluster, HashOn, Health, LinkKind, Maintenance, Plan, Probe, ProxyHeader, Route};
+use crate::config::{
+    Cluster, HashOn, Health, LimitAction, LinkKind, Maintenance, Plan, Probe, ProxyHeader, Route, RouteLimit,
+};
 use crate::policy::{OutlierRules, RouteClass};
 
 /// What was asked, and the rules that answer it.
@@ -15,8 +17,10 @@ pub(super) struct Asked<'a> {
 
 /// What a frame of this route meets.
 pub(super) fn describe_route(lines: &mut Vec<Line>, plan: &Plan, route: &Route, asked: &Asked<'_>) {
-    lines.push(("rules", format!("class {}; login none", route.class().as_str())));
+    let login = if route.needs_login() { "required" } else { "none" };
+    lines.push(("rules", format!("class {}; login {login}", route.class().as_str())));
     lines.extend(route.maintenance().map(|closed| maintenance(closed, asked.question)));
+    lines.extend(route.limit().map(|limit| ("limit", beyond(limit))));
     describe_breaker(lines, route);
     if let Some(cluster) = plan.clusters().get(route.cluster()) {
         let meeting = Meeting::new(plan, asked.groups, cluster, &asked.question.who);
@@ -31,6 +35,16 @@ fn maintenance(closed: &Maintenance, question: &Question<'_>) -> Line {
     let over = closed.until.is_some_and(|until| until <= question.now);
     let is = if over { "over" } else { "closed, frames get the notice maintenance" };
     ("closed", format!("{is}: {closed}"))
+}
+
+fn beyond(limit: &RouteLimit) -> String {
+    let then = match (limit.observe(), limit.action()) {
+        (true, _) => "frames beyond it are counted and go through",
+        (false, LimitAction::Notice) => "frames beyond it get the notice rate_limited",
+        (false, LimitAction::Drop) => "frames beyond it are dropped",
+        (false, LimitAction::Close) => "a frame beyond it gets the notice rate_limited and ends its session",
+    };
+    format!("{limit}: {then}")
 }
 
 fn describe_breaker(lines: &mut Vec<Line>, route: &Route) {

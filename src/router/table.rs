@@ -26,6 +26,8 @@ pub struct Router {
     catch_all: Option<RouteIndex>,
     /// The catch-all whose cluster reads no frames: it is for opaque sessions, and no frame's ID leads there.
     opaque: Option<RouteIndex>,
+    /// By route: whether only players who are in may send there.
+    needs_login: Vec<bool>,
 }
 
 /// IDs below this are looked up by place: every 16-bit ID, in at most 128 KiB.
@@ -41,6 +43,7 @@ impl Router {
         if rest.and_then(|route| plan.clusters().get(route.cluster())).is_some_and(is_opaque) {
             router.opaque = router.catch_all.take();
         }
+        router.needs_login = plan.routes().iter().map(Route::needs_login).collect();
         router
     }
 
@@ -77,6 +80,12 @@ impl Router {
     pub fn route(&self, id: ProtocolId) -> Option<RouteIndex> {
         let named = if id.0 < FLAT { self.low(id.0) } else { self.above(id.0) };
         named.or(self.catch_all)
+    }
+
+    /// Whether only players who are in may send frames of a route.
+    #[must_use]
+    pub fn needs_login(&self, route: RouteIndex) -> bool {
+        self.needs_login.get(route.get()).copied().unwrap_or(false)
     }
 
     /// Where the sessions of opaque listeners go.

@@ -19,6 +19,8 @@ pub struct Binding {
 #[derive(Clone, Debug, Default)]
 pub struct Bindings {
     bound: Vec<Binding>,
+    /// Where backends have sent the session's frames of a cluster.
+    assigned: Vec<(ClusterKey, BackendKey)>,
     /// Who said no, in which life of its link.
     refused: Vec<(BackendKey, u32)>,
 }
@@ -41,6 +43,23 @@ impl Bindings {
     pub fn pinned(&self, cluster: ClusterKey) -> Option<BackendKey> {
         let kept = |binding: &&Binding| binding.cluster == cluster && !binding.stands_in;
         self.bound.iter().rev().find(kept).map(|binding| binding.backend)
+    }
+
+    /// From now on the frames of a cluster go to this backend, while it serves.
+    pub fn assign(&mut self, cluster: ClusterKey, backend: BackendKey) {
+        self.assigned.retain(|(known, _)| *known != cluster);
+        self.assigned.push((cluster, backend));
+    }
+
+    /// The backend that the frames of a cluster have been assigned to.
+    #[must_use]
+    pub fn assigned(&self, cluster: ClusterKey) -> Option<BackendKey> {
+        self.assigned.iter().find(|(known, _)| *known == cluster).map(|(_, backend)| *backend)
+    }
+
+    /// Nothing is assigned to this backend any more: it does not serve.
+    pub fn unassign(&mut self, backend: BackendKey) {
+        self.assigned.retain(|(_, known)| *known != backend);
     }
 
     /// Whether a backend was told of the session.
@@ -68,6 +87,7 @@ impl Bindings {
 
     /// Forgets a backend; what was known of it.
     pub fn unbind(&mut self, backend: BackendKey) -> Option<Binding> {
+        self.unassign(backend);
         let place = self.bound.iter().position(|binding| binding.backend == backend)?;
         Some(self.bound.remove(place))
     }
@@ -136,6 +156,23 @@ mod tests {
         assert_eq!(bindings.unbind(BackendKey(10)), Some(binding(1, 10, 1)));
         assert_eq!(bindings.pinned(ClusterKey(1)), None);
         assert_eq!(bindings.pinned(ClusterKey(2)), Some(BackendKey(20)));
+    }
+
+    #[test]
+    fn an_assignment_lasts_until_another_one_or_until_its_backend_is_left() {
+        let mut bindings = Bindings::default();
+        let (one, two) = (ClusterKey(1), ClusterKey(2));
+        bindings.assign(one, BackendKey(10));
+        bindings.assign(two, BackendKey(20));
+        bindings.assign(one, BackendKey(11));
+        assert_eq!(
+            (bindings.assigned(one), bindings.assigned(two)),
+            (Some(BackendKey(11)), Some(BackendKey(20)))
+        );
+        bindings.bind(binding(1, 11, 1));
+        assert!(bindings.refuse(BackendKey(11)).is_some());
+        assert_eq!(bindings.unbind(BackendKey(20)), None, "it was not told yet");
+        assert_eq!((bindings.assigned(one), bindings.assigned(two)), (None, None));
     }
 
     #[test]

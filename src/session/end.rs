@@ -38,13 +38,37 @@ pub enum EndReason {
     Draining,
     /// The gateway's drain deadline has passed.
     Cut,
+    /// Nobody logged in within `login_timeout`.
+    LoginTimeout,
+    /// A newer login of the same account took the seat.
+    Replaced,
+    /// The login was not accepted.
+    Unauthorized,
+    /// The client's version is not one that may play.
+    UpdateRequired,
+    /// The account or the address is banned.
+    Banned,
+    /// More frames than the route or the listener takes, where that closes.
+    RateLimited,
+    /// The waiting line is full.
+    QueueFull,
+    /// The waiting line is full, and another gateway was named.
+    Redirected,
+    /// The connection went over to the session that it resumes.
+    Resumed,
+    /// The player did not come back to its session in time.
+    NotResumed,
+    /// The connection's first bytes were no PROXY header where one is required, or one where none is allowed.
+    ProxyHeader,
+    /// The listener let it in no further: the limits of the address behind its proxy, or too many handshakes.
+    Refused,
     /// The session's own task failed.
     Bug,
 }
 
 impl EndReason {
     /// Every reason, for counters and tests.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 29] = [
         Self::PlayerLeft,
         Self::PlayerReset,
         Self::Idle,
@@ -61,6 +85,18 @@ impl EndReason {
         Self::Moved,
         Self::Draining,
         Self::Cut,
+        Self::LoginTimeout,
+        Self::Replaced,
+        Self::Unauthorized,
+        Self::UpdateRequired,
+        Self::Banned,
+        Self::RateLimited,
+        Self::QueueFull,
+        Self::Redirected,
+        Self::Resumed,
+        Self::NotResumed,
+        Self::ProxyHeader,
+        Self::Refused,
         Self::Bug,
     ];
 
@@ -84,6 +120,18 @@ impl EndReason {
             Self::Moved => "moved",
             Self::Draining => "draining",
             Self::Cut => "cut",
+            Self::LoginTimeout => "login_timeout",
+            Self::Replaced => "replaced",
+            Self::Unauthorized => "unauthorized",
+            Self::UpdateRequired => "update_required",
+            Self::Banned => "banned",
+            Self::RateLimited => "rate_limited",
+            Self::QueueFull => "queue_full",
+            Self::Redirected => "redirected",
+            Self::Resumed => "resumed",
+            Self::NotResumed => "not_resumed",
+            Self::ProxyHeader => "proxy_header",
+            Self::Refused => "refused",
             Self::Bug => "bug",
         }
     }
@@ -102,12 +150,24 @@ impl EndReason {
             Self::BackendLost => Some(NoticeCode::Unavailable),
             Self::Moved => Some(NoticeCode::Moved),
             Self::Draining => Some(NoticeCode::ShuttingDown),
+            Self::LoginTimeout => Some(NoticeCode::LoginRequired),
+            Self::Replaced => Some(NoticeCode::Replaced),
+            Self::Unauthorized => Some(NoticeCode::Unauthorized),
+            Self::UpdateRequired => Some(NoticeCode::UpdateRequired),
+            Self::Banned => Some(NoticeCode::Kicked),
+            Self::RateLimited => Some(NoticeCode::RateLimited),
+            Self::QueueFull => Some(NoticeCode::Overloaded),
+            Self::Redirected => Some(NoticeCode::Redirect),
             Self::PlayerLeft
             | Self::PlayerReset
             | Self::HandshakeTimeout
             | Self::TlsFailed
             | Self::BackendClosed
             | Self::Cut
+            | Self::Resumed
+            | Self::NotResumed
+            | Self::ProxyHeader
+            | Self::Refused
             | Self::Bug => None,
         }
     }
@@ -121,14 +181,24 @@ impl EndReason {
             | Self::HandshakeTimeout
             | Self::TlsFailed
             | Self::BackendClosed
+            | Self::Resumed
+            | Self::NotResumed
+            | Self::Refused
             | Self::Bug => Reason::PlayerLeft,
             Self::Idle | Self::FrameTimeout => Reason::Idle,
-            Self::Malformed | Self::FrameTooLong | Self::UnknownId => Reason::Malformed,
+            Self::Malformed | Self::FrameTooLong | Self::UnknownId | Self::ProxyHeader => Reason::Malformed,
             Self::TooSlow => Reason::TooSlow,
             Self::Kicked => Reason::Kicked,
             Self::BackendLost => Reason::BackendLost,
             Self::Moved => Reason::Moved,
             Self::Draining | Self::Cut => Reason::GatewayDraining,
+            Self::LoginTimeout => Reason::LoginTimeout,
+            Self::Replaced => Reason::Replaced,
+            Self::Unauthorized => Reason::Unauthorized,
+            Self::UpdateRequired => Reason::UpdateRequired,
+            Self::Banned => Reason::Banned,
+            Self::RateLimited => Reason::Overloaded,
+            Self::QueueFull | Self::Redirected => Reason::QueueFull,
         }
     }
 
@@ -143,7 +213,7 @@ impl EndReason {
     pub const fn blame(self) -> Blame {
         match self {
             Self::BackendLost | Self::BackendClosed => Blame::Backend,
-            Self::Moved | Self::Draining | Self::Cut => Blame::Operator,
+            Self::Moved | Self::Draining | Self::Cut | Self::QueueFull | Self::Redirected => Blame::Operator,
             Self::Bug => Blame::Bug,
             Self::PlayerLeft
             | Self::PlayerReset
@@ -155,7 +225,17 @@ impl EndReason {
             | Self::FrameTooLong
             | Self::UnknownId
             | Self::TooSlow
-            | Self::Kicked => Blame::Player,
+            | Self::Kicked
+            | Self::LoginTimeout
+            | Self::Replaced
+            | Self::Unauthorized
+            | Self::UpdateRequired
+            | Self::Banned
+            | Self::RateLimited
+            | Self::Resumed
+            | Self::NotResumed
+            | Self::ProxyHeader
+            | Self::Refused => Blame::Player,
         }
     }
 }

@@ -56,6 +56,19 @@ impl Lockstep {
         is_new
     }
 
+    /// A backend whose cluster is no hot standby any more says one frame; whether the player has heard it while it was one.
+    pub fn repeats(&mut self, backend: BackendKey) -> bool {
+        let Some(place) = self.voices.iter().position(|voice| voice.backend == backend) else { return false };
+        let Some(voice) = self.voices.get_mut(place) else { return false };
+        voice.said += 1;
+        let (cluster, said) = (voice.cluster, voice.said);
+        let repeats = said <= *self.heard(cluster);
+        if !repeats {
+            self.voices.swap_remove(place); // it is as far as the player is
+        }
+        repeats
+    }
+
     /// The session is not served by this backend, first or not.
     pub fn pass_over(&mut self, backend: BackendKey) {
         self.passed_over.push(backend);
@@ -100,6 +113,15 @@ mod tests {
     fn only_the_first_is_heard() {
         let mut lockstep = pair();
         assert_eq!((says(&mut lockstep, A, A, 3), says(&mut lockstep, B, A, 3)), (3, 0));
+    }
+
+    #[test]
+    fn what_the_second_still_owed_when_the_standby_was_given_up_is_not_heard_again() {
+        let mut lockstep = pair();
+        assert_eq!((says(&mut lockstep, A, A, 5), says(&mut lockstep, B, A, 3)), (5, 0));
+        assert!(!lockstep.repeats(A), "it has nothing to catch up with");
+        assert_eq!([lockstep.repeats(B), lockstep.repeats(B), lockstep.repeats(B)], [true, true, false]);
+        assert!(!lockstep.repeats(B), "and all that follows is new");
     }
 
     #[test]

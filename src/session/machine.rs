@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Bindings, EndReason, Timer, Timers};
+use super::{Bindings, EndReason, Paces, Timer, Timers};
 use crate::base::ProtocolId;
 use crate::config::{ListenerLimits, UnknownId};
 use crate::router::{RouteIndex, Router};
@@ -12,10 +12,25 @@ use crate::wire::{FrameError, FrameLayout, NoticeCode};
 #[derive(Debug)]
 pub struct Session {
     state: State,
+    membership: Membership,
     timers: Timers,
     limits: ListenerLimits,
     /// Which backends know the session.
     pub bindings: Bindings,
+    /// How fast its frames come.
+    pub paces: Paces,
+}
+
+/// How far a player has come with its login.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Membership {
+    /// It has not logged in.
+    #[default]
+    Guest,
+    /// It has logged in and waits to be let in.
+    Queued,
+    /// It plays.
+    In,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +41,8 @@ enum State {
     Playing,
     /// The player said that it will send nothing more; what its dedicated backends still send goes through.
     HalfClosed,
+    /// The player's connection is gone, and another one may still come for the session.
+    Parked,
     /// The last words are on their way; what still comes is thrown away.
     Leaving(EndReason),
 }
@@ -50,6 +67,11 @@ pub enum Verdict {
     Forward(RouteIndex),
     /// The player gets a notice; the session goes on.
     Refuse(NoticeCode),
+    /// Only players who are in may send frames of this route: the player gets a notice.
+    NotYet(RouteIndex, NoticeCode),
+    /// There are more frames than the listener takes. The player gets a notice with this wait, unless it has had one
+    /// within the last second.
+    TooMany(Option<Duration>),
     /// It is counted and forgotten.
     Drop,
     /// The session ends.
@@ -67,6 +89,8 @@ pub enum Expired {
     Resume,
     /// The last words had their time: close.
     Close,
+    /// A player who waits may hear of its place again.
+    TellPlace,
 }
 
 /// How long the last words may take to reach the player, and how long its own end of the connection may take to
@@ -85,7 +109,33 @@ impl Session {
             timers.set(Timer::Idle, now + limits.idle_timeout());
             State::Playing
         };
-        Self { state, timers, limits, bindings: Bindings::default() }
+        Self {
+            state,
+            membership: Membership::Guest,
+            timers,
+            limits,
+            bindings: Bindings::default(),
+            paces: Paces::new(now),
+        }
+    }
+
+    /// Something has to come before the handshake, or before the first frame, within this time.
+    pub fn header_within(&mut self, limit: Duration, now: Instant) {
+        if self.state == State::Handshaking {
+            self.timers.set(Timer::Handshake, now + limit);
+        }
+    }
+
+    /// It has come: what follows is a handshake, or the game.
+    pub fn header_read(&mut self, tls: bool, now: Instant) {
+        if tls { self.handshake_begins(now) } else { self.handshake_done(now) }
+    }
+
+    /// The handshake has its whole time from now on.
+    pub fn handshake_begins(&mut self, now: Instant) {
+        if self.state == State::Handshaking {
+            self.timers.set(Timer::Handshake, now + self.limits.handshake_timeout());
+        }
     }
 
     /// TLS is through: frames may come.
@@ -99,21 +149,87 @@ impl Session {
 
     /// A whole frame with this ID has come.
     pub fn frame(&mut self, id: ProtocolId, rules: &Rules<'_>, now: Instant) -> Verdict {
-        match self.state {
-            State::Playing => {}
-            State::Handshaking | State::HalfClosed | State::Leaving(_) => return Verdict::Ignore,
+        if let Some(verdict) = self.comes(now) {
+            return verdict;
         }
-        self.timers.set(Timer::Idle, now + self.limits.idle_timeout());
-        self.timers.clear(Timer::Frame);
         match rules.layout.heartbeat {
             Some(heartbeat) if heartbeat.id == id => return Verdict::Answer(heartbeat.reply),
             Some(_) | None => {}
         }
         match (rules.router.route(id), rules.unknown_id) {
-            (Some(route), _) => Verdict::Forward(route),
+            (Some(route), _) => self.admit(route, rules.router),
+            (None, UnknownId::Close) => Verdict::Leave(EndReason::UnknownId),
+            (None, _) if self.paces.makes_no_sense(now) => Verdict::Leave(EndReason::Malformed),
             (None, UnknownId::Notice) => Verdict::Refuse(NoticeCode::UnknownId),
             (None, UnknownId::Drop) => Verdict::Drop,
-            (None, UnknownId::Close) => Verdict::Leave(EndReason::UnknownId),
+        }
+    }
+
+    /// A whole frame has come, whatever is in it; a verdict if it is not even looked at.
+    pub fn comes(&mut self, now: Instant) -> Option<Verdict> {
+        match self.state {
+            State::Playing => {}
+            State::Handshaking | State::HalfClosed | State::Parked | State::Leaving(_) => {
+                return Some(Verdict::Ignore);
+            }
+        }
+        self.timers.set(Timer::Idle, now + self.limits.idle_timeout());
+        self.timers.clear(Timer::Frame);
+        let limit = self.limits.frames_per_session()?;
+        let wait = self.paces.frame(&limit, now).err()?;
+        Some(self.too_many(wait, now))
+    }
+
+    /// A frame for the gateway itself that means nothing; whether the session has sent too many of such.
+    pub fn makes_no_sense(&mut self, now: Instant) -> bool {
+        self.paces.makes_no_sense(now)
+    }
+
+    /// A frame beyond what the listener takes of one session. Who goes on and on with it is no player.
+    fn too_many(&mut self, wait: Duration, now: Instant) -> Verdict {
+        if self.paces.makes_no_sense(now) {
+            return Verdict::Leave(EndReason::RateLimited);
+        }
+        Verdict::TooMany(self.paces.tells(now).then_some(wait))
+    }
+
+    fn admit(&self, route: RouteIndex, router: &Router) -> Verdict {
+        match (router.needs_login(route), self.membership) {
+            (false, _) | (true, Membership::In) => Verdict::Forward(route),
+            (true, Membership::Guest) => Verdict::NotYet(route, NoticeCode::LoginRequired),
+            (true, Membership::Queued) => Verdict::NotYet(route, NoticeCode::Queued),
+        }
+    }
+
+    /// How far the player has come with its login.
+    #[must_use]
+    pub const fn membership(&self) -> Membership {
+        self.membership
+    }
+
+    /// The player has come so far with its login; the deadline for it is over.
+    pub fn becomes(&mut self, membership: Membership, now: Instant) {
+        let waited = std::mem::replace(&mut self.membership, membership) == Membership::Queued;
+        self.timers.clear(Timer::Login);
+        if membership != Membership::Queued {
+            self.timers.clear(Timer::Place);
+        }
+        if waited {
+            self.touched(now); // who waited had nothing to say
+        }
+    }
+
+    /// The player has to log in within this time, unless it has.
+    pub fn login_within(&mut self, limit: Duration, now: Instant) {
+        if self.membership == Membership::Guest && self.leaving().is_none() {
+            self.timers.set(Timer::Login, now + limit);
+        }
+    }
+
+    /// A player who waits may hear of its place after this time.
+    pub fn tell_place_in(&mut self, wait: Duration, now: Instant) {
+        if self.membership == Membership::Queued && self.leaving().is_none() {
+            self.timers.set(Timer::Place, now + wait);
         }
     }
 
@@ -181,6 +297,46 @@ impl Session {
         }
     }
 
+    /// The connection of a player who is in is gone: another one may come for the session within this time. False, and
+    /// nothing changed, where the session cannot wait for one.
+    pub fn park(&mut self, within: Duration, now: Instant) -> bool {
+        let parks = self.state == State::Playing && self.membership == Membership::In;
+        if parks {
+            self.state = State::Parked;
+            self.timers.clear_all();
+            self.timers.set(Timer::Parked, now + within);
+        }
+        parks
+    }
+
+    /// Another connection came for the session, with the limits of its listener.
+    pub fn comes_back(&mut self, limits: ListenerLimits, now: Instant) {
+        if self.may_come_back() {
+            self.state = State::Playing;
+            self.limits = limits;
+            self.timers.clear_all();
+            self.timers.set(Timer::Idle, now + self.limits.idle_timeout());
+        }
+    }
+
+    /// Whether another connection may take the place of the one that it has or had.
+    #[must_use]
+    pub fn may_come_back(&self) -> bool {
+        matches!(self.state, State::Playing | State::Parked)
+    }
+
+    /// Whether the player's connection is gone and the session waits for another one.
+    #[must_use]
+    pub fn is_parked(&self) -> bool {
+        self.state == State::Parked
+    }
+
+    /// Whether the player has said that it will send nothing more.
+    #[must_use]
+    pub fn is_half_closed(&self) -> bool {
+        self.state == State::HalfClosed
+    }
+
     /// Ends the session: nothing is forwarded from here on, and only the last words are still written. False if
     /// it was ending already; the first reason stays.
     pub fn leave(&mut self, end: EndReason, now: Instant) -> bool {
@@ -198,7 +354,7 @@ impl Session {
     pub const fn leaving(&self) -> Option<EndReason> {
         match self.state {
             State::Leaving(end) => Some(end),
-            State::Handshaking | State::Playing | State::HalfClosed => None,
+            State::Handshaking | State::Playing | State::HalfClosed | State::Parked => None,
         }
     }
 
@@ -222,7 +378,11 @@ impl Session {
 
     /// The first deadline that has passed by `now`, if any; call until `None`.
     pub fn expired(&mut self, now: Instant) -> Option<Expired> {
-        let timer = self.timers.take_expired(now)?;
+        let mut timer = self.timers.take_expired(now)?;
+        if timer == Timer::Idle && self.membership == Membership::Queued {
+            self.touched(now); // who waits has nothing to say
+            timer = self.timers.take_expired(now)?;
+        }
         Some(match timer {
             Timer::Handshake => Expired::Leave(EndReason::HandshakeTimeout),
             Timer::Frame => Expired::Leave(EndReason::FrameTimeout),
@@ -230,6 +390,9 @@ impl Session {
             Timer::Write => Expired::Leave(EndReason::TooSlow),
             Timer::Pause => Expired::Resume,
             Timer::Linger => Expired::Close,
+            Timer::Login => Expired::Leave(EndReason::LoginTimeout),
+            Timer::Place => Expired::TellPlace,
+            Timer::Parked => Expired::Leave(EndReason::NotResumed),
         })
     }
 }

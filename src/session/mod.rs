@@ -7,11 +7,13 @@ mod bindings;
 mod end;
 mod lockstep;
 mod machine;
+mod paces;
 mod timers;
 
 pub use awaited::Awaited;
 pub use bindings::{Binding, Bindings, Opening};
 pub use end::EndReason;
 pub use lockstep::Lockstep;
-pub use machine::{Expired, Rules, Session, Verdict};
+pub use machine::{Expired, Membership, Rules, Session, Verdict};
+pub use paces::Paces;
 pub use timers::{Timer, Timers};

@@ -17,16 +17,31 @@ pub enum Timer {
     Pause,
     /// The last words to reach the player.
     Linger,
+    /// The login.
+    Login,
+    /// The next word about the place in the waiting line.
+    Place,
+    /// The player to come back.
+    Parked,
 }
 
 /// When each of them is over.
 #[derive(Clone, Debug, Default)]
 pub struct Timers {
-    at: [Option<Instant>; 6],
+    at: [Option<Instant>; 9],
 }
 
-const ALL: [Timer; 6] =
-    [Timer::Handshake, Timer::Frame, Timer::Idle, Timer::Write, Timer::Pause, Timer::Linger];
+const ALL: [Timer; 9] = [
+    Timer::Handshake,
+    Timer::Frame,
+    Timer::Idle,
+    Timer::Write,
+    Timer::Pause,
+    Timer::Linger,
+    Timer::Login,
+    Timer::Place,
+    Timer::Parked,
+];
 
 impl Timers {
     /// Starts a timer or moves its end.

@@ -30,15 +30,17 @@ impl Handshake {
         }
     }
 
-    /// What it was when the session ended so before the handshake was through.
+    /// What it was when the session ended so before the handshake was through; `None`: it was not let begin.
     #[must_use]
-    pub fn cut_short_by(end: EndReason) -> Self {
+    pub fn cut_short_by(end: EndReason) -> Option<Self> {
         if end == EndReason::TlsFailed {
-            Self::Failed
+            Some(Self::Failed)
         } else if end == EndReason::HandshakeTimeout {
-            Self::Timeout
+            Some(Self::Timeout)
+        } else if matches!(end, EndReason::ProxyHeader | EndReason::Banned | EndReason::Refused) {
+            None
         } else {
-            Self::Abandoned
+            Some(Self::Abandoned)
         }
     }
 }
@@ -49,10 +51,13 @@ mod tests {
 
     #[test]
     fn a_handshake_that_the_session_did_not_outlive_is_judged_by_its_end() {
-        assert_eq!(Handshake::cut_short_by(EndReason::TlsFailed), Handshake::Failed);
-        assert_eq!(Handshake::cut_short_by(EndReason::HandshakeTimeout), Handshake::Timeout);
+        assert_eq!(Handshake::cut_short_by(EndReason::TlsFailed), Some(Handshake::Failed));
+        assert_eq!(Handshake::cut_short_by(EndReason::HandshakeTimeout), Some(Handshake::Timeout));
         for end in [EndReason::PlayerLeft, EndReason::PlayerReset, EndReason::Draining, EndReason::Cut] {
-            assert_eq!(Handshake::cut_short_by(end), Handshake::Abandoned);
+            assert_eq!(Handshake::cut_short_by(end), Some(Handshake::Abandoned));
+        }
+        for end in [EndReason::ProxyHeader, EndReason::Banned, EndReason::Refused] {
+            assert_eq!(Handshake::cut_short_by(end), None);
         }
     }
 }

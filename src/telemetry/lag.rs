@@ -15,6 +15,10 @@ pub struct Lag {
     before: AtomicU64,
     /// When this window began, in milliseconds since the process's start.
     began: AtomicU64,
+    /// The delays of the last wakes: those of a second.
+    last: [AtomicU64; 4],
+    /// How often it woke.
+    wakes: AtomicU64,
 }
 
 impl Lag {
@@ -33,7 +37,23 @@ impl Lag {
         } else {
             self.worst.fetch_max(late, Ordering::Relaxed);
         }
+        let wakes = self.wakes.load(Ordering::Relaxed);
+        if let Some(slot) = self.last.get(usize::try_from(wakes % 4).unwrap_or(0)) {
+            slot.store(late, Ordering::Relaxed);
+        }
+        self.wakes.store(wakes.wrapping_add(1), Ordering::Relaxed);
         self.beat.store(now, Ordering::Relaxed);
+    }
+
+    /// The worst delay of the last second; of a worker that should have woken long ago, the time since. Nothing
+    /// before the first wake.
+    #[must_use]
+    pub fn recent(&self, now: Duration) -> Duration {
+        if self.beat().is_zero() {
+            return Duration::ZERO;
+        }
+        let seen = self.last.iter().map(|late| late.load(Ordering::Relaxed)).max();
+        Duration::from_micros(seen.unwrap_or(0)).max(now.saturating_sub(self.beat() + Self::EVERY))
     }
 
     /// When it last woke, counted from the process's start; zero before the first time.
@@ -70,6 +90,20 @@ mod tests {
         assert_eq!(lag.worst(ms(15_101)), ms(80), "of the window before");
         lag.woke(ms(4), ms(30_200));
         assert_eq!(lag.worst(ms(30_201)), ms(4));
+    }
+
+    #[test]
+    fn a_delay_is_recent_for_a_second() {
+        let lag = Lag::default();
+        assert_eq!(lag.recent(ms(9000)), ms(0), "it has not begun");
+        lag.woke(ms(80), ms(250));
+        for now in [500, 750, 1000] {
+            lag.woke(ms(1), ms(now));
+            assert_eq!(lag.recent(ms(now)), ms(80));
+        }
+        lag.woke(ms(1), ms(1250));
+        assert_eq!(lag.recent(ms(1250)), ms(1));
+        assert_eq!(lag.recent(ms(4500)), ms(3000), "it stands still");
     }
 
     #[test]

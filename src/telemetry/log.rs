@@ -195,6 +195,16 @@ pub fn accept_paused(listener: &str, why: &str) {
     error!(listener, why, "accepting pauses; raise LimitNOFILE or lower limits.connections");
 }
 
+/// Another level of pressure: what is given up, and which resource decides.
+pub fn pressure_changed(level: &str, resource: &str, pressure: f64) {
+    let pressure = (pressure * 100.0).round();
+    match level {
+        "calm" => info!(resource, pressure, "calm again: nothing is shed"),
+        "shedding" => warn!(resource, pressure, "under pressure: frames of optional routes are refused"),
+        _ => error!(resource, pressure, "under pressure: new sessions are refused"),
+    }
+}
+
 /// A task ended by a panic; only its own session or link is touched.
 pub fn task_failed(what: &str, session: Option<SessionId>) {
     let session = session.map(|session| session.to_string()).unwrap_or_default();

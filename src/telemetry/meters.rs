@@ -5,9 +5,14 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::door::DoorRefusal;
 use super::handshake::Handshake;
 use super::lag::Lag;
+use super::line::{LineMeter, LineRefusal};
+use super::login::LoginResult;
+use super::push::{Audience, Fate};
 use super::reloads::Reloads;
+use super::resumption::Resumption;
 use crate::base::Histogram;
 use crate::session::EndReason;
 use crate::wire::NoticeCode;
@@ -15,6 +20,10 @@ use crate::wire::NoticeCode;
 /// A number that one thread raises and every thread may read.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
+
+/// A number of now that one thread sets and every thread may read.
+#[derive(Debug, Default)]
+pub struct Level(AtomicU64);
 
 /// Why a frame of a route was not forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +36,14 @@ pub enum Refusal {
     Overloaded,
     /// The route is closed for maintenance.
     Maintenance,
+    /// The player has not logged in.
+    LoginRequired,
+    /// The player waits to be let in.
+    Queued,
+    /// More frames than the route or the listener takes.
+    RateLimited,
+    /// The process has little left of something, and the route is optional.
+    Pressure,
 }
 
 /// What one worker counted of one route.
@@ -45,6 +62,12 @@ pub struct RouteCounts {
     full: Counter,
     overloaded: Counter,
     maintenance: Counter,
+    login_required: Counter,
+    queued: Counter,
+    rate_limited: Counter,
+    pressure: Counter,
+    /// Frames beyond a rate that only observes; they were forwarded.
+    pub observed: Counter,
 }
 
 /// A route's counts, one set per worker.
@@ -61,6 +84,8 @@ pub struct WorkerMeter {
     pub sessions: Counter,
     /// Frames with an ID that no route has.
     pub unknown_ids: Counter,
+    /// Frames beyond `frames_per_session`.
+    pub over_rate: Counter,
     /// Heartbeats answered.
     pub heartbeats: Counter,
     /// Envelopes that named a session that is gone or too slow.
@@ -69,29 +94,40 @@ pub struct WorkerMeter {
     pub unsaid: Counter,
     /// Envelopes of types that this version reads and does not act on.
     pub ignored_envelopes: Counter,
-    /// FRAMEs and KICKs of a hot standby that is not the first.
+    /// What a hot standby that is not the first said to players or of them.
     pub standby_dropped: Counter,
     /// Payloads of backends that are not one whole frame of the player's layout.
     pub bad_backend_frames: Counter,
     /// TLS handshakes that succeeded, from the accepted connection on.
     pub handshake_seconds: Histogram,
+    /// Rooms that its sessions are in.
+    pub rooms: Level,
+    /// Its sessions in them, each counted once for each of its rooms.
+    pub room_members: Level,
     /// How late it wakes.
     pub lag: Lag,
+    /// Sessions that began to wait for their player to come back.
+    pub parked: Counter,
+    /// Of them, those that no longer wait.
+    pub unparked: Counter,
+    resumptions: [Counter; Resumption::ALL.len()],
     notices: [Counter; NoticeCode::ALL.len()],
     ended: [Counter; EndReason::ALL.len()],
     handshakes: [Counter; Handshake::ALL.len()],
+    logins: [Counter; LoginResult::ALL.len()],
+    publications: [Counter; Audience::ALL.len()],
+    published: [Counter; Fate::ALL.len()],
+    not_queued: [Counter; LineRefusal::ALL.len()],
 }
 
-/// What the accept loop counted at one listener.
+/// What was counted at one listener: by its accept loop, and by the workers where they refuse a connection.
 #[derive(Debug, Default)]
 pub struct ListenerMeter {
     connections: AtomicU32,
+    away: AtomicU32,
     /// Connections handed to a worker.
     pub accepted: Counter,
-    /// Connections closed at once because their address is banned.
-    pub refused_banned: Counter,
-    /// Connections closed at once because `limits.connections` was reached.
-    pub refused_connections: Counter,
+    refused: [AtomicU64; DoorRefusal::ALL.len()],
 }
 
 /// Every meter of the process.
@@ -100,6 +136,8 @@ pub struct Meters {
     workers: Vec<Arc<WorkerMeter>>,
     /// What became of the configurations that were read.
     pub reloads: Reloads,
+    /// Who is in, and who waits.
+    pub line: LineMeter,
     routes: Mutex<HashMap<String, Arc<RouteMeter>>>,
     listeners: Mutex<HashMap<String, Arc<ListenerMeter>>>,
 }
@@ -117,9 +155,31 @@ impl Counter {
     }
 }
 
+impl Level {
+    /// Sets it; only its one writing thread may.
+    pub fn set(&self, level: usize) {
+        self.0.store(level as u64, Ordering::Relaxed);
+    }
+
+    /// The number now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 impl Refusal {
     /// Every refusal, for tables.
-    pub const ALL: [Self; 4] = [Self::Unavailable, Self::Full, Self::Overloaded, Self::Maintenance];
+    pub const ALL: [Self; 8] = [
+        Self::Unavailable,
+        Self::Full,
+        Self::Overloaded,
+        Self::Maintenance,
+        Self::LoginRequired,
+        Self::Queued,
+        Self::RateLimited,
+        Self::Pressure,
+    ];
 
     /// The word of metric labels.
     #[must_use]
@@ -129,6 +189,10 @@ impl Refusal {
             Self::Full => "full",
             Self::Overloaded => "overloaded",
             Self::Maintenance => "maintenance",
+            Self::LoginRequired => "login_required",
+            Self::Queued => "queued",
+            Self::RateLimited => "rate_limited",
+            Self::Pressure => "pressure",
         }
     }
 
@@ -137,17 +201,27 @@ impl Refusal {
     pub const fn notice(self) -> NoticeCode {
         match self {
             Self::Unavailable => NoticeCode::Unavailable,
-            Self::Full | Self::Overloaded => NoticeCode::Overloaded,
+            Self::Full | Self::Overloaded | Self::Pressure => NoticeCode::Overloaded,
             Self::Maintenance => NoticeCode::Maintenance,
+            Self::LoginRequired => NoticeCode::LoginRequired,
+            Self::Queued => NoticeCode::Queued,
+            Self::RateLimited => NoticeCode::RateLimited,
         }
     }
 }
 
 impl ListenerMeter {
-    /// Connections closed at once, by reason.
+    /// A connection is not let in.
+    pub fn refuse(&self, why: DoorRefusal) {
+        if let Some(counter) = self.refused.get(why as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Connections that were not let in for this.
     #[must_use]
-    pub fn refused(&self) -> [(&'static str, u64); 2] {
-        [("connections", self.refused_connections.get()), ("banned", self.refused_banned.get())]
+    pub fn refused(&self, why: DoorRefusal) -> u64 {
+        self.refused.get(why as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 }
 
@@ -160,6 +234,10 @@ impl RouteCounts {
             Refusal::Full => &self.full,
             Refusal::Overloaded => &self.overloaded,
             Refusal::Maintenance => &self.maintenance,
+            Refusal::LoginRequired => &self.login_required,
+            Refusal::Queued => &self.queued,
+            Refusal::RateLimited => &self.rate_limited,
+            Refusal::Pressure => &self.pressure,
         }
     }
 }
@@ -173,6 +251,22 @@ impl ListenerMeter {
     /// One connection less.
     pub fn leave(&self) {
         self.connections.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// The player of one of its sessions is away.
+    pub fn goes_away(&self) {
+        self.away.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The player of one of its sessions is away no longer.
+    pub fn is_back(&self) {
+        self.away.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Sessions it has whose players are away.
+    #[must_use]
+    pub fn away(&self) -> u32 {
+        self.away.load(Ordering::Acquire)
     }
 
     /// Connections it has now.
@@ -208,10 +302,40 @@ impl WorkerMeter {
         self.notices.get(code as usize)
     }
 
+    /// The counter of one result of tokens that were shown.
+    #[must_use]
+    pub fn resumption(&self, result: Resumption) -> Option<&Counter> {
+        self.resumptions.get(result as usize)
+    }
+
     /// The counter of one result of TLS handshakes.
     #[must_use]
     pub fn handshake(&self, result: Handshake) -> Option<&Counter> {
         self.handshakes.get(result as usize)
+    }
+
+    /// The counter of one result of logins.
+    #[must_use]
+    pub fn login(&self, result: LoginResult) -> Option<&Counter> {
+        self.logins.get(result as usize)
+    }
+
+    /// The counter of what backends said to one audience.
+    #[must_use]
+    pub fn published_to(&self, audience: Audience) -> Option<&Counter> {
+        self.publications.get(audience as usize)
+    }
+
+    /// The counter of one fate of frames for many.
+    #[must_use]
+    pub fn published(&self, fate: Fate) -> Option<&Counter> {
+        self.published.get(fate as usize)
+    }
+
+    /// The counter of one kind of player who found the waiting line full.
+    #[must_use]
+    pub fn not_queued(&self, why: LineRefusal) -> Option<&Counter> {
+        self.not_queued.get(why as usize)
     }
 
     /// The counter of one way to end.
@@ -228,6 +352,7 @@ impl Meters {
         Self {
             workers: (0..workers).map(|_| Arc::default()).collect(),
             reloads: Reloads::default(),
+            line: LineMeter::default(),
             routes: Mutex::default(),
             listeners: Mutex::default(),
         }

@@ -1,24 +1,34 @@
 //! Counters and log lines: the only room that names a metric or a log field. Counting costs one plain store, since
 //! every counter has one writing thread; reading adds up over the workers.
 
+mod door;
 mod handshake;
 mod lag;
+mod line;
 mod log;
+mod login;
 mod meters;
 pub mod metric;
 mod page;
+mod push;
 mod reloads;
+mod resumption;
 
+pub use door::DoorRefusal;
 pub use handshake::Handshake;
 pub use lag::Lag;
+pub use line::{LineMeter, LineRefusal};
 pub use log::{
     LogFormat, SessionRecord, accept_paused, backend_ejected, backend_error, backend_exception,
     backend_health, backend_state, breaker_changed, change_refused, cluster_panic, drain_began, drain_over,
     few_descriptors, inherited_useless, init, link_lost, link_retry, link_up, listening, listening_no_more,
-    notify_failed, operator_asked, operator_kicked, override_matches_nothing, session, stopped, task_failed,
-    token_readable, unreachable_backend, up, upgrade_begins, upgrade_failed, upgraded, world_changed,
-    world_changes,
+    notify_failed, operator_asked, operator_kicked, override_matches_nothing, pressure_changed, session,
+    stopped, task_failed, token_readable, unreachable_backend, up, upgrade_begins, upgrade_failed, upgraded,
+    world_changed, world_changes,
 };
-pub use meters::{Counter, ListenerMeter, Meters, Refusal, RouteCounts, RouteMeter, WorkerMeter};
+pub use login::LoginResult;
+pub use meters::{Counter, Level, ListenerMeter, Meters, Refusal, RouteCounts, RouteMeter, WorkerMeter};
 pub use page::{Number, Page};
+pub use push::{Audience, Fate};
 pub use reloads::{ReloadResult, Reloads};
+pub use resumption::Resumption;

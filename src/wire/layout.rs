@@ -98,6 +98,21 @@ pub struct Heartbeat {
     pub reply: ProtocolId,
 }
 
+impl FrameLayout {
+    /// Whether the gateway itself writes frames with this ID to players. What a backend sends with it cannot be told
+    /// apart from those.
+    #[must_use]
+    pub fn is_of_gateway(&self, id: ProtocolId) -> bool {
+        self.notice == Some(id) || self.heartbeat.is_some_and(|heartbeat| heartbeat.reply == id)
+    }
+
+    /// Whether the ends of its frames can be found in a run of bytes.
+    #[must_use]
+    pub const fn is_stream(&self) -> bool {
+        matches!(self.framing, Framing::Fixed { .. } | Framing::Varint { .. })
+    }
+}
+
 impl Width {
     /// The width with so many bytes; `None` for one that layouts do not have.
     #[must_use]

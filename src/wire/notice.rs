@@ -132,13 +132,26 @@ pub struct Notice<'a> {
     pub id: Option<ProtocolId>,
     /// Where else to connect, each `host:port`.
     pub redirect: &'a [&'a str],
+    /// Numbers that only some codes have, by name.
+    pub numbers: &'a [(&'static str, u64)],
+    /// What the player shows to come back to its session.
+    pub resume: Option<&'a str>,
 }
 
 impl<'a> Notice<'a> {
     /// A notice that says only this.
     #[must_use]
     pub const fn new(code: NoticeCode) -> Self {
-        Self { code, route: None, message: None, retry_after_ms: None, id: None, redirect: &[] }
+        Self {
+            code,
+            route: None,
+            message: None,
+            retry_after_ms: None,
+            id: None,
+            redirect: &[],
+            numbers: &[],
+            resume: None,
+        }
     }
 
     /// All of it where it fits `room` bytes, else with the message cut, else the code alone.
@@ -170,6 +183,12 @@ impl<'a> Notice<'a> {
         }
         if let Some(id) = self.id {
             object.number("id", id.0);
+        }
+        for (name, number) in self.numbers {
+            object.number(name, *number);
+        }
+        if let Some(resume) = self.resume {
+            object.text("resume", resume);
         }
         if !self.redirect.is_empty() {
             object.texts("redirect", self.redirect);

@@ -2,6 +2,7 @@
 
 use realmgate::admin::Bounds;
 use realmgate::base::Phase;
+use realmgate::policy::Resource;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -22,6 +23,7 @@ async fn status_says_what_runs_where() {
     let hash = format!("{:016x}", office.gate.world().plan().hash());
     assert_eq!(status["file_hash"], hash);
     assert_eq!(status["sessions_by_worker"], json!([0, 0]));
+    assert_eq!((&status["players_in"], &status["queue_length"]), (&json!(0), &json!(0)));
     assert!(status["uptime_s"].is_u64() && status["overrides"] == 0);
     let address = office.gate.address("players").expect("it listens").to_string();
     let players = json!([{ "name": "players", "address": address, "tls": false, "connections": 0 }]);
@@ -187,5 +189,41 @@ async fn the_manual_has_every_path() {
         assert!(allowed.contains(method.as_str()), "{method} {path} is not there: {reply:?}");
     }
     assert_eq!(documented.len(), 21, "a new path is described in docs/admin-api.md");
+    office.close().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_has_next_to_nothing_left_is_not_ready_and_says_of_what() {
+    let office = Office::open().await;
+    let press = async {
+        loop {
+            // Much more often than the gate's own samples come.
+            (0..20).for_each(|_| office.gate.pressure().report(Resource::Descriptors, 1.0));
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    };
+    let asked = async {
+        let reply = loop {
+            let reply = office.get("/readyz").await;
+            if reply.status != 200 {
+                break reply;
+            }
+        };
+        let told = reply.json();
+        assert_eq!(
+            (reply.status, &told["resource"], &told["phase"]),
+            (503, &json!("descriptors"), &json!("serving"))
+        );
+        assert!(told["pressure"].as_f64().is_some_and(|pressure| pressure >= 0.8), "{told}");
+        let status = office.get("/v1/status").await.json();
+        assert_eq!(status["pressure"]["level"], "refusing");
+        assert_eq!(office.get("/healthz").await.status, 200, "it lives");
+    };
+    tokio::select! {
+        () = press => unreachable!("it never ends"),
+        () = asked => {}
+    }
+    within("the gate's own samples to calm it", async { while office.get("/readyz").await.status != 200 {} })
+        .await;
     office.close().await;
 }

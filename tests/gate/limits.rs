@@ -152,7 +152,7 @@ async fn connections_over_the_limit_are_closed_and_counted_and_room_is_given_bac
     second.echo(1000, b"in").await;
     let (rest, _) = gate.player().await.read_to_end().await;
     assert_eq!(rest, b"");
-    assert_eq!(gate.meters().listener("players").refused_connections.get(), 1);
+    assert_eq!(gate.meters().listener("players").refused(realmgate::telemetry::DoorRefusal::Connections), 1);
     drop(first);
     gate.has_sessions(1).await;
     gate.player().await.echo(1000, b"in again").await;

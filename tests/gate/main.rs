@@ -5,19 +5,29 @@
     reason = "a test may panic and names what it means"
 )]
 
+mod attack;
 mod breakers;
 mod changes;
 mod dedicated;
+mod door;
 mod ends;
 mod facts;
 mod fakes;
 mod limits;
+mod login;
 mod loss;
 mod metrics;
+mod overload;
 mod probes;
+mod push;
+mod push_one;
+mod queue;
+mod rates;
 mod release;
 mod reload;
+mod resume;
 mod routing;
+mod seats;
 mod serve;
 mod shared;
 mod tls;

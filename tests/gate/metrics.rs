@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use realmgate::cluster::Registry;
 use realmgate::config::{self, Source};
-use realmgate::net::{Tickets, World, metrics_page};
+use realmgate::net::{Commons, Tickets, World, metrics_page};
 use realmgate::telemetry::{Meters, ReloadResult, metric};
 use realmgate::wire::link::{LINK, LoadReport, Message};
 use tokio::io::AsyncReadExt;
@@ -253,13 +253,13 @@ fn what_a_reload_took_away_is_not_on_the_page_and_what_stays_keeps_its_count() {
     for route in ["battle", "shop"] {
         meters.route(route).of(0).expect("one worker").frames_in.add(7);
     }
-    let page = metrics_page(&before, &meters, &[], Duration::ZERO);
+    let page = metrics_page(&before, &meters, &Commons::new(), &[], Duration::ZERO);
     assert!(page.contains("shop") && page.contains("127.0.0.1:2"));
     let after = world(&["battle"], &mut registry, &meters);
     meters.reloads.reloaded(ReloadResult::Applied);
     meters.reloads.set_generation(2);
     meters.reloads.reloaded(ReloadResult::Rejected);
-    let page = metrics_page(&after, &meters, &[], Duration::ZERO);
+    let page = metrics_page(&after, &meters, &Commons::new(), &[], Duration::ZERO);
     assert!(!page.contains("shop") && !page.contains("127.0.0.1:2"), "{page}");
     let read = Read::of(&page);
     assert_eq!(read.get("route_frames_total{route=\"battle\",direction=\"in\"}"), 7.0);

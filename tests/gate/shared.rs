@@ -136,13 +136,13 @@ async fn a_backend_that_breaks_the_protocol_is_told_and_dropped_and_may_come_bac
 }
 
 #[tokio::test]
-async fn unknown_types_without_the_high_bit_and_types_not_acted_on_yet_are_skipped() {
+async fn unknown_types_without_the_high_bit_and_types_that_only_a_gateway_sends_are_skipped() {
     let battle = Backend::echo().await;
     let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "").start().await;
     let mut player = gate.player().await;
     player.echo(1000, b"in").await;
     battle.say_raw(&[0, 0, 0, 12, 0x6E, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).await;
-    battle.say(battle.session().await, Message::Join { room: "hall" }).await;
+    battle.say(battle.session().await, Message::Pause).await;
     player.echo(1000, b"on").await;
     assert_eq!(gate.meters().total(|meter| Some(&meter.ignored_envelopes)), 2);
     let links = battle.events().iter().filter(|event| matches!(event, Event::Hello { .. })).count();

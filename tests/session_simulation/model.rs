@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use realmgate::base::{BackendKey, ClusterKey, ProtocolId};
 use realmgate::config::{self, Plan, Source};
 use realmgate::router::Router;
-use realmgate::session::{Binding, EndReason, Expired, Opening, Rules, Session, Verdict};
+use realmgate::session::{Binding, EndReason, Expired, Membership, Opening, Rules, Session, Verdict};
 use realmgate::wire::NoticeCode;
 
 const FILE: &str = r#"
@@ -22,6 +22,7 @@ handshake_timeout = "5s"
 frame_timeout = "10s"
 idle_timeout = "90s"
 write_timeout = "15s"
+frames_per_session = "1/s"
 [cluster.battle]
 backends = [{ address = "127.0.0.1:1" }]
 [route.battle]
@@ -34,12 +35,14 @@ const FRAME: u64 = 10_000;
 const IDLE: u64 = 90_000;
 const WRITE: u64 = 15_000;
 const LINGER: u64 = 1_000;
+const RESUME: u64 = 3_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Handshaking,
     Playing,
     HalfClosed,
+    Parked,
     Leaving(EndReason),
 }
 
@@ -54,9 +57,41 @@ struct Shadow {
     write: Option<u64>,
     pause: Option<u64>,
     linger: Option<u64>,
+    is_in: bool,
+    parked: Option<u64>,
     bound: Vec<(u16, u32, u32)>,
     /// Who said no, and in which life of its link it did so last.
     refused: Vec<(u32, u32)>,
+    frames: Bucket,
+    sense: Bucket,
+    told: Option<u64>,
+}
+
+/// So many at once, and one more each second.
+#[derive(Debug)]
+struct Bucket {
+    most: u64,
+    left: u64,
+    at: u64,
+}
+
+impl Bucket {
+    fn of(count: u64) -> Self {
+        Self { most: count * 1000, left: count * 1000, at: 0 }
+    }
+
+    /// Takes one out; otherwise how long it is until there is one.
+    fn take(&mut self, now: u64) -> Result<(), u64> {
+        self.left = (self.left + now - self.at).min(self.most);
+        self.at = now;
+        match self.left.checked_sub(1000) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => Err(1000 - self.left),
+        }
+    }
 }
 
 /// Walks a history; every message names `label` and the step.
@@ -140,6 +175,19 @@ impl Pair {
                 self.shadow.half_close();
             }
             9 if how < 40 => self.leave(EndReason::ALL[usize::from(how) % EndReason::ALL.len()], context),
+            8 if how < 60 => {
+                self.session.becomes(Membership::In, now);
+                self.shadow.is_in = true;
+            }
+            9 if how < 80 => {
+                let parks = self.session.park(Duration::from_millis(RESUME), now);
+                assert_eq!(parks, self.shadow.park(self.now), "{context}");
+            }
+            9 if how < 140 => {
+                let limits = *self.plan.listeners().first().expect("one listener").limits();
+                self.session.comes_back(limits, now);
+                self.shadow.comes_back(self.now);
+            }
             8 | 9 => {
                 self.session.touched(now);
                 self.shadow.touched(self.now);
@@ -160,7 +208,10 @@ impl Pair {
             Verdict::Forward(route) => format!("forward {}", route.get()),
             Verdict::Refuse(NoticeCode::UnknownId) => "unknown".to_owned(),
             Verdict::Ignore => "ignore".to_owned(),
-            other @ (Verdict::Refuse(_) | Verdict::Drop | Verdict::Leave(_)) => format!("{other:?}"),
+            Verdict::TooMany(told) => format!("too many {:?}", told.map(|wait| wait.as_millis())),
+            other @ (Verdict::Refuse(_) | Verdict::NotYet(..) | Verdict::Drop | Verdict::Leave(_)) => {
+                format!("{other:?}")
+            }
         };
         assert_eq!(said, self.shadow.frame(id, self.now), "{context}");
     }
@@ -204,7 +255,7 @@ impl Pair {
             assert_eq!(expired, self.shadow.expired(self.now), "{context}");
             match expired {
                 Some(Expired::Leave(end)) => self.leave(end, context),
-                Some(Expired::Resume | Expired::Close) => {}
+                Some(Expired::Resume | Expired::Close | Expired::TellPlace) => {}
                 None => return,
             }
         }
@@ -216,6 +267,10 @@ impl Pair {
         assert_eq!(self.session.leaving(), leaving, "{context}");
         assert_eq!(self.session.is_playing(), shadow.stage == Stage::Playing, "{context}");
         assert_eq!(self.session.is_handshaking(), shadow.stage == Stage::Handshaking, "{context}");
+        assert_eq!(self.session.is_parked(), shadow.stage == Stage::Parked, "{context}");
+        assert_eq!(self.session.is_half_closed(), shadow.stage == Stage::HalfClosed, "{context}");
+        let may_come_back = matches!(shadow.stage, Stage::Playing | Stage::Parked);
+        assert_eq!(self.session.may_come_back(), may_come_back, "{context}");
         assert_eq!(self.session.is_paused(), shadow.pause.is_some(), "{context}");
         let next = shadow.deadlines().into_iter().filter_map(|(at, _)| at).min();
         assert_eq!(self.session.next_deadline(), next.map(|at| self.at(at)), "{context}");
@@ -244,8 +299,13 @@ impl Shadow {
             write: None,
             pause: None,
             linger: None,
+            is_in: false,
+            parked: None,
             bound: Vec::new(),
             refused: Vec::new(),
+            frames: Bucket::of(2),
+            sense: Bucket::of(199),
+            told: None,
         }
     }
 
@@ -263,9 +323,18 @@ impl Shadow {
         }
         self.frame = None;
         self.idle = Some(now + self.idle_for);
+        if let Err(wait) = self.frames.take(now) {
+            if self.sense.take(now).is_err() {
+                return "Leave(RateLimited)".to_owned();
+            }
+            let tells = self.told.is_none_or(|at| now - at >= 1000);
+            self.told = if tells { Some(now) } else { self.told };
+            return format!("too many {:?}", tells.then_some(wait));
+        }
         match id {
             1 => "answer 2".to_owned(),
             1000 => "forward 0".to_owned(),
+            _ if self.sense.take(now).is_err() => "Leave(Malformed)".to_owned(),
             _ => "unknown".to_owned(),
         }
     }
@@ -304,12 +373,35 @@ impl Shadow {
             return false;
         }
         self.stage = Stage::Leaving(end);
-        (self.handshake, self.frame, self.idle, self.write, self.pause) = (None, None, None, None, None);
+        self.stop_timers();
         self.linger = Some(now + LINGER);
         true
     }
 
-    fn deadlines(&self) -> [(Option<u64>, Expired); 6] {
+    fn park(&mut self, now: u64) -> bool {
+        let parks = self.stage == Stage::Playing && self.is_in;
+        if parks {
+            self.stage = Stage::Parked;
+            self.stop_timers();
+            self.parked = Some(now + RESUME);
+        }
+        parks
+    }
+
+    fn comes_back(&mut self, now: u64) {
+        if matches!(self.stage, Stage::Playing | Stage::Parked) {
+            self.stage = Stage::Playing;
+            self.stop_timers();
+            self.idle = Some(now + self.idle_for);
+        }
+    }
+
+    fn stop_timers(&mut self) {
+        (self.handshake, self.frame, self.idle) = (None, None, None);
+        (self.write, self.pause, self.parked) = (None, None, None);
+    }
+
+    fn deadlines(&self) -> [(Option<u64>, Expired); 7] {
         [
             (self.handshake, Expired::Leave(EndReason::HandshakeTimeout)),
             (self.frame, Expired::Leave(EndReason::FrameTimeout)),
@@ -317,6 +409,7 @@ impl Shadow {
             (self.write, Expired::Leave(EndReason::TooSlow)),
             (self.pause, Expired::Resume),
             (self.linger, Expired::Close),
+            (self.parked, Expired::Leave(EndReason::NotResumed)),
         ]
     }
 
@@ -328,9 +421,11 @@ impl Shadow {
             Expired::Leave(EndReason::HandshakeTimeout) => self.handshake = None,
             Expired::Leave(EndReason::FrameTimeout) => self.frame = None,
             Expired::Leave(EndReason::Idle) => self.idle = None,
+            Expired::Leave(EndReason::NotResumed) => self.parked = None,
             Expired::Leave(_) => self.write = None,
             Expired::Resume => self.pause = None,
             Expired::Close => self.linger = None,
+            Expired::TellPlace => unreachable!("nobody waits in line here"),
         }
         Some(what)
     }

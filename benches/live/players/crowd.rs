@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
+use mio::net::TcpStream;
 use mio::{Events, Poll, Token};
 
-use super::connection::{Connection, End, Scratch};
 use super::ledger::Ledger;
 use super::seat::{Player, Seat};
 use super::tally::{Tally, Turn};
 use super::{Doors, Manner, Order, Seated};
+use crate::connection::{Connection, End, Scratch};
 
 /// Everything of the thread.
 pub(super) struct Crowd {
@@ -211,7 +212,9 @@ impl Crowd {
         if seat.tls {
             self.tally.tls.add();
         }
-        match Connection::open(target, trust, Token(place), self.poll.registry()) {
+        let stream = TcpStream::connect(target).map_err(End::from);
+        let registry = self.poll.registry();
+        match stream.and_then(|stream| Connection::open(stream, trust, Token(place), registry)) {
             Ok(connection) => seat.connection = Some(connection),
             Err(end) => self.ended(place, &end),
         }

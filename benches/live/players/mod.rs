@@ -1,7 +1,6 @@
 //! The players: one thread has them all. Those who stay ask at a fixed rate whatever happens (an open loop); visitors
 //! come at a fixed rate, ask three times and leave.
 
-mod connection;
 mod crowd;
 mod ledger;
 mod seat;

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::Manner;
-use super::connection::{Connection, Heard};
 use super::ledger::Ledger;
 use super::tally::Tally;
+use crate::connection::{Connection, Heard};
 
 /// A player's place; it outlives its connections.
 pub(super) struct Seat {
@@ -52,7 +52,7 @@ impl Seat {
     /// Takes what the gateway said.
     pub(super) fn hear(&mut self, heard: Heard<'_>, tally: &Tally) {
         match heard {
-            Heard::Answer(frame) => match self.ledger.settle(frame) {
+            Heard::Game(frame) => match self.ledger.settle(frame) {
                 Ok(answer) => {
                     tally.answered.add();
                     tally.took(answer.asked.elapsed());

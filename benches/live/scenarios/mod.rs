@@ -30,6 +30,11 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
+    /// The bench of these scenarios.
+    pub(crate) const BENCH: &str = "live";
+    /// What it is for.
+    pub(crate) const PURPOSE: &str =
+        "Changes a gateway while it is played through, and counts what players lost.";
     /// In the order of the manual.
     pub(crate) const ALL: [Self; 6] =
         [Self::Load, Self::Reload, Self::Cutover, Self::Upgrade, Self::BrokenUpgrade, Self::Override];

@@ -15,6 +15,8 @@ pub(super) fn status(answer: &Value) -> String {
         ("file", format!("{} ({})", text(answer, "file"), text(answer, "file_hash"))),
         ("generation", text(answer, "generation")),
         ("sessions", format!("{} (by worker: {})", text(answer, "sessions"), workers.join(" "))),
+        ("pressure", pressure(answer)),
+        ("players", format!("{} in, {} waiting", text(answer, "players_in"), text(answer, "queue_length"))),
         ("overrides", text(answer, "overrides")),
     ];
     let lines: String = lines.iter().map(|(name, value)| format!("{name:<12}{}\n", plain(value))).collect();
@@ -23,6 +25,14 @@ pub(super) fn status(answer: &Value) -> String {
         table.row([text(one, "name"), text(one, "address"), text(one, "tls"), text(one, "connections")]);
     }
     format!("{lines}\n{table}")
+}
+
+/// What is given up, and how near each resource is to its end.
+fn pressure(answer: &Value) -> String {
+    let Some(Value::Object(pressure)) = answer.get("pressure") else { return "-".to_owned() };
+    let ratios = pressure.iter().filter_map(|(name, ratio)| Some((name, ratio.as_f64()?)));
+    let each: Vec<_> = ratios.map(|(name, ratio)| format!("{name} {:.0} %", ratio * 100.0)).collect();
+    format!("{} ({})", pressure.get("level").map(word).unwrap_or_default(), each.join(", "))
 }
 
 /// `clusters`: one table for each.

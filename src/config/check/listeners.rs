@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Context, required};
+use super::{Context, door, required};
 use crate::base::format_size;
 use crate::config::plan::{CertificatePair, Listener, ListenerLimits, UnknownId};
 use crate::config::problem::{Problem, short};
@@ -32,19 +32,26 @@ fn one(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<Listener> {
     let listen = address(context, raw);
     let frame = layout(context, raw);
     let tls = raw.body.tls.given().map(|pairs| certificates(context, pairs));
+    let client_ca = raw.body.tls.value().map(|pairs| door::client_ca(context, pairs));
+    let proxies = door::proxies(context, &raw.body.proxy_protocol);
     let no_limits = raw::Limits::default();
     let limits = raw.body.limits.value().unwrap_or(&no_limits);
     let (frame, layout) = frame?;
     let unknown_id = unknown_id(context, &raw.body.unknown_id, &layout);
     send_buffer(context, limits, raw.name.site(), &layout);
+    let limits = self::limits(context, limits, &layout);
     Some(Listener {
         name: raw.name.get().clone(),
         listen: listen?,
         layout,
         frame,
         tls: tls.unwrap_or(Some(Vec::new()))?,
+        client_ca: client_ca.unwrap_or(Some(None))?,
+        proxies: proxies?,
+        allow: door::networks(&raw.body.allow),
+        deny: door::networks(&raw.body.deny),
         unknown_id,
-        limits: self::limits(limits)?,
+        limits: limits?,
     })
 }
 
@@ -172,7 +179,7 @@ pub(super) fn too_small(site: &Site, bytes: u32, needed: u64) -> Problem {
         .write(format!("write send_buffer = \"{needed}\" or more, or a smaller `max_length` of the frame"))
 }
 
-fn limits(raw: &raw::Limits) -> Option<ListenerLimits> {
+fn limits(context: &Context<'_>, raw: &raw::Limits, layout: &FrameLayout) -> Option<ListenerLimits> {
     Some(ListenerLimits {
         connections: raw.connections.or(20_000),
         handshake_timeout: raw.handshake_timeout.or(Duration::from_secs(5)),
@@ -180,6 +187,11 @@ fn limits(raw: &raw::Limits) -> Option<ListenerLimits> {
         idle_timeout: raw.idle_timeout.or(Duration::from_secs(90)),
         write_timeout: raw.write_timeout.or(Duration::from_secs(15)),
         send_buffer: usize::try_from(raw.send_buffer.or(DEFAULT_SEND_BUFFER)).ok()?,
+        connections_per_ip: door::connections_per_ip(&raw.connections_per_ip),
+        new_per_ip: door::new_per_ip(&raw.new_per_ip),
+        handshakes: raw.handshakes.or(256),
+        login_timeout: raw.login_timeout.or(Duration::from_secs(15)),
+        frames_per_session: door::frames_per_session(context, &raw.frames_per_session, layout),
     })
 }
 

@@ -7,12 +7,15 @@ mod admin;
 mod backends;
 mod breaker;
 mod clusters;
+mod door;
 mod frames;
 mod hash_on;
 mod health;
 mod identifier;
 mod layouts;
+mod limit;
 mod listeners;
+mod login;
 mod outlier;
 mod release;
 mod routes;
@@ -53,8 +56,11 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> O
     let players: Vec<_> = listeners.iter().flatten().collect();
     hash_on::across(&context, &players, &clusters, &routes);
     breaker::across(&context, &players, &clusters, &routes);
+    limit::across(&context, &clusters, &routes);
     let release = release::check(&context);
     release::across(&context, release.as_ref(), &clusters);
+    let login = login::check(&context);
+    login::across(&context, &players, &clusters, &routes);
     let admin = admin::check(&context);
     let drain = drain(&raw.drain, mistakes);
     let gateway = gateway(&context);
@@ -69,6 +75,7 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> O
         listeners: all(listeners)?,
         clusters: all(clusters)?,
         routes: all(routes)?,
+        login: login?,
     })
 }
 

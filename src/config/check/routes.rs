@@ -1,6 +1,6 @@
 //! `[route.NAME]`: which protocol IDs go where.
 
-use super::{Context, breaker, no_such, required};
+use super::{Context, breaker, limit, login, no_such, required};
 use crate::config::Maintenance;
 use crate::config::plan::Route;
 use crate::config::problem::Problem;
@@ -49,7 +49,9 @@ pub(super) fn claims<'a>(context: &Context<'a>) -> Vec<Claim<'a>> {
 fn one(context: &Context<'_>, raw: &Named<raw::Route>) -> Option<Route> {
     let cluster = cluster(context, raw);
     let breaker = breaker::check(context, &raw.body.breaker);
+    let limit = limit::check(context, &raw.body.limit);
     let maintenance = maintenance(&raw.body.maintenance);
+    let login = login::of_route(context, raw, cluster);
     let items = ids(context, raw)?;
     let catch_all = items.iter().any(|item| *item.get() == Ids::All);
     let range = |item: &Located<Ids>| match *item.get() {
@@ -66,6 +68,8 @@ fn one(context: &Context<'_>, raw: &Named<raw::Route>) -> Option<Route> {
         breaker,
         reply,
         maintenance: maintenance?,
+        login: login?,
+        limit: limit?,
     })
 }
 

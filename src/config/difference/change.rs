@@ -51,6 +51,8 @@ pub enum Change {
         /// Over what time they are moved.
         spread: Duration,
     },
+    /// `[login]`.
+    Login(LoginChange),
     /// `gateway.zone`.
     Zone(Swap<String>),
     /// `[drain]`.
@@ -85,6 +87,8 @@ pub enum ListenerChange {
     Certificates(Swap<Vec<String>>),
     /// What unknown IDs get.
     UnknownId,
+    /// These keys that say who may come.
+    Access(Vec<&'static str>),
     /// These keys of its limits.
     Limits(Vec<&'static str>),
 }
@@ -142,14 +146,37 @@ pub enum RouteChange {
     Cluster(Swap<String>),
     /// How dear it is.
     Class(Swap<&'static str>),
+    /// Whether it wants a login first.
+    Login(Swap<&'static str>),
     /// Its breaker or its reply.
     Breaker,
+    /// Its limit, in words.
+    Limit(Swap<String>),
     /// It is closed now.
     Closed(Maintenance),
     /// It is open now.
     Opened,
     /// It stays closed with other words or times.
     Reworded(Maintenance),
+}
+
+/// What is different at the login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoginChange {
+    /// Players have to log in from now on.
+    Added,
+    /// Nobody has to.
+    Removed,
+    /// What logs a player in, in words.
+    Way(Swap<String>),
+    /// What becomes of a second login.
+    Duplicate(Swap<&'static str>),
+    /// How long a session waits for its player; `None`: not at all.
+    Resume(Swap<Option<Duration>>),
+    /// Which clients may play.
+    Versions,
+    /// When players wait.
+    Queue,
 }
 
 /// What is different at the release.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::change::{BackendChange, Change, ClusterChange, ListenerChange, ReleaseChange, RouteChange};
+use super::change::{
+    BackendChange, Change, ClusterChange, ListenerChange, LoginChange, ReleaseChange, RouteChange,
+};
 use crate::base::format_duration;
 use crate::config::AdminState;
 use crate::config::plan::Moving;
@@ -42,6 +44,7 @@ impl Change {
             Self::Backend { what, on_loss, .. } => of_backend(what, *on_loss).to_owned(),
             Self::Route { what, .. } => of_route(what),
             Self::Release { what, moving, spread } => of_release(what, *moving, *spread),
+            Self::Login(what) => of_login(what).to_owned(),
             Self::Zone(_) => {
                 "new sessions prefer backends of the new zone; sessions that are in stay".to_owned()
             }
@@ -62,6 +65,7 @@ impl Change {
                 ListenerChange::Added(_)
                 | ListenerChange::Certificates(_)
                 | ListenerChange::UnknownId
+                | ListenerChange::Access(_)
                 | ListenerChange::Limits(_) => Touched::Nobody,
             },
             Self::Cluster { name, what } => match what {
@@ -84,8 +88,12 @@ impl Change {
                 | BackendChange::MaxSessions(_) => Touched::Nobody,
             },
             Self::Route { name, what } => match what {
-                RouteChange::Added(_) | RouteChange::Class(_) | RouteChange::Breaker => Touched::Nobody,
+                RouteChange::Added(_)
+                | RouteChange::Class(_)
+                | RouteChange::Breaker
+                | RouteChange::Limit(_) => Touched::Nobody,
                 RouteChange::Removed
+                | RouteChange::Login(_)
                 | RouteChange::Ids(_)
                 | RouteChange::Cluster(_)
                 | RouteChange::Closed(_)
@@ -99,7 +107,8 @@ impl Change {
                 Touched::Everybody
             }
             Self::Release { .. } => Touched::OtherGroup,
-            Self::Zone(_) | Self::Drain | Self::Process(_) => Touched::Nobody,
+            Self::Login(LoginChange::Added) => Touched::Everybody,
+            Self::Login(_) | Self::Zone(_) | Self::Drain | Self::Process(_) => Touched::Nobody,
         }
     }
 }
@@ -115,7 +124,7 @@ const fn of_listener(what: &ListenerChange) -> &'static str {
             "sessions that are in keep the old layout until they end"
         }
         ListenerChange::Certificates(_) => "nothing for sessions that are in: for new handshakes only",
-        ListenerChange::UnknownId | ListenerChange::Limits(_) => {
+        ListenerChange::UnknownId | ListenerChange::Access(_) | ListenerChange::Limits(_) => {
             "nothing for sessions that are in: for new connections"
         }
     }
@@ -186,6 +195,18 @@ fn of_release(what: &ReleaseChange, moving: Moving, spread: Duration) -> String 
     }
 }
 
+const fn of_login(what: &LoginChange) -> &'static str {
+    match what {
+        LoginChange::Added => "sessions that are here stay in without a login; new ones log in",
+        LoginChange::Removed => "nothing for sessions that are in: nobody has to log in any more",
+        LoginChange::Way(_) => "sessions that are in stay in; the next login goes by the new rules",
+        LoginChange::Duplicate(_) => "nothing for sessions that are in, until an account logs in once more",
+        LoginChange::Resume(_) => "nothing for sessions that are in, until a connection breaks",
+        LoginChange::Versions => "sessions that are in stay in, whatever their version; for new logins",
+        LoginChange::Queue => "sessions that are in stay in; who waits is let in by the new rules",
+    }
+}
+
 fn of_route(what: &RouteChange) -> String {
     match what {
         RouteChange::Added(cluster) => {
@@ -205,8 +226,10 @@ fn of_route(what: &RouteChange) -> String {
                 names.to
             );
         }
+        RouteChange::Login(_) => "sessions that are in go on; guests log in first, or need not any more",
         RouteChange::Class(_) => "nothing, until there is too much",
         RouteChange::Breaker => "nothing for sessions that are in: what was counted stays",
+        RouteChange::Limit(_) => "sessions that are in stay: their next frames are judged by the new limit",
         RouteChange::Closed(_) => {
             "its frames are answered by maintenance; sessions stay, and other routes go on"
         }

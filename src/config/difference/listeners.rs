@@ -26,12 +26,13 @@ fn one(old: &Listener, new: &Listener) -> Vec<ListenerChange> {
         Some(names) => Some(ListenerChange::Frame(names)),
         None => (old.layout != new.layout).then(|| ListenerChange::Layout(new.frame.clone())),
     };
-    let keys = limits(&old.limits, &new.limits);
+    let (doors, keys) = (access(old, new), limits(&old.limits, &new.limits));
     [
         Swap::of(*old.listen.get(), *new.listen.get()).map(ListenerChange::Address),
         frame(),
         certificates(old, new).map(ListenerChange::Certificates),
         (old.unknown_id != new.unknown_id).then_some(ListenerChange::UnknownId),
+        (!doors.is_empty()).then_some(ListenerChange::Access(doors)),
         (!keys.is_empty()).then_some(ListenerChange::Limits(keys)),
     ]
     .into_iter()
@@ -51,14 +52,35 @@ fn certificates(old: &Listener, new: &Listener) -> Option<Swap<Vec<String>>> {
     (files(old) != files(new)).then(|| Swap { from: shown(old), to: shown(new) })
 }
 
+/// Who may come.
+fn access(old: &Listener, new: &Listener) -> Vec<&'static str> {
+    let authority = |listener: &Listener| listener.client_ca.as_ref().map(|path| path.get().clone());
+    let keys = [
+        ("client_ca", authority(old) != authority(new)),
+        ("proxy_protocol", old.proxies != new.proxies),
+        ("allow", old.allow != new.allow),
+        ("deny", old.deny != new.deny),
+    ];
+    differing(&keys)
+}
+
 fn limits(old: &ListenerLimits, new: &ListenerLimits) -> Vec<&'static str> {
     let keys = [
         ("connections", old.connections != new.connections),
+        ("connections_per_ip", old.connections_per_ip != new.connections_per_ip),
+        ("new_per_ip", old.new_per_ip != new.new_per_ip),
+        ("handshakes", old.handshakes != new.handshakes),
         ("handshake_timeout", old.handshake_timeout != new.handshake_timeout),
+        ("login_timeout", old.login_timeout != new.login_timeout),
         ("frame_timeout", old.frame_timeout != new.frame_timeout),
         ("idle_timeout", old.idle_timeout != new.idle_timeout),
         ("write_timeout", old.write_timeout != new.write_timeout),
+        ("frames_per_session", old.frames_per_session != new.frames_per_session),
         ("send_buffer", old.send_buffer != new.send_buffer),
     ];
-    keys.into_iter().filter(|(_, differ)| *differ).map(|(key, _)| key).collect()
+    differing(&keys)
+}
+
+fn differing(keys: &[(&'static str, bool)]) -> Vec<&'static str> {
+    keys.iter().filter(|(_, differ)| *differ).map(|(key, _)| *key).collect()
 }

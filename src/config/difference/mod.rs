@@ -5,6 +5,7 @@ mod change;
 mod clusters;
 mod effect;
 mod listeners;
+mod login;
 mod process;
 mod routes;
 mod words;
@@ -15,11 +16,12 @@ mod tests;
 use super::Plan;
 
 pub use change::{
-    BackendChange, Change, ClusterChange, ListenerChange, ProcessKey, ReleaseChange, RouteChange, Swap,
+    BackendChange, Change, ClusterChange, ListenerChange, LoginChange, ProcessKey, ReleaseChange,
+    RouteChange, Swap,
 };
 pub use effect::Touched;
 
-/// What is different, in the order of the file: listeners, clusters, routes, release, the process.
+/// What is different, in the order of the file: listeners, clusters, routes, login, release, the process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     changes: Vec<Change>,
@@ -32,6 +34,7 @@ pub fn difference(old: &Plan, new: &Plan) -> Difference {
     listeners::compare(&mut changes, old, new);
     clusters::compare(&mut changes, old, new);
     routes::compare(&mut changes, old, new);
+    login::compare(&mut changes, old, new);
     process::compare(&mut changes, old, new);
     Difference { changes }
 }

@@ -31,6 +31,8 @@ fn one((old_plan, old): (&Plan, &Route), (new_plan, new): (&Plan, &Route)) -> Ve
         ids.map(RouteChange::Ids),
         Swap::of(cluster(old_plan, old), cluster(new_plan, new)).map(RouteChange::Cluster),
         Swap::of(old.class.as_str(), new.class.as_str()).map(RouteChange::Class),
+        Swap::of(login(old), login(new)).map(RouteChange::Login),
+        Swap::of(limit(old), limit(new)).map(RouteChange::Limit),
         (old.breaker != new.breaker || old.reply != new.reply).then_some(RouteChange::Breaker),
         maintenance,
     ]
@@ -58,6 +60,14 @@ fn shown(route: &Route) -> String {
     let range =
         |(first, last): (u64, u64)| if first == last { first.to_string() } else { format!("{first}-{last}") };
     ranges.into_iter().map(range).chain(catch_all.then(|| "*".to_owned())).collect::<Vec<_>>().join(",")
+}
+
+const fn login(route: &Route) -> &'static str {
+    if route.login { "required" } else { "none" }
+}
+
+fn limit(route: &Route) -> String {
+    route.limit.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)
 }
 
 fn cluster(plan: &Plan, route: &Route) -> String {

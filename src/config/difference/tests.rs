@@ -278,6 +278,20 @@ fn routes() {
     );
     let with = |keys: &str| replaced("cluster = \"chat\"", &format!("cluster = \"chat\"\n{keys}"));
     check(&with("class = 'optional'"), &of("class normal -> optional"), "too much", &nobody);
+    check(
+        &with("limit = { per_session = '30/s', total = '600/m', action = 'drop' }"),
+        &of("limit none -> 30/s a session (60 at once), 10/s in all (1200 at once), drop"),
+        "judged by the new limit",
+        &nobody,
+    );
+    let slow = OLD.replace("cluster = \"chat\"", "cluster = \"chat\"\nlimit = { total = '5/h' }");
+    let seen = slow.replace("'5/h'", "'5/h', observe = true");
+    check(
+        &only(&slow, &seen),
+        &of("limit 5/h in all (10 at once), notice -> 5/h in all (10 at once), only observed"),
+        "sessions that are in stay",
+        &nobody,
+    );
     check(&with("breaker = { consecutive = 3 }"), &of("breaker"), "what was counted stays", &nobody);
     check(&with("breaker = { reply = { id = 7, within = '3s' } }"), &of("breaker"), "counted", &nobody);
     check(

@@ -1,8 +1,11 @@
 //! What is different, in words: a line for the log, the terminal and the API.
 
 use std::fmt::{self, Display};
+use std::time::Duration;
 
-use super::change::{BackendChange, Change, ClusterChange, ListenerChange, ReleaseChange, RouteChange, Swap};
+use super::change::{
+    BackendChange, Change, ClusterChange, ListenerChange, LoginChange, ReleaseChange, RouteChange, Swap,
+};
 use crate::base::format_duration;
 
 impl Change {
@@ -18,6 +21,7 @@ impl Change {
                 format!("cluster {cluster}: active {}", named(groups))
             }
             Self::Release { what, .. } => format!("release: {what}"),
+            Self::Login(what) => format!("login: {what}"),
             Self::Zone(zones) => format!("gateway: zone {}", named(zones)),
             Self::Drain => "drain: other times".to_owned(),
             Self::Process(key) => format!("{}: only a restart or an upgrade changes it", key.as_str()),
@@ -51,6 +55,7 @@ impl Display for ListenerChange {
                 write!(into, "certificates {} -> {}", files(&pairs.from), files(&pairs.to))
             }
             Self::UnknownId => into.write_str("unknown_id"),
+            Self::Access(keys) => into.write_str(&keys.join(", ")),
             Self::Limits(keys) => write!(into, "limits {}", keys.join(", ")),
         }
     }
@@ -96,10 +101,27 @@ impl Display for RouteChange {
             Self::Ids(ids) => write!(into, "ids {ids}"),
             Self::Cluster(names) => write!(into, "cluster {names}"),
             Self::Class(words) => write!(into, "class {words}"),
+            Self::Login(words) => write!(into, "login {words}"),
             Self::Breaker => into.write_str("breaker"),
+            Self::Limit(words) => write!(into, "limit {words}"),
             Self::Closed(words) => write!(into, "maintenance on, {words}"),
             Self::Opened => into.write_str("maintenance off"),
             Self::Reworded(words) => write!(into, "maintenance goes on, {words}"),
+        }
+    }
+}
+
+impl Display for LoginChange {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |time: Option<Duration>| time.map_or_else(|| "none".to_owned(), format_duration);
+        match self {
+            Self::Added => into.write_str("added"),
+            Self::Removed => into.write_str("removed"),
+            Self::Way(ways) => write!(into, "{ways}"),
+            Self::Duplicate(words) => write!(into, "duplicate {words}"),
+            Self::Resume(times) => write!(into, "resume {} -> {}", time(times.from), time(times.to)),
+            Self::Versions => into.write_str("versions"),
+            Self::Queue => into.write_str("queue"),
         }
     }
 }

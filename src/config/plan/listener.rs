@@ -1,11 +1,13 @@
 //! Where players arrive, and what their frames look like.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Network;
 use crate::config::site::Located;
+use crate::policy::RateLimit;
 use crate::wire::FrameLayout;
 
 /// `[frame.NAME]`.
@@ -23,6 +25,10 @@ pub struct Listener {
     pub(in crate::config) layout: Arc<FrameLayout>,
     pub(in crate::config) frame: String,
     pub(in crate::config) tls: Vec<CertificatePair>,
+    pub(in crate::config) client_ca: Option<Located<PathBuf>>,
+    pub(in crate::config) proxies: Option<Vec<Network>>,
+    pub(in crate::config) allow: Vec<Network>,
+    pub(in crate::config) deny: Vec<Network>,
     pub(in crate::config) unknown_id: UnknownId,
     pub(in crate::config) limits: ListenerLimits,
 }
@@ -54,6 +60,11 @@ pub struct ListenerLimits {
     pub(in crate::config) idle_timeout: Duration,
     pub(in crate::config) write_timeout: Duration,
     pub(in crate::config) send_buffer: usize,
+    pub(in crate::config) connections_per_ip: Option<u32>,
+    pub(in crate::config) new_per_ip: Option<RateLimit>,
+    pub(in crate::config) handshakes: u32,
+    pub(in crate::config) login_timeout: Duration,
+    pub(in crate::config) frames_per_session: Option<RateLimit>,
 }
 
 impl NamedLayout {
@@ -99,6 +110,36 @@ impl Listener {
     #[must_use]
     pub fn tls(&self) -> &[CertificatePair] {
         &self.tls
+    }
+
+    /// The PEM file with the authorities that a player's certificate must come from; `None`: players show none.
+    #[must_use]
+    pub fn client_ca(&self) -> Option<&Located<PathBuf>> {
+        self.client_ca.as_ref()
+    }
+
+    /// Whether some peers speak for others, with a PROXY header.
+    #[must_use]
+    pub fn has_proxies(&self) -> bool {
+        self.proxies.is_some()
+    }
+
+    /// Whether a peer has to say in a PROXY header for whom it speaks.
+    #[must_use]
+    pub fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.proxies.iter().flatten().any(|network| network.contains(peer))
+    }
+
+    /// Whether players from an address are kept out by name.
+    #[must_use]
+    pub fn denies(&self, address: IpAddr) -> bool {
+        self.deny.iter().any(|network| network.contains(address))
+    }
+
+    /// Whether players from an address are among those who may come; no list: all.
+    #[must_use]
+    pub fn allows(&self, address: IpAddr) -> bool {
+        self.allow.is_empty() || self.allow.iter().any(|network| network.contains(address))
     }
 
     /// What happens to unknown protocol IDs.
@@ -163,5 +204,35 @@ impl ListenerLimits {
     #[must_use]
     pub fn send_buffer(&self) -> usize {
         self.send_buffer
+    }
+
+    /// The most connections from one address (IPv6: one /64) at one time; `None`: as many as the listener takes.
+    #[must_use]
+    pub fn connections_per_ip(&self) -> Option<u32> {
+        self.connections_per_ip
+    }
+
+    /// How many connections one address (IPv6: one /64) may begin; `None`: any number.
+    #[must_use]
+    pub fn new_per_ip(&self) -> Option<RateLimit> {
+        self.new_per_ip
+    }
+
+    /// The most TLS handshakes in progress.
+    #[must_use]
+    pub fn handshakes(&self) -> u32 {
+        self.handshakes
+    }
+
+    /// How long a player may take to log in, from the end of the handshake on.
+    #[must_use]
+    pub fn login_timeout(&self) -> Duration {
+        self.login_timeout
+    }
+
+    /// How many frames one session may send; `None`: any number.
+    #[must_use]
+    pub fn frames_per_session(&self) -> Option<RateLimit> {
+        self.frames_per_session
     }
 }

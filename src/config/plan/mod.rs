@@ -5,6 +5,8 @@ mod admin;
 mod cluster;
 mod health;
 mod listener;
+mod login;
+mod network;
 mod process;
 mod release;
 mod route;
@@ -21,9 +23,12 @@ pub use admin::Admin;
 pub use cluster::{Backend, BackendTls, Cluster, HashOn, LinkKind, ProxyHeader};
 pub use health::{Health, Probe};
 pub use listener::{CertificatePair, Listener, ListenerLimits, NamedLayout, UnknownId};
+pub use login::{Duplicate, Login, LoginWay, Queue, TokenAlgorithm, TokenRules};
+pub use network::Network;
+pub(in crate::config) use network::NetworkFault;
 pub use process::{Drain, Gateway};
 pub use release::{Canary, CanaryKey, CanaryRule, GroupIndex, Moving, Release};
-pub use route::{Reply, Route};
+pub use route::{LimitAction, Reply, Route, RouteLimit};
 
 /// Everything a configuration says, checked.
 #[derive(Clone, Debug)]
@@ -38,6 +43,7 @@ pub struct Plan {
     pub(in crate::config) listeners: Vec<Listener>,
     pub(in crate::config) clusters: Vec<Cluster>,
     pub(in crate::config) routes: Vec<Route>,
+    pub(in crate::config) login: Option<Login>,
 }
 
 impl Plan {
@@ -116,6 +122,12 @@ impl Plan {
     #[must_use]
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// `[login]`; without one nobody logs in.
+    #[must_use]
+    pub fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
     }
 
     /// FNV-1a (64 bits) over the texts of the files in their order, each ended by a zero byte.

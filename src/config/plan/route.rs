@@ -1,10 +1,11 @@
 //! Which frames go where, and when a route stops sending them.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::base::ProtocolId;
 use crate::config::Maintenance;
-use crate::policy::{BreakerRules, RouteClass};
+use crate::policy::{BreakerRules, RateLimit, RouteClass};
 
 /// `[route.NAME]`.
 #[derive(Clone, Debug)]
@@ -17,6 +18,28 @@ pub struct Route {
     pub(in crate::config) breaker: BreakerRules,
     pub(in crate::config) reply: Option<Reply>,
     pub(in crate::config) maintenance: Option<Maintenance>,
+    pub(in crate::config) login: bool,
+    pub(in crate::config) limit: Option<RouteLimit>,
+}
+
+/// `[route.NAME.limit]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RouteLimit {
+    pub(in crate::config) per_session: Option<RateLimit>,
+    pub(in crate::config) total: Option<RateLimit>,
+    pub(in crate::config) action: LimitAction,
+    pub(in crate::config) observe: bool,
+}
+
+/// What a frame beyond a rate gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitAction {
+    /// The notice `rate_limited`.
+    Notice,
+    /// Nothing; it is counted.
+    Drop,
+    /// The notice `rate_limited`, then the end of the connection.
+    Close,
 }
 
 /// `reply` of `[route.NAME.breaker]`: how it is known that a frame of this route was answered.
@@ -70,10 +93,70 @@ impl Route {
         self.maintenance.as_ref()
     }
 
+    /// Whether only players who are logged in may send frames of it.
+    #[must_use]
+    pub fn needs_login(&self) -> bool {
+        self.login
+    }
+
+    /// How many frames it takes; `None`: all.
+    #[must_use]
+    pub fn limit(&self) -> Option<&RouteLimit> {
+        self.limit.as_ref()
+    }
+
     /// What answers a frame of this route; `None`: nobody waits for answers.
     #[must_use]
     pub fn reply(&self) -> Option<&Reply> {
         self.reply.as_ref()
+    }
+}
+
+impl LimitAction {
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Notice => "notice",
+            Self::Drop => "drop",
+            Self::Close => "close",
+        }
+    }
+}
+
+impl RouteLimit {
+    /// From one session.
+    #[must_use]
+    pub fn per_session(&self) -> Option<RateLimit> {
+        self.per_session
+    }
+
+    /// From all sessions of this gateway.
+    #[must_use]
+    pub fn total(&self) -> Option<RateLimit> {
+        self.total
+    }
+
+    /// What a frame beyond it gets.
+    #[must_use]
+    pub fn action(&self) -> LimitAction {
+        self.action
+    }
+
+    /// Whether frames beyond it are only counted, and forwarded all the same.
+    #[must_use]
+    pub fn observe(&self) -> bool {
+        self.observe
+    }
+}
+
+impl fmt::Display for RouteLimit {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rates = [(self.per_session, "a session"), (self.total, "in all")];
+        for (rate, of) in rates.into_iter().filter_map(|(rate, of)| Some((rate?, of))) {
+            write!(into, "{rate} {of} ({} at once), ", rate.burst)?;
+        }
+        into.write_str(if self.observe { "only observed" } else { self.action.as_str() })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Durations and sizes, and the right spelling of those that are nearly right.
+//! Durations, sizes and rates, and the right spelling of those that are nearly right.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::field::Field;
 use super::fields::Fields;
 use super::values::Wrong;
-use crate::base::{format_duration, format_size, parse_duration, parse_size};
+use crate::base::{Rate, format_duration, format_size, parse_duration, parse_rate, parse_size};
 use crate::config::problem::short;
 use crate::config::tree::Node;
 
@@ -37,18 +37,32 @@ impl Fields<'_> {
             u32::try_from(bytes).map_err(|_| Wrong::kind(SIZE.expected, "\"64KiB\""))
         })
     }
+
+    /// A rate above zero.
+    pub(super) fn rate(&mut self, key: &'static str) -> Field<Rate> {
+        self.value(key, |node| amount(node, &RATE))
+    }
+
+    /// A rate, or `"off"`: `None`.
+    pub(super) fn rate_or_off(&mut self, key: &'static str) -> Field<Option<Rate>> {
+        self.value(key, |node| match node.value.text() {
+            Some("off") => Ok(None),
+            Some(_) | None => amount(node, &RATE_OR_OFF).map(Some),
+        })
+    }
 }
 
 fn amount<T>(node: &Node, sort: &Sort<T>) -> Result<T, Wrong> {
     let Some(text) = node.value.text() else {
         let bare = node.value.integer().flatten().and_then(|number| u64::try_from(number).ok());
-        let write =
-            bare.map_or_else(|| sort.units.to_owned(), |number| format!("write \"{}\"", (sort.bare)(number)));
+        let meant = bare.map(sort.bare).filter(|meant| (sort.parse)(meant).is_some());
+        let write = meant.map_or_else(|| sort.units.to_owned(), |meant| format!("write \"{meant}\""));
         return Err(Wrong::kind(sort.expected, "").write(write));
     };
     (sort.parse)(text).ok_or_else(|| {
         let title = format!("expected {}, found \"{}\"", sort.expected, short(text));
         let write = meant(text, sort.meant)
+            .filter(|meant| (sort.parse)(meant).is_some())
             .map_or_else(|| sort.units.to_owned(), |meant| format!("write \"{meant}\""));
         Wrong::value(title, write)
     })
@@ -117,4 +131,29 @@ const SIZE: Sort<u64> = Sort {
         ("gib", "GiB"),
     ],
     units: "write a whole number and B, KiB, MiB or GiB",
+};
+
+const RATE: Sort<Rate> = Sort {
+    expected: "a rate such as \"30/s\"",
+    parse: parse_rate,
+    bare: |number| format!("{number}/s"),
+    meant: &[
+        ("", "/s"),
+        ("/s", "/s"),
+        ("/sec", "/s"),
+        ("/second", "/s"),
+        ("ps", "/s"),
+        ("/m", "/m"),
+        ("/min", "/m"),
+        ("/minute", "/m"),
+        ("/h", "/h"),
+        ("/hour", "/h"),
+    ],
+    units: "write a whole number above 0 and /s, /m or /h",
+};
+
+const RATE_OR_OFF: Sort<Rate> = Sort {
+    expected: "a rate such as \"30/s\", or \"off\"",
+    units: "write a whole number above 0 and /s, /m or /h; \"off\": no limit",
+    ..RATE
 };

@@ -248,11 +248,12 @@ fn not_yet(name: &str, site: &Site) -> Problem {
 }
 
 /// The kind of a table, a table inside it and the keys of that.
-const HOMES: [(&str, &str, &[&str]); 6] = [
+const HOMES: [(&str, &str, &[&str]); 7] = [
     ("", "gateway", &["id", "zone", "workers", "state_dir"]),
     ("", "release", &["canary"]),
     ("listener", "limits", &super::listener::LIMITS),
     ("cluster", "health", &super::health::HEALTH),
     ("cluster", "outlier", &super::outlier::OUTLIER),
+    ("route", "limit", &super::limit::LIMIT),
     ("route", "breaker", &super::breaker::BREAKER),
 ];

@@ -10,8 +10,11 @@ mod fields;
 mod frame;
 mod hash_on;
 mod health;
+mod limit;
 mod listener;
+mod login;
 mod maintenance;
+mod networks;
 mod outlier;
 mod release;
 mod route;
@@ -25,7 +28,9 @@ pub(super) use field::{Field, Named};
 pub(super) use frame::{Frame, Heartbeat, Id, IdKind, Length, LengthKind};
 pub(super) use hash_on::{HashField, HashOn};
 pub(super) use health::{Health, ProbeKind};
-pub(super) use listener::{CertificatePair, Limits, Listener};
+pub(super) use limit::Limit;
+pub(super) use listener::{CertificatePair, Limits, Listener, ProxyProtocol};
+pub(super) use login::{Login, Queue, Token};
 pub(super) use maintenance::Maintenance;
 pub(super) use outlier::Outlier;
 pub(super) use release::{Canary, Release};
@@ -44,6 +49,7 @@ pub(super) struct Raw {
     pub(super) drain: Drain,
     pub(super) admin: Field<Admin>,
     pub(super) release: Field<Release>,
+    pub(super) login: Field<Login>,
     pub(super) frames: Vec<Named<Frame>>,
     pub(super) listeners: Vec<Named<Listener>>,
     pub(super) clusters: Vec<Named<Cluster>>,
@@ -54,7 +60,7 @@ pub(super) struct Raw {
 }
 
 /// Tables of the contract that this version does not have.
-const LATER: [&str; 4] = ["net", "login", "partner", "http"];
+const LATER: [&str; 3] = ["net", "partner", "http"];
 
 /// Reads the merged tree.
 pub(super) fn read(root: &Table, mistakes: &Mistakes) -> Raw {
@@ -65,6 +71,7 @@ pub(super) fn read(root: &Table, mistakes: &Mistakes) -> Raw {
         drain: fields.section("drain", Drain::read),
         admin: fields.nested("admin", "[admin]", Admin::read),
         release: fields.nested("release", "[release]", Release::read),
+        login: fields.nested("login", "[login]", Login::read),
         frames: fields.named("frame", Frame::read),
         listeners: fields.named("listener", Listener::read),
         clusters: fields.named("cluster", Cluster::read),

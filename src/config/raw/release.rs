@@ -78,7 +78,8 @@ fn percent_of(node: &Node) -> Result<u16, Wrong> {
     hundredths.ok_or_else(|| Wrong::value(found(), "write something like 5 or 0.25".to_owned()))
 }
 
-fn version_of(node: &Node) -> Result<VersionRule, Wrong> {
+/// A rule for versions of clients.
+pub(super) fn version_of(node: &Node) -> Result<VersionRule, Wrong> {
     let text = text_of(node, "\">=1.4.0\"")?;
     VersionRule::parse(text).ok_or_else(|| {
         let title = format!("\"{}\" is no rule for versions", short(text));

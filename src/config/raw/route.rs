@@ -3,6 +3,7 @@
 use super::breaker::Breaker;
 use super::field::Field;
 use super::fields::Fields;
+use super::limit::Limit;
 use super::maintenance::Maintenance;
 use super::values::{Wrong, number_of, text_of};
 use crate::config::problem::short;
@@ -15,8 +16,11 @@ pub(in crate::config) struct Route {
     pub(in crate::config) ids: Field<Vec<Located<Ids>>>,
     pub(in crate::config) cluster: Field<String>,
     pub(in crate::config) class: Field<RouteClass>,
+    pub(in crate::config) limit: Field<Limit>,
     pub(in crate::config) breaker: Field<Breaker>,
     pub(in crate::config) maintenance: Field<Maintenance>,
+    /// Whether it wants a login first.
+    pub(in crate::config) login: Field<bool>,
 }
 
 /// One item of `ids`.
@@ -30,17 +34,15 @@ pub(in crate::config) enum Ids {
 
 impl Route {
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
-        fields.later(&["limit"]);
-        let route = Self {
+        Self {
             ids: fields.list("ids", "[1000, \"1001-1999\"]", ids_of),
             cluster: fields.text("cluster", "\"battle\""),
             class: fields.word("class", &CLASSES),
+            limit: fields.nested("limit", "[route.battle.limit]", Limit::read),
             breaker: fields.nested("breaker", "[route.battle.breaker]", Breaker::read),
             maintenance: fields.nested("maintenance", "{ retry_after = \"20m\" }", Maintenance::read),
-        };
-        // The word is checked and then says nothing: there is no login yet.
-        fields.word("login", &[("none", Some(())), ("required", None)]);
-        route
+            login: fields.word("login", &[("none", Some(false)), ("required", Some(true))]),
+        }
     }
 }
 

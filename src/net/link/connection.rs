@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -15,6 +15,7 @@ use super::dispatch;
 use super::shared::SharedLink;
 use crate::cluster::ServingState;
 use crate::net::hub::{self, Hub};
+use crate::net::publish::{AT_A_TURN, Publishing};
 use crate::net::stream::BackendStream;
 use crate::telemetry;
 use crate::wire::link::{
@@ -28,6 +29,10 @@ pub(super) struct Connection {
     pub(super) link: Rc<SharedLink>,
     stream: BackendStream,
     decoder: EnvelopeDecoder,
+    /// What was said to many and not all have yet: nothing else is read before.
+    publishing: Option<Publishing>,
+    /// Whether whole envelopes may be held that were not looked at: behind HELLO_ACK, or behind what was for many.
+    holds: bool,
     /// What is being written, and how much of it the socket took.
     writing: Vec<u8>,
     written: usize,
@@ -76,6 +81,8 @@ impl Connection {
             link: Rc::clone(link),
             stream,
             decoder: EnvelopeDecoder::new(),
+            publishing: None,
+            holds: true,
             writing: Vec::new(),
             written: 0,
             heard: now,
@@ -123,12 +130,12 @@ impl Connection {
 
     /// Carries envelopes until the link breaks.
     pub(super) async fn serve(mut self) -> LinkError {
-        // What came right behind HELLO_ACK is held already, and perhaps nothing follows it.
-        let now = self.hub.since_start(self.heard);
-        if let Err(error) = dispatch_all(&self.hub, &self.link, &mut self.decoder, &[], now) {
-            return error;
+        let error = poll_fn(|cx| self.turn(cx)).await;
+        if let Some(publishing) = self.publishing.take() {
+            // What it said before is brought to all of them, though nothing comes behind it any more.
+            drop(tokio::task::spawn_local(publishing.finish(Rc::clone(&self.hub))));
         }
-        poll_fn(|cx| self.turn(cx)).await
+        error
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<LinkError> {
@@ -150,6 +157,13 @@ impl Connection {
 
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), LinkError> {
         let hub = Rc::clone(&self.hub);
+        let mut budget = AT_A_TURN;
+        if self.publish(cx, &mut budget).is_pending()
+            || self.holds && !self.dispatch(cx, &[], now, &mut budget)?
+        {
+            self.heard = now; // what it says meanwhile is not looked at
+            return Ok(());
+        }
         let mut buffers = hub.buffers.borrow_mut();
         for _ in 0..READS_PER_TURN {
             let mut read = ReadBuf::new(&mut buffers.scratch);
@@ -159,11 +173,47 @@ impl Connection {
                 Poll::Ready(Ok(())) if read.filled().is_empty() => return Err(LinkError::Closed),
                 Poll::Ready(Ok(())) => self.heard = now,
             }
-            let since_start = hub.since_start(now);
-            dispatch_all(&self.hub, &self.link, &mut self.decoder, read.filled(), since_start)?;
+            if !self.dispatch(cx, read.filled(), now, &mut budget)? {
+                return Ok(());
+            }
         }
         cx.waker().wake_by_ref();
         Ok(())
+    }
+
+    /// Goes on with what is for many; ready when all have it.
+    fn publish(&mut self, cx: &mut Context<'_>, budget: &mut usize) -> Poll<()> {
+        if let Some(publishing) = &mut self.publishing {
+            ready!(publishing.poll(cx, &self.hub, budget));
+        }
+        self.publishing = None;
+        Poll::Ready(())
+    }
+
+    /// Carries out every envelope that `input` completes, as far as nothing stands in the way; whether nothing did.
+    fn dispatch(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &[u8],
+        now: Instant,
+        budget: &mut usize,
+    ) -> Result<bool, LinkError> {
+        let (hub, since_start) = (&self.hub, self.hub.since_start(now));
+        let world = hub.world.load();
+        let mut envelopes = self.decoder.envelopes(DEFAULT_MAX_ENVELOPE, input);
+        self.holds = true;
+        while let Some(raw) = envelopes.next() {
+            let publication =
+                raw.and_then(|raw| dispatch::envelope(hub, &self.link, &world, &raw, since_start));
+            let Some(publication) = publication.map_err(LinkError::Envelope)? else { continue };
+            let mut publishing = Publishing::begin(hub, &publication);
+            if publishing.poll(cx, hub, budget).is_pending() {
+                self.publishing = Some(publishing);
+                return Ok(false);
+            }
+        }
+        self.holds = false;
+        Ok(true)
     }
 
     /// Writes everything that the sessions left since the last turn, as far as the socket takes it.
@@ -221,22 +271,6 @@ impl Connection {
 
 /// A buffer that grew larger than this in a burst is given back.
 const KEPT_CAPACITY: usize = 1024 * 1024;
-
-/// Carries out every envelope that `input` completes.
-fn dispatch_all(
-    hub: &Rc<Hub>,
-    link: &Rc<SharedLink>,
-    decoder: &mut EnvelopeDecoder,
-    input: &[u8],
-    now: Duration,
-) -> Result<(), LinkError> {
-    let world = hub.world.load();
-    let mut envelopes = decoder.envelopes(DEFAULT_MAX_ENVELOPE, input);
-    while let Some(raw) = envelopes.next() {
-        raw.and_then(|raw| dispatch::envelope(hub, link, &world, &raw, now)).map_err(LinkError::Envelope)?;
-    }
-    Ok(())
-}
 
 fn welcome(hub: &Hub, link: &SharedLink, ack: &HelloAck<'_>) -> Result<(), LinkError> {
     if ack.version != VERSION {

@@ -5,28 +5,28 @@ use std::time::Duration;
 
 use rand::RngExt;
 
+use super::commands;
 use super::shared::SharedLink;
 use crate::base::{Reason, SessionId};
 use crate::cluster::{Report, ServingState};
 use crate::net::hub::Hub;
-use crate::net::seat::{Kick, Order, Seat};
+use crate::net::publish::{Publication, whole_frame};
+use crate::net::seat::{Bind, Kick, Order, Seat};
 use crate::net::world::World;
-use crate::session::EndReason;
-use crate::telemetry;
-use crate::wire::Measured;
+use crate::telemetry::{self, LoginResult};
 use crate::wire::link::{self, BackendState, EnvelopeError, LoadReport, Message, RawEnvelope};
 
-/// Carries one envelope out. An error closes the link.
+/// Carries one envelope out; what it says to many comes back, to be brought to them. An error closes the link.
 pub(super) fn envelope(
     hub: &Rc<Hub>,
     link: &Rc<SharedLink>,
     world: &World,
     raw: &RawEnvelope<'_>,
     now: Duration,
-) -> Result<(), EnvelopeError> {
+) -> Result<Option<Publication>, EnvelopeError> {
     if let Some((session, frame)) = raw.frame() {
         deliver(hub, link, world, session, frame, now);
-        return Ok(());
+        return Ok(None);
     }
     let envelope = raw.decode()?;
     let session = envelope.session;
@@ -35,46 +35,42 @@ pub(super) fn envelope(
         Message::Ping { payload } => {
             answer(hub, link, session, Message::Pong { payload, report: LoadReport::default() });
         }
-        Message::Kick(_) if is_standby(hub, link, session, now) => hub.meter.standby_dropped.add(1),
-        Message::Kick(kick) => order(hub, link, session, kick_order(&kick)),
-        Message::Refuse { .. } => order(hub, link, session, Order::Refused(link.backend().key())),
-        Message::State { state, text } => {
-            let state = serving_state(state);
-            if link.backend().set_state(state) && link.backend().may_be_told(now) {
-                telemetry::backend_state(link.cluster().name(), link.backend().address(), state, text);
-            }
-        }
-        Message::Load(load) => report(hub, link, report_of(load), now),
-        Message::Exception(exception) => except(link, &exception, now),
-        Message::Error { reason: _, text } => {
-            telemetry::backend_error(
-                link.cluster().name(),
-                link.backend().address(),
-                "says that the gateway erred",
-                text.unwrap_or_default(),
-            );
-        }
-        Message::Pong { payload: _, report: load } => {
-            link.answered();
-            if load != LoadReport::default() {
-                report(hub, link, report_of(load), now);
-            }
-        }
-        Message::Bind { .. } | Message::Attributes { .. } if is_standby(hub, link, session, now) => {
+        Message::Kick(_)
+        | Message::Bind { .. }
+        | Message::Move { .. }
+        | Message::Attributes { .. }
+        | Message::Join { .. }
+        | Message::Leave { .. }
+            if is_standby(hub, link, session, now) =>
+        {
             hub.meter.standby_dropped.add(1);
         }
-        Message::Bind { account, .. } if world.bans.has_account(account, now) => {
+        Message::Kick(kick) => commands::kick(hub, link, session, &kick),
+        Message::Refuse { .. } => order(hub, link, session, Order::Refused(link.backend().key())),
+        Message::Move { cluster, backend } => commands::go(hub, link, world, session, (cluster, backend)),
+        Message::Attributes { attributes } => commands::change(hub, link, world, session, attributes),
+        Message::Join { room } => commands::join(hub, link, session, room),
+        Message::Leave { room } => commands::leave(hub, link, session, room),
+        Message::Multicast { sessions, payload } => {
+            return Ok(commands::multicast(hub, link, world, (&sessions, payload), now));
+        }
+        Message::Broadcast { scope, payload } => {
+            return Ok(commands::broadcast(hub, link, world, (&scope, payload), now));
+        }
+        Message::RoomClose { room } => return Ok(commands::close_room(hub, link, world, room, now)),
+        Message::State { state, text } => serves(link, state, text, now),
+        Message::Load(load) => report(hub, link, report_of(load), now),
+        Message::Exception(exception) => except(link, &exception, now),
+        Message::Error { reason: _, text } => complains(link, text),
+        Message::Pong { payload: _, report } => answered(hub, link, report, now),
+        Message::Bind { account, epoch } if world.gatekeeper.is_some() => {
+            bind(hub, link, world, session, (account, epoch));
+        }
+        Message::Bind { account, .. } if hub.has_banned(world, account, now) => {
             order(hub, link, session, Order::Kick(Box::<Kick>::default()));
         }
         Message::Bind { account, epoch } => log_in(hub, link, world, session, (account, epoch)),
-        Message::Attributes { attributes } => note_version(hub, link, world, session, attributes),
-        Message::Move { .. }
-        | Message::Multicast { .. }
-        | Message::Broadcast { .. }
-        | Message::Join { .. }
-        | Message::Leave { .. }
-        | Message::RoomClose { .. }
-        | Message::Unknown { .. }
+        Message::Unknown { .. }
         | Message::Hello(_)
         | Message::HelloAck(_)
         | Message::GoAway { .. }
@@ -84,7 +80,53 @@ pub(super) fn envelope(
         | Message::Resume
         | Message::Undelivered { .. } => hub.meter.ignored_envelopes.add(1),
     }
-    Ok(())
+    Ok(None)
+}
+
+/// The backend says whether it takes sessions.
+fn serves(link: &SharedLink, state: BackendState, text: Option<&str>, now: Duration) {
+    let state = serving_state(state);
+    if link.backend().set_state(state) && link.backend().may_be_told(now) {
+        telemetry::backend_state(link.cluster().name(), link.backend().address(), state, text);
+    }
+}
+
+/// The backend says that the gateway erred.
+fn complains(link: &SharedLink, text: Option<&str>) {
+    let (cluster, backend) = (link.cluster(), link.backend().address());
+    telemetry::backend_error(
+        cluster.name(),
+        backend,
+        "says that the gateway erred",
+        text.unwrap_or_default(),
+    );
+}
+
+/// The backend answers a PING.
+fn answered(hub: &Hub, link: &SharedLink, load: LoadReport, now: Duration) {
+    link.answered();
+    if load != LoadReport::default() {
+        report(hub, link, report_of(load), now);
+    }
+}
+
+/// The session judges for itself whether it is this account; only who logs players in may say so.
+fn bind(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, (account, epoch): (&str, u64)) {
+    let login = world.gatekeeper.as_ref();
+    if login.is_some_and(|gate| gate.binds(link.cluster().key())) {
+        let backend = link.backend().key();
+        return order(
+            hub,
+            link,
+            session,
+            Order::Bind(Box::new(Bind { account: account.into(), epoch, backend })),
+        );
+    }
+    if let Some(counter) = hub.meter.login(LoginResult::Stranger) {
+        counter.add(1);
+    }
+    let (reason, text) = (Reason::Unauthorized.code(), "BIND from a cluster that does not log players in");
+    answer(hub, link, session, Message::Error { reason, text: Some(text) });
 }
 
 /// The player is this account, unless a later login is known already.
@@ -101,23 +143,6 @@ fn log_in(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, bind:
     }
 }
 
-/// Of the attributes only `version` means something here: the client's version.
-fn note_version(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, attributes: &str) {
-    let Some(seat) = hub.seat(session).filter(|seat| seat.is_taken()) else {
-        undelivered(hub, link, session, Reason::PlayerLeft);
-        return;
-    };
-    let attributes: Option<serde_json::Value> = serde_json::from_str(attributes).ok();
-    let version = attributes.as_ref().and_then(|attributes| attributes.get("version")?.as_str());
-    if let Some(version) = version.filter(|version| version.len() <= LONGEST_VERSION) {
-        seat.runs(world, version);
-        seat.bell.ring();
-    }
-}
-
-/// A client's version is a few numbers.
-const LONGEST_VERSION: usize = 64;
-
 /// Leaves a frame at its player's seat, if it is one whole frame of the player's layout: anything else would make
 /// the player misread all that follows.
 fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, frame: &[u8], now: Duration) {
@@ -125,22 +150,23 @@ fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, fram
         undelivered(hub, link, session, Reason::PlayerLeft);
         return;
     };
-    let id = match seat.layout.measure(frame) {
-        Ok(Measured::Frame { length, id }) if length == frame.len() => id,
-        Ok(_) | Err(_) => {
-            hub.meter.bad_backend_frames.add(1);
-            undelivered(hub, link, session, Reason::Malformed);
-            return;
-        }
+    let Some(id) = whole_frame(&seat.layout, frame) else {
+        hub.meter.bad_backend_frames.add(1);
+        undelivered(hub, link, session, Reason::Malformed);
+        return;
     };
-    if link.cluster().is_hot_standby() && !is_heard(hub, link, &seat, now) {
+    let is_new = match link.cluster().is_hot_standby() {
+        true => is_heard(hub, link, &seat, now),
+        false => !seat.lockstep.borrow_mut().repeats(link.backend().key()),
+    };
+    if !is_new {
         hub.meter.standby_dropped.add(1);
         return;
     }
     seat.answered(link.backend().key(), id, now);
     link.backend().succeeded();
-    if seat.deliver(frame, &hub.pool).is_err() {
-        seat.order(Order::Leave(EndReason::TooSlow));
+    if seat.deliver(frame, id, &hub.pool).is_err() {
+        seat.overflowed();
         undelivered(hub, link, session, Reason::TooSlow);
         return;
     }
@@ -206,28 +232,21 @@ fn except(link: &SharedLink, exception: &link::Exception<'_>, now: Duration) {
     }
 }
 
-fn order(hub: &Hub, link: &SharedLink, session: SessionId, order: Order) {
+pub(super) fn order(hub: &Hub, link: &SharedLink, session: SessionId, order: Order) {
     match hub.seat(session).filter(|seat| seat.is_taken()) {
         Some(seat) => seat.order(order),
         None => undelivered(hub, link, session, Reason::PlayerLeft),
     }
 }
 
-fn undelivered(hub: &Hub, link: &SharedLink, session: SessionId, reason: Reason) {
+/// Tells the backend that what it sent did not reach a session.
+pub(in crate::net) fn undelivered(hub: &Hub, link: &SharedLink, session: SessionId, reason: Reason) {
     hub.meter.undelivered.add(1);
     answer(hub, link, session, Message::Undelivered { reason: reason.code() });
 }
 
-fn answer(hub: &Hub, link: &SharedLink, session: SessionId, message: Message<'_>) {
+pub(super) fn answer(hub: &Hub, link: &SharedLink, session: SessionId, message: Message<'_>) {
     if !link.answer(session, message) {
         hub.meter.unsaid.add(1);
     }
-}
-
-fn kick_order(kick: &link::Kick<'_>) -> Order {
-    Order::Kick(Box::new(Kick {
-        text: kick.text.map(str::to_owned),
-        retry_after_ms: kick.retry_after_ms,
-        redirect: kick.redirect.iter().map(str::to_owned).collect(),
-    }))
 }

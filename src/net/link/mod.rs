@@ -2,11 +2,12 @@
 //! sessions write into its buffer; its task writes that buffer out once per turn, reads what comes back and
 //! connects again when it is lost.
 
+mod commands;
 mod connection;
 mod dispatch;
 mod keep;
 mod shared;
 
-pub(super) use dispatch::{report_of, serving_state};
+pub(super) use dispatch::{report_of, serving_state, undelivered};
 pub(super) use keep::keep;
 pub(super) use shared::SharedLink;

@@ -139,6 +139,7 @@ impl SharedLink {
     /// Tells the backend of a session, before its first frame.
     pub(in crate::net) fn open(&self, seat: &Seat, address: &SocketAddr, door: &Door) {
         let (account, version, group) = (seat.account(), seat.version(), seat.group());
+        let attributes = seat.attributes();
         let open = Open {
             client_address: *address,
             transport: if door.is_tls() { Transport::Tls } else { Transport::Tcp },
@@ -146,7 +147,7 @@ impl SharedLink {
             account: account.as_deref(),
             version: version.as_deref(),
             group: group.as_deref(),
-            attributes: None,
+            attributes: attributes.as_deref(),
         };
         self.say(seat.id, Message::Open(open));
     }
@@ -154,6 +155,16 @@ impl SharedLink {
     /// Tells the backend that a session is over.
     pub(in crate::net) fn close(&self, session: SessionId, reason: Reason) {
         self.say(session, Message::Close { reason: reason.code(), text: None });
+    }
+
+    /// Tells the backend that another one has changed attributes of a session.
+    pub(in crate::net) fn changed(&self, session: SessionId, attributes: &str) {
+        self.say(session, Message::Attributes { attributes });
+    }
+
+    /// Tells the backend that much waits for a player, or little again.
+    pub(in crate::net) fn waits(&self, session: SessionId, much: bool) {
+        self.say(session, if much { Message::Pause } else { Message::Resume });
     }
 
     /// Passes a player's frame on.
@@ -183,7 +194,7 @@ impl SharedLink {
     }
 
     /// Answers what the backend sent, unless it lets so many answers lie that no more may wait. False then.
-    pub(super) fn answer(&self, session: SessionId, message: Message<'_>) -> bool {
+    pub(in crate::net) fn answer(&self, session: SessionId, message: Message<'_>) -> bool {
         let fits = self.marks.get().admits(RouteClass::Critical, self.buffered() + ANSWER);
         if fits {
             self.say(session, message);
@@ -269,8 +280,7 @@ impl SharedLink {
         self.mark.get()
     }
 
-    /// The backend greeted: sessions may come.
-    /// Whether it is the first one.
+    /// The backend greeted: sessions may come. Whether it is the first link.
     pub(super) fn came_up(&self, max_envelope: u32, boot: u64, now: Duration) -> bool {
         self.answered();
         self.max_envelope.set(max_envelope);

@@ -68,11 +68,14 @@ impl Conduct {
         if let Some(kept) = wanted.kept {
             let taken = match self.may_be_ill(wanted, kept) {
                 true => Err(Refusal::Unavailable),
-                false => self.take(wanted, kept, |_| Fit::Known),
+                false => self.take(wanted, kept, &fit),
             };
             match taken {
                 Ok(choice) => return Ok(choice),
-                Err(refusal) if wanted.cluster.closes_on_loss() => return Err(self.turned(wanted, refusal)),
+                // One that it was assigned to and has not come to yet is none that it would lose.
+                Err(refusal) if wanted.cluster.closes_on_loss() && !self.is_new_to(wanted, kept, &fit) => {
+                    return Err(self.turned(wanted, refusal));
+                }
                 Err(_) => {}
             }
         }
@@ -81,6 +84,10 @@ impl Conduct {
         let mut choice = self.choose_other(&other, fit)?;
         choice.stands_in = wanted.kept.is_some();
         Ok(choice)
+    }
+
+    fn is_new_to(&self, wanted: &Wanted<'_>, place: usize, fit: &impl Fn(&Backend) -> Fit) -> bool {
+        wanted.cluster.entry.at(place).is_some_and(|backend| fit(backend) == Fit::New)
     }
 
     /// The first live one of a hot standby; who does not take the session is passed over for good.
@@ -178,8 +185,9 @@ impl Conduct {
     fn key(&self, wanted: &Wanted<'_>) -> u64 {
         let session = self.seat.id.raw();
         match wanted.cluster.plan.hash_on() {
-            HashOn::Session | HashOn::Account => session,
-            HashOn::ClientIp => match self.tally.address.ip() {
+            HashOn::Session => session,
+            HashOn::Account => self.seat.account().map_or(session, |account| stable_hash(account.as_bytes())),
+            HashOn::ClientIp => match self.tally.address.ip().to_canonical() {
                 std::net::IpAddr::V4(ip) => stable_hash(&ip.octets()),
                 std::net::IpAddr::V6(ip) => stable_hash(&ip.octets()),
             },

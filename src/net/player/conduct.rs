@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 
 use super::choose::Turned;
+use super::entry::Entrance;
+use super::parking::Comeback;
 use super::tally::{Tally, Told};
 use super::upstream::Upstream;
 use crate::base::{ProtocolId, Reason};
@@ -14,6 +16,7 @@ use crate::net::hub::{self, Hub};
 use crate::net::recovery::Refused;
 use crate::net::seat::Seat;
 use crate::net::world::{Closed, ClusterView, Door, Lane, World};
+use crate::policy::RouteClass;
 use crate::router::RouteIndex;
 use crate::session::{Binding, EndReason, Rules, Session, Verdict};
 use crate::telemetry::Refusal;
@@ -28,14 +31,18 @@ pub(super) struct Conduct {
     pub(super) session: Session,
     pub(super) tally: Tally,
     pub(super) upstreams: Vec<Upstream>,
+    pub(super) entrance: Entrance,
     /// The backend of an opaque session will send nothing more.
     pub(super) backend_ended: bool,
     /// The session is told to go, and until then it still gets the answers that are on their way.
     answers_until: Option<Instant>,
+    /// Whether the backends were told last that much waits for the player.
+    pub(super) much_waits: bool,
     /// The world that the tally's places are of.
     generation: u64,
     /// The session is over and nothing more is written.
     pub(super) closed: bool,
+    pub(super) comeback: Comeback,
 }
 
 /// How long a session waits for a full link that still moves before its frames are judged by their class.
@@ -59,10 +66,13 @@ impl Conduct {
             session,
             tally,
             upstreams: Vec::new(),
+            entrance: Entrance::default(),
             backend_ended: false,
             answers_until: None,
+            much_waits: false,
             generation: 0,
             closed: false,
+            comeback: Comeback::default(),
         }
     }
 
@@ -80,27 +90,79 @@ impl Conduct {
         if self.seat.is_to_move(now) {
             return self.move_away(Some(frame.id), now);
         }
-        match self.session.frame(frame.id, &rules, now) {
+        let verdict = match self.shows_claim(world, frame.id) {
+            true => match self.session.comes(now) {
+                Some(verdict) => verdict,
+                None => return self.take_claim(frame, now),
+            },
+            false => self.session.frame(frame.id, &rules, now),
+        };
+        let is_looked_at = match verdict {
+            Verdict::Ignore | Verdict::TooMany(_) | Verdict::Leave(EndReason::RateLimited) => false,
+            Verdict::Answer(_)
+            | Verdict::Forward(_)
+            | Verdict::Refuse(_)
+            | Verdict::NotYet(..)
+            | Verdict::Drop
+            | Verdict::Leave(_) => true,
+        };
+        if let Some(gate) = world.gatekeeper.as_ref().filter(|gate| gate.reads(frame.id))
+            && is_looked_at
+        {
+            return self.take_token(world, gate, frame, now);
+        }
+        match verdict {
             Verdict::Forward(route) => self.forward(world, route, frame, now),
             Verdict::Answer(_) => self.answer_heartbeat(),
             Verdict::Refuse(code) => {
                 self.hub.meter.unknown_ids.add(1);
                 self.notice(&Notice { id: Some(frame.id), ..Notice::new(code) });
             }
+            Verdict::NotYet(route, code) => self.refuse_guest(world, route, code, frame.id, now),
+            Verdict::TooMany(told) => self.too_many(frame.id, told),
             Verdict::Drop => self.hub.meter.unknown_ids.add(1),
             Verdict::Leave(end) => {
-                self.hub.meter.unknown_ids.add(1);
+                let is_rate = end == EndReason::RateLimited;
+                let counter = if is_rate { &self.hub.meter.over_rate } else { &self.hub.meter.unknown_ids };
+                counter.add(1);
                 self.leave(end, now);
             }
             Verdict::Ignore => {}
         }
     }
 
-    fn forward(&mut self, world: &World, route: RouteIndex, frame: &Frame<'_>, now: Instant) {
+    /// A frame of somebody who has not come in yet.
+    fn refuse_guest(
+        &mut self,
+        world: &World,
+        route: RouteIndex,
+        code: NoticeCode,
+        id: ProtocolId,
+        now: Instant,
+    ) {
+        let Some(lane) = world.any_lane(route) else { return };
+        let refusal = if code == NoticeCode::Queued { Refusal::Queued } else { Refusal::LoginRequired };
+        if let Some(counts) = lane.meter.of(self.hub.worker) {
+            counts.refused(refusal).add(1);
+        }
+        if code == NoticeCode::Queued {
+            return self.refuse_queued(lane, id, now);
+        }
+        self.notice(&Notice { route: Some(&lane.name), id: Some(id), ..Notice::new(code) });
+    }
+
+    pub(super) fn forward(&mut self, world: &World, route: RouteIndex, frame: &Frame<'_>, now: Instant) {
         let Some((lane, cluster)) = self.lane(world, route) else { return };
         self.tally.uses(route, &lane.name);
         if let Some(closed) = lane.closed(self.hub.since_start(now)) {
             return self.refuse_closed(world, lane, closed, frame.id, now);
+        }
+        if lane.class == RouteClass::Optional && self.hub.commons.pressure.sheds_optional() {
+            let turned = Turned::from(Refusal::Pressure);
+            return self.turn_away(world, lane, frame.id, &turned, self.hub.since_start(now));
+        }
+        if !self.is_within(lane, frame.id, now) {
+            return;
         }
         let awaits_much = lane.reply.is_some() && self.seat.awaited.borrow().len() >= MOST_AWAITED;
         let sent = if awaits_much {
@@ -135,7 +197,10 @@ impl Conduct {
         if self.generation != world.generation() {
             self.generation = world.generation();
             self.tally.world_changed();
+            self.settle_entrance(world, now);
+            self.settle_parked(world, now);
             self.leave_unused(world, now);
+            self.session.paces.keep_routes(|route| world.has_limit(route));
         }
         if !self.seat.is_settled(world) {
             self.seat.settle(world);
@@ -209,13 +274,17 @@ impl Conduct {
     /// When to try again what has no time of its own: players that wait for places come back spread out.
     fn soon(&self, refusal: Refusal) -> Option<Duration> {
         match refusal {
-            Refusal::Full | Refusal::Unavailable => Some(AGAIN + self.spread(AGAIN)),
-            Refusal::Overloaded | Refusal::Maintenance => None,
+            Refusal::Full | Refusal::Unavailable | Refusal::Pressure => Some(AGAIN + self.spread(AGAIN)),
+            Refusal::Overloaded
+            | Refusal::Maintenance
+            | Refusal::LoginRequired
+            | Refusal::Queued
+            | Refusal::RateLimited => None,
         }
     }
 
     /// Up to so long, drawn anew each time: who was refused together does not come back together.
-    fn spread(&self, most: Duration) -> Duration {
+    pub(super) fn spread(&self, most: Duration) -> Duration {
         most.mul_f64(self.hub.dice.borrow_mut().random_range(0.0..1.0))
     }
 
@@ -262,10 +331,9 @@ impl Conduct {
 
     /// The player will send nothing more. Dedicated backends hear of it in the same way and may still answer;
     /// shared ones are told that it left.
-    pub(super) fn player_ended(&mut self, now: Instant) {
+    pub(super) fn player_ended(&mut self, world: &World, now: Instant) {
         if self.upstreams.is_empty() || self.session.is_handshaking() {
-            self.leave(EndReason::PlayerLeft, now);
-            return;
+            return self.disconnected(world, EndReason::PlayerLeft, now);
         }
         self.session.half_close();
         self.part_shared(Reason::PlayerLeft);
@@ -322,6 +390,8 @@ impl Conduct {
     /// Tells every backend; from here on nothing more is delivered behind the last words.
     pub(super) fn part_all(&mut self, reason: Reason) {
         self.hub.leave_seat(self.seat.id);
+        self.leave_entrance();
+        self.forget_tokens();
         self.part_shared(reason);
         let abrupt = matches!(self.session.leaving(), Some(EndReason::PlayerReset | EndReason::TlsFailed));
         for upstream in self.upstreams.drain(..) {
@@ -352,7 +422,7 @@ impl Conduct {
     }
 }
 
-fn in_millis(wait: Duration) -> u32 {
+pub(super) fn in_millis(wait: Duration) -> u32 {
     u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)
 }
 
@@ -379,6 +449,8 @@ impl Conduct {
 impl Drop for Conduct {
     /// Whatever ended the task: the seat is free, the backends know, and the access log has its line.
     fn drop(&mut self) {
+        self.forget_tokens();
+        self.unpark();
         let end = self.session.leaving().unwrap_or(EndReason::Bug);
         self.part_all(end.reason());
         if let Some(counter) = self.hub.meter.ended(end) {

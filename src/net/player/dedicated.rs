@@ -98,6 +98,12 @@ impl Conduct {
     /// Ends connections to members that do not serve any more: the session goes on with another one. Who was taken
     /// out by the operator may still answer what it was asked.
     fn leave_lost(&mut self, cluster: &ClusterView, now: Instant) {
+        if let Some(assigned) = self.session.bindings.assigned(cluster.key()) {
+            let place = cluster.entry.place_of(assigned);
+            if !place.is_some_and(|place| cluster.keeps_sessions(place, self.hub.since_start(now))) {
+                self.session.bindings.unassign(assigned);
+            }
+        }
         let is_taken_out = |upstream: &Upstream| {
             let place = cluster.entry.place_of(upstream.backend.key());
             upstream.is_open() && !place.is_some_and(|place| cluster.entry.is_enabled(place))
@@ -139,13 +145,18 @@ impl Conduct {
         let of_cluster = |upstream: &&Upstream| {
             upstream.cluster == cluster.key() && !upstream.stands_in && upstream.left_until.is_none()
         };
-        let kept = self.upstreams.iter().find(of_cluster).filter(|_| cluster.plan.sticky());
+        let assigned = self.session.bindings.assigned(cluster.key());
+        let kept = match assigned {
+            Some(backend) => self.upstreams.iter().find(|upstream| upstream.is_at(backend)),
+            None => self.upstreams.iter().find(of_cluster).filter(|_| cluster.plan.sticky()),
+        };
+        let kept_key = assigned.or_else(|| kept.map(|upstream| upstream.backend.key()));
         Wanted {
             cluster,
             lane,
             id: frame.map_or(ProtocolId(0), |frame| frame.id),
             bytes: frame.map_or(&[], |frame| frame.bytes),
-            kept: kept.and_then(|upstream| cluster.entry.place_of(upstream.backend.key())),
+            kept: kept_key.and_then(|backend| cluster.entry.place_of(backend)),
             guarded: lane.reply.is_some() || !kept.is_some_and(Upstream::is_open),
             now: self.hub.since_start(now),
         }
@@ -290,7 +301,7 @@ impl Conduct {
         let cluster = world.cluster(upstream.cluster);
         let closes = cluster.is_some_and(|cluster| cluster.closes_on_loss());
         drop(upstream);
-        let half_closed = self.session.leaving().is_none() && !self.session.is_playing();
+        let half_closed = self.session.is_half_closed();
         if closes || half_closed && self.upstreams.is_empty() {
             self.leave(if half_closed { EndReason::PlayerLeft } else { end }, now);
         }
@@ -298,7 +309,7 @@ impl Conduct {
 
     /// A player that sends nothing more waits only for what its backends still say.
     fn end_with_the_last(&mut self, now: Instant) {
-        let half_closed = self.session.leaving().is_none() && !self.session.is_playing();
+        let half_closed = self.session.is_half_closed();
         if half_closed && self.upstreams.is_empty() {
             self.leave(EndReason::PlayerLeft, now);
         }
@@ -310,6 +321,7 @@ impl Conduct {
         self.count_lost(world, place, now);
         let mut upstream = self.upstreams.swap_remove(place);
         self.fail_awaited(upstream.backend.key(), now);
+        self.session.bindings.unassign(upstream.backend.key());
         let cluster = world.cluster(upstream.cluster);
         upstream.backend.connect_failed(self.hub.since_start(now));
         let name = cluster.map_or("", |cluster| cluster.name());

@@ -1,30 +1,40 @@
 //! The task of one player: each wake-up is one turn that takes orders, reads, forwards, writes and looks at the
-//! deadlines, all without waiting. What the rules say is asked of `session`; the bytes are moved here.
+//! deadlines, all without waiting. What the rules say is asked of `session`; the bytes are moved here. A session outlives
+//! its connection where its player may come back: then the task goes on without one.
 
+mod alarm;
+mod carry;
 mod choose;
 mod conduct;
 mod dedicated;
+mod entry;
+mod marks;
 mod orders;
+mod parking;
+mod porch;
+mod rates;
 mod shared;
 mod tally;
 mod transport;
 mod upstream;
+mod waiting;
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
 
+use self::alarm::Alarm;
+pub(super) use self::carry::{Carried, adopt};
 use self::conduct::Conduct;
+use self::porch::{HEADER_WITHIN, Porch};
 use self::tally::Tally;
 use self::transport::{Broken, Received, Transport};
-use super::accept::Admission;
+use super::accept::{Admission, ConnectionPlace, SessionPlace};
 use super::hub::{self, Hub};
 use super::seat::Seat;
 use super::world::{Door, World};
@@ -44,59 +54,82 @@ pub(super) struct Arrival {
 
 /// Serves a player until the session is over.
 pub(super) async fn serve(hub: Rc<Hub>, seat: Rc<Seat>, arrival: Arrival) {
-    let tls = arrival.door.tls.as_ref().map(super::tls::ServerTls::config);
     let Arrival { stream, address, local, door, admission } = arrival;
-    let Ok(transport) = Transport::new(stream, tls) else {
-        hub.leave_seat(seat.id);
-        return;
-    };
+    let porch = Porch::new(&door, address.ip());
+    let is_shut = door.is_tls() || porch.awaits_header();
     let now = hub::now();
-    let session = Session::new(*door.listener.limits(), transport.is_tls(), now);
-    let layout = Arc::clone(door.listener.layout());
+    let mut session = Session::new(*door.listener.limits(), is_shut, now);
+    if porch.awaits_header() {
+        session.header_within(HEADER_WITHIN, now);
+    }
     let conduct = Conduct::new(hub, seat, door, session, Tally::new(address, local, now));
-    let mut player = Player {
-        transport,
-        decoder: FrameDecoder::new(),
-        layout,
-        conduct,
-        alarm: Alarm::new(now),
-        greeted: false,
-        _admission: admission,
-    };
-    poll_fn(|cx| player.turn(cx)).await;
+    let layout = Arc::clone(conduct.door.listener.layout());
+    let (transport, place) = (Transport::new(stream, is_shut), admission.connection);
+    let connection = Connection { transport, porch, decoder: FrameDecoder::new(), layout, place };
+    Player::new(conduct, connection, admission.session, now).run().await;
 }
 
 /// Everything of one player.
 #[derive(Debug)]
 struct Player {
-    transport: Transport,
-    decoder: FrameDecoder,
-    layout: Arc<FrameLayout>,
+    /// `None` while the session waits for its player to come back.
+    connection: Option<Connection>,
     conduct: Conduct,
     alarm: Alarm,
-    /// Whether an opaque session has its backend already.
+    /// Whether the handshake of the connection was noticed, and an opaque session has its backend.
     greeted: bool,
-    _admission: Admission,
+    _place: SessionPlace,
+}
+
+/// A player's socket, and what was read of it but is no whole frame yet.
+#[derive(Debug)]
+struct Connection {
+    transport: Transport,
+    porch: Porch,
+    decoder: FrameDecoder,
+    /// The player's frames.
+    layout: Arc<FrameLayout>,
+    /// Held as long as the socket is.
+    place: ConnectionPlace,
 }
 
 /// How many reads one wake-up makes at most, so that a busy player does not starve the rest.
 const READS_PER_TURN: usize = 4;
 
 impl Player {
+    fn new(conduct: Conduct, connection: Connection, place: SessionPlace, now: Instant) -> Self {
+        Self { connection: Some(connection), conduct, alarm: Alarm::new(now), greeted: false, _place: place }
+    }
+
+    async fn run(mut self) {
+        poll_fn(|cx| self.turn(cx)).await;
+        if let (Some(connection), Some(end)) = (&self.connection, self.conduct.session.leaving()) {
+            connection.place.ended(end, hub::now());
+        }
+        self.turn_away();
+    }
+
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = hub::now();
         let hub = Rc::clone(&self.conduct.hub);
         let world = hub.world.load();
         self.conduct.seat.bell.listen(cx.waker());
-        self.expire(now);
+        self.expire(&world, now);
         self.conduct.log_long(now);
         self.conduct.expire_replies(&world, now);
         self.conduct.take_orders(&world, now);
         self.conduct.settle(&world, now); // behind the orders: a lost backend may mean the end
+        self.welcome(&world, now);
         self.greet(&world, now);
         self.read(cx, &world, now);
+        self.hand_over(now);
         self.conduct.turn_upstreams(cx, &world, now);
-        self.write(cx, now);
+        self.conduct.hear_call(cx, &world, now);
+        self.write(cx, &world, now);
+        if self.conduct.session.is_parked() {
+            self.connection = None;
+        }
+        self.conduct.show();
         let ended = self.finish(cx, now);
         if ended.is_pending() {
             self.alarm.set(cx, self.conduct.next_deadline(), now);
@@ -105,11 +138,14 @@ impl Player {
     }
 
     /// What the deadlines that have passed mean.
-    fn expire(&mut self, now: Instant) {
+    fn expire(&mut self, world: &World, now: Instant) {
         while let Some(expired) = self.conduct.session.expired(now) {
             match expired {
+                Expired::Leave(EndReason::LoginTimeout) if world.gatekeeper.is_none() => {}
+                Expired::Leave(end) if self.is_late(end, now) => {}
                 Expired::Leave(end) => self.conduct.leave(end, now),
                 Expired::Resume => {}
+                Expired::TellPlace => self.conduct.tell_place(now),
                 Expired::Close => self.conduct.closed = true,
             }
         }
@@ -117,10 +153,19 @@ impl Player {
 
     /// An opaque session needs its backend before the player has said a word: the server may speak first.
     fn greet(&mut self, world: &World, now: Instant) {
-        if !self.greeted && self.transport.is_open() && self.conduct.session.leaving().is_none() {
+        let Some(connection) = &mut self.connection else { return };
+        if !self.greeted && connection.transport.is_open() && self.conduct.session.leaving().is_none() {
             self.greeted = true;
+            if matches!(connection.porch, Porch::Handshaking { .. }) {
+                connection.porch = Porch::Inside; // the next one's turn
+            }
             self.conduct.session.handshake_done(now);
-            self.conduct.tally.handshake_done(self.transport.tls_version(), &self.conduct.hub.meter, now);
+            self.conduct.expect_login(world, now);
+            self.conduct.tally.handshake_done(
+                connection.transport.tls_version(),
+                &self.conduct.hub.meter,
+                now,
+            );
             if self.conduct.is_opaque() {
                 self.conduct.connect_opaque(world, now);
             }
@@ -128,11 +173,13 @@ impl Player {
     }
 
     fn read(&mut self, cx: &mut Context<'_>, world: &World, now: Instant) {
+        if self.come_in(cx, world, now).is_pending() {
+            return;
+        }
+        self.greet(world, now);
         for _ in 0..READS_PER_TURN {
-            if !self.conduct.wants_input(now) || self.transport.read_ended() {
-                return;
-            }
-            if self.read_once(cx, world, now).is_pending() {
+            let goes_over = self.conduct.comeback.claim.is_some(); // what comes now is the other session's
+            if goes_over || !self.conduct.wants_input(now) || self.read_once(cx, world, now).is_pending() {
                 return;
             }
         }
@@ -142,35 +189,46 @@ impl Player {
     fn read_once(&mut self, cx: &mut Context<'_>, world: &World, now: Instant) -> Poll<()> {
         let hub = Rc::clone(&self.conduct.hub);
         let mut buffers = hub.buffers.borrow_mut();
-        match std::task::ready!(self.transport.poll_receive(cx, &mut buffers)) {
+        let Some(connection) = self.connection.as_mut().filter(|it| !it.transport.read_ended()) else {
+            return Poll::Pending;
+        };
+        match std::task::ready!(connection.transport.poll_receive(cx, &mut buffers)) {
             Ok(Received::Bytes(bytes)) => {
                 self.greet(world, now); // the last words of a handshake may have frames behind them
                 self.conduct.tally.bytes_in += bytes.len() as u64;
-                take_bytes(&mut self.conduct, &mut self.decoder, &self.layout, world, bytes, now);
+                self.take_bytes(world, bytes, now);
             }
-            Ok(Received::End) => self.conduct.player_ended(now),
-            Err(Broken::Reset) => self.conduct.broken(EndReason::PlayerReset, now),
+            Ok(Received::End) => self.conduct.player_ended(world, now),
+            Err(Broken::Reset) => self.conduct.disconnected(world, EndReason::PlayerReset, now),
             Err(Broken::Tls) => self.conduct.leave(EndReason::TlsFailed, now),
         }
         Poll::Ready(())
     }
 
-    fn write(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let Self { transport, conduct, .. } = self;
+    /// Carries what the player sent through the rules.
+    fn take_bytes(&mut self, world: &World, bytes: &[u8], now: Instant) {
+        if let Some(Connection { decoder, layout, .. }) = &mut self.connection {
+            take_bytes(&mut self.conduct, decoder, layout, world, bytes, now);
+        }
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, world: &World, now: Instant) {
+        let Self { connection: Some(connection), conduct, .. } = self else { return };
+        if conduct.session.is_parked() {
+            return;
+        }
         let hub = &conduct.hub;
         let mut outbox = conduct.seat.outbox.borrow_mut();
         let was_high = outbox.is_high();
         let before = outbox.waiting();
-        let sent = transport.send(cx, &mut hub.buffers.borrow_mut(), &mut outbox, &hub.pool);
+        let sent = connection.transport.send(cx, &mut hub.buffers.borrow_mut(), &mut outbox, &hub.pool);
         conduct.tally.bytes_out += before.saturating_sub(outbox.waiting()) as u64;
         let is_high = outbox.is_high();
         drop(outbox);
         match sent {
             Ok(sent) => conduct.session.waits(!sent.done, sent.took, now),
-            Err(broken) => {
-                let end = if broken == Broken::Tls { EndReason::TlsFailed } else { EndReason::PlayerReset };
-                conduct.broken(end, now);
-            }
+            Err(Broken::Tls) => conduct.broken(EndReason::TlsFailed, now),
+            Err(Broken::Reset) => conduct.disconnected(world, EndReason::PlayerReset, now),
         }
         if was_high && !is_high {
             cx.waker().wake_by_ref(); // what was not read because of the mark is read again
@@ -179,7 +237,15 @@ impl Player {
 
     /// Closes what is to be closed; ready when nothing is left to do.
     fn finish(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
-        let Self { transport, conduct, .. } = self;
+        let Self { connection, conduct, .. } = self;
+        let Some(Connection { transport, porch, .. }) = connection else {
+            // Nobody is there to hear last words.
+            let ends = conduct.closed || conduct.session.leaving().is_some();
+            return if ends { Poll::Ready(()) } else { Poll::Pending };
+        };
+        if conduct.session.leaving().is_some() && matches!(porch, Porch::Handshaking { .. }) {
+            *porch = Porch::Inside; // its last words take nobody's turn
+        }
         if conduct.closed {
             if conduct.is_abrupt() {
                 transport.abort();
@@ -217,10 +283,10 @@ fn take_bytes(
     bytes: &[u8],
     now: Instant,
 ) {
-    if bytes.is_empty() {
-        return;
-    }
     if layout.framing == Framing::Opaque {
+        if bytes.is_empty() {
+            return;
+        }
         if conduct.seat.is_to_move(now) {
             return conduct.move_away(None, now); // nobody can be told in a protocol that is not read
         }
@@ -234,35 +300,12 @@ fn take_bytes(
             Ok(frame) => conduct.frame(world, &frame, now),
             Err(error) => conduct.leave(Session::bad_frame(&error), now),
         }
+        if conduct.comeback.claim.is_some() {
+            break; // what comes behind is the other session's
+        }
     }
     drop(frames);
     conduct.session.holds_part(!decoder.is_idle(), now);
-}
-
-/// One sleep for the earliest deadline.
-#[derive(Debug)]
-struct Alarm {
-    sleep: Pin<Box<Sleep>>,
-    at: Instant,
-}
-
-impl Alarm {
-    fn new(now: Instant) -> Self {
-        Self { sleep: Box::pin(tokio::time::sleep_until(now.into())), at: now }
-    }
-
-    /// Wakes the task at `deadline` or earlier. A deadline that moves away is met by waking too early once.
-    fn set(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>, now: Instant) {
-        let deadline = deadline.unwrap_or(now + Duration::from_secs(3600));
-        if self.at > now && self.at <= deadline {
-            return;
-        }
-        self.at = deadline;
-        self.sleep.as_mut().reset(deadline.into());
-        if self.sleep.as_mut().poll(cx).is_ready() {
-            cx.waker().wake_by_ref();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
 //! What others want of a session: backends, the operator, the gateway itself.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::conduct::Conduct;
 use super::upstream::Upstream;
-use crate::base::{BackendKey, Reason};
+use crate::base::{BackendKey, ClusterKey, Reason};
 use crate::net::facts::SessionFacts;
 use crate::net::roll::Roll;
 use crate::net::seat::{Kick, Order};
 use crate::net::world::World;
-use crate::session::EndReason;
+use crate::session::{Binding, EndReason};
 use crate::wire::{Notice, NoticeCode};
 
 impl Conduct {
@@ -29,6 +29,13 @@ impl Conduct {
                 Order::Forget(backends) => self.forget(&backends),
                 Order::Describe(roll) => self.describe(world, &roll, now),
                 Order::Recovered(route) => self.recovered(&route),
+                Order::Bind(bind) => self.bind(world, &bind, now),
+                Order::Replaced => self.replaced(now),
+                Order::Move(cluster, backend) => self.go(cluster, backend, now),
+                Order::Changed(by, change) => {
+                    self.pass_on(by, &change);
+                    self.check_version(world, now);
+                }
                 Order::Leave(EndReason::Cut) => self.broken(EndReason::Cut, now),
                 Order::Leave(end) => self.leave(end, now),
             }
@@ -36,15 +43,59 @@ impl Conduct {
     }
 
     fn kick(&mut self, kick: &Kick, now: Instant) {
-        if self.session.leave(EndReason::Kicked, now) {
+        let (end, notice) = meaning(kick);
+        if end == EndReason::Banned {
+            self.ban(kick, now);
+        }
+        if self.session.leave(end, now) {
             let redirect: Vec<&str> = kick.redirect.iter().map(String::as_str).collect();
             self.notice(&Notice {
                 message: kick.text.as_deref(),
                 retry_after_ms: kick.retry_after_ms,
                 redirect: &redirect,
-                ..Notice::new(NoticeCode::Kicked)
+                ..Notice::new(notice)
             });
-            self.part_all(Reason::Kicked);
+            self.part_all(Reason::from_code(kick.reason).unwrap_or(Reason::Kicked));
+        }
+    }
+
+    /// A backend wants the player kept out: its account, or its address where it has none. A proxy that speaks for nobody
+    /// has no address of a player.
+    fn ban(&self, kick: &Kick, now: Instant) {
+        let now = self.hub.since_start(now);
+        let time = kick.retry_after_ms.map_or(BAN, |millis| Duration::from_millis(millis.into()));
+        let (bans, address) = (&self.hub.commons.bans, self.tally.address.ip());
+        match self.seat.account() {
+            Some(account) => bans.ban_account(&account, now + time, now),
+            None if self.door.listener().is_proxy(address) => {}
+            None => bans.ban_address(address, now + time, now),
+        }
+    }
+
+    /// The frames of a cluster go to another backend from now on; who had them before hears that the session has moved.
+    fn go(&mut self, cluster: ClusterKey, backend: BackendKey, now: Instant) {
+        if self.session.leaving().is_some() {
+            return;
+        }
+        self.session.bindings.assign(cluster, backend);
+        let is_former = |binding: &&Binding| binding.cluster == cluster && binding.backend != backend;
+        let former: Vec<_> =
+            self.session.bindings.iter().filter(is_former).map(|binding| binding.backend).collect();
+        former.into_iter().for_each(|former| self.unbind(former, Reason::Moved));
+        let stays = |upstream: &&mut Upstream| upstream.cluster == cluster && upstream.left_until.is_none();
+        for upstream in self.upstreams.iter_mut().filter(stays) {
+            if !upstream.is_at(backend) {
+                upstream.leave(now);
+            }
+        }
+    }
+
+    /// Tells the other backends what one of them has changed.
+    fn pass_on(&self, by: BackendKey, change: &str) {
+        for binding in self.session.bindings.iter().filter(|binding| binding.backend != by) {
+            if let Some(link) = self.link_of(binding) {
+                link.changed(self.seat.id, change);
+            }
         }
     }
 
@@ -116,5 +167,35 @@ impl Conduct {
             buffered: outbox.waiting(),
             worker: self.hub.worker,
         });
+    }
+}
+
+/// How long a ban lasts of which a backend does not say how long.
+const BAN: Duration = Duration::from_hours(1);
+
+/// What a KICK means for the player: how the session ends, and what the player is told.
+fn meaning(kick: &Kick) -> (EndReason, NoticeCode) {
+    match Reason::from_code(kick.reason) {
+        Some(Reason::Replaced) => (EndReason::Replaced, NoticeCode::Replaced),
+        Some(Reason::Unauthorized) => (EndReason::Unauthorized, NoticeCode::Unauthorized),
+        Some(Reason::UpdateRequired) => (EndReason::UpdateRequired, NoticeCode::UpdateRequired),
+        Some(Reason::Banned) => (EndReason::Banned, NoticeCode::Kicked),
+        Some(Reason::Moved) if kick.redirect.is_empty() => (EndReason::Moved, NoticeCode::Moved),
+        Some(Reason::Moved) => (EndReason::Moved, NoticeCode::Redirect),
+        Some(Reason::Maintenance) => (EndReason::Kicked, NoticeCode::Maintenance),
+        Some(Reason::Overloaded) => (EndReason::Kicked, NoticeCode::Overloaded),
+        Some(
+            Reason::PlayerLeft
+            | Reason::Idle
+            | Reason::BackendLost
+            | Reason::GatewayDraining
+            | Reason::TooSlow
+            | Reason::LoginTimeout
+            | Reason::QueueFull
+            | Reason::RefusedByBackend
+            | Reason::Kicked
+            | Reason::Malformed,
+        )
+        | None => (EndReason::Kicked, NoticeCode::Kicked),
     }
 }

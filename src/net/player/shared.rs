@@ -54,10 +54,12 @@ impl Conduct {
 
     /// The member that the session keeps. One that does not serve any more is forgotten.
     fn kept_shared(&mut self, cluster: &ClusterView, now: Duration) -> Option<usize> {
-        if !cluster.plan.sticky() || cluster.is_hot_standby() {
+        if cluster.is_hot_standby() {
             return None;
         }
-        let kept = self.session.bindings.pinned(cluster.key())?;
+        let bindings = &self.session.bindings;
+        let pinned = || cluster.plan.sticky().then(|| bindings.pinned(cluster.key())).flatten();
+        let kept = bindings.assigned(cluster.key()).or_else(pinned)?;
         let is_up = self.hub.link(kept).is_some_and(|link| link.is_up());
         let place = cluster.entry.place_of(kept).filter(|place| is_up && cluster.keeps_sessions(*place, now));
         if place.is_none() {
@@ -125,6 +127,9 @@ impl Conduct {
             Opening::OpenAgain => self.seat.awaited.borrow_mut().forget(backend),
         }
         link.open(&self.seat, &self.tally.address, &self.door);
+        if self.much_waits {
+            link.waits(self.seat.id, true);
+        }
         if cluster.is_hot_standby() {
             self.seat.lockstep.borrow_mut().joins(cluster.key(), backend);
         }

@@ -41,6 +41,11 @@ impl Tally {
         }
     }
 
+    /// The session goes on by another connection, whose handshake was counted where it arrived.
+    pub(super) fn comes_by(&mut self, address: SocketAddr, local: SocketAddr, tls: &'static str) {
+        (self.address, self.local, self.tls) = (address, local, tls);
+    }
+
     /// Plain bytes can be sent: with TLS, a handshake in this version is through.
     pub(super) fn handshake_done(&mut self, version: &'static str, meter: &WorkerMeter, now: Instant) {
         self.tls = version;
@@ -52,8 +57,8 @@ impl Tally {
 
     /// A TLS session is over: a handshake that was not through is counted now.
     pub(super) fn handshake_over(&self, end: EndReason, meter: &WorkerMeter) {
-        if self.tls.is_empty() {
-            count(Handshake::cut_short_by(end), meter);
+        if let (true, Some(result)) = (self.tls.is_empty(), Handshake::cut_short_by(end)) {
+            count(result, meter);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The player's socket: plain bytes in and out, whether TLS is between or not.
 
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -10,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::net::hub::{Buffers, ENCRYPT_CHUNK};
-use crate::net::seat::{Outbox, Pool};
+use crate::net::outbox::{Outbox, Pool, SLICES};
 use crate::net::tls::{TlsError, TlsSession};
 
 /// A connected player.
@@ -18,7 +19,22 @@ use crate::net::tls::{TlsError, TlsSession};
 pub(super) struct Transport {
     stream: TcpStream,
     tls: Option<Box<TlsSession>>,
+    /// Nothing may be read or written yet.
+    is_shut: bool,
+    /// What was read already and comes first.
+    ahead: Vec<u8>,
     /// Bytes in their last form that the socket did not take yet.
+    pending: Vec<u8>,
+    sent: usize,
+    end: WriteEnd,
+    read_ended: bool,
+}
+
+/// A connected player without an event loop: on its way from one to another.
+#[derive(Debug)]
+pub(super) struct Packed {
+    stream: std::net::TcpStream,
+    tls: Option<Box<TlsSession>>,
     pending: Vec<u8>,
     sent: usize,
     end: WriteEnd,
@@ -62,18 +78,91 @@ pub(super) struct Sent {
 }
 
 impl Transport {
-    pub(super) fn new(stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> Result<Self, Broken> {
-        let tls = tls.map(TlsSession::new).transpose().map_err(|_| Broken::Tls)?.map(Box::new);
-        Ok(Self { stream, tls, pending: Vec::new(), sent: 0, end: WriteEnd::Open, read_ended: false })
+    /// A connection that is open, or shut until [`Transport::open`] or [`Transport::shake_hands`].
+    pub(super) fn new(stream: TcpStream, is_shut: bool) -> Self {
+        Self {
+            stream,
+            tls: None,
+            is_shut,
+            ahead: Vec::new(),
+            pending: Vec::new(),
+            sent: 0,
+            end: WriteEnd::Open,
+            read_ended: false,
+        }
+    }
+
+    /// Plain bytes come and go from now on.
+    pub(super) fn open(&mut self) {
+        self.is_shut = false;
+    }
+
+    /// TLS begins.
+    pub(super) fn shake_hands(&mut self, config: Arc<ServerConfig>) -> Result<(), Broken> {
+        self.tls = Some(Box::new(TlsSession::new(config).map_err(|_| Broken::Tls)?));
+        self.is_shut = false;
+        Ok(())
+    }
+
+    /// Whether the player has said anything, or has gone; nothing is read.
+    pub(super) fn poll_first_byte(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.ahead.is_empty() {
+            return Poll::Ready(());
+        }
+        self.stream.poll_read_ready(cx).map(drop) // an error is met by the read that follows
+    }
+
+    /// One read into `front`, whatever it is; false: nothing more will come.
+    pub(super) fn poll_front(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &mut Buffers,
+        front: &mut Vec<u8>,
+    ) -> Poll<Result<bool, Broken>> {
+        let mut read = ReadBuf::new(&mut buffers.scratch);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)).map_err(|_| Broken::Reset)?;
+        front.extend_from_slice(read.filled());
+        Poll::Ready(Ok(!read.filled().is_empty()))
+    }
+
+    /// These bytes come before what the socket gives.
+    pub(super) fn put_back(&mut self, bytes: Vec<u8>) {
+        self.ahead = bytes;
+    }
+
+    /// Leaves the event loop of this thread.
+    pub(super) fn pack(self) -> io::Result<Packed> {
+        // Only who has sent a frame is carried: nothing is shut, and nothing is left ahead.
+        let Self { stream, tls, pending, sent, end, read_ended, is_shut: _, ahead: _ } = self;
+        Ok(Packed { stream: stream.into_std()?, tls, pending, sent, end, read_ended })
+    }
+
+    /// Brings what waits into its last form: it goes out before everything else, whatever is put in later.
+    pub(super) fn absorb(
+        &mut self,
+        buffers: &mut Buffers,
+        outbox: &mut Outbox,
+        pool: &Pool,
+    ) -> Result<(), Broken> {
+        while outbox.waiting() > 0 {
+            let run = outbox.pending();
+            let chunk = run.get(..ENCRYPT_CHUNK.min(run.len())).unwrap_or_default();
+            match &mut self.tls {
+                None => self.pending.extend_from_slice(chunk),
+                Some(tls) => {
+                    let length = tls.encrypt(chunk, &mut buffers.cipher).map_err(|_| Broken::Tls)?;
+                    self.pending.extend_from_slice(buffers.cipher.get(..length).unwrap_or_default());
+                }
+            }
+            let length = chunk.len();
+            outbox.took(length, pool);
+        }
+        Ok(())
     }
 
     /// Whether plain bytes can be sent.
     pub(super) fn is_open(&self) -> bool {
-        self.tls.as_ref().is_none_or(|tls| tls.is_open())
-    }
-
-    pub(super) fn is_tls(&self) -> bool {
-        self.tls.is_some()
+        !self.is_shut && self.tls.as_ref().is_none_or(|tls| tls.is_open())
     }
 
     pub(super) fn tls_version(&self) -> &'static str {
@@ -96,6 +185,15 @@ impl Transport {
             return Poll::Ready(Ok(Received::End));
         }
         let Buffers { scratch, plain, .. } = buffers;
+        if !self.ahead.is_empty() {
+            let mut ahead = std::mem::take(&mut self.ahead);
+            plain.clear();
+            match &mut self.tls {
+                Some(tls) => tls.receive(&mut ahead, plain, &mut self.pending).map_err(|_| Broken::Tls)?,
+                None => plain.extend_from_slice(&ahead),
+            }
+            return Poll::Ready(Ok(Received::Bytes(plain)));
+        }
         let mut read = ReadBuf::new(scratch);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)).map_err(|_| Broken::Reset)?;
         let length = read.filled().len();
@@ -173,7 +271,7 @@ impl Transport {
         pool: &Pool,
     ) -> Poll<Result<(), Broken>> {
         let Some(tls) = &mut self.tls else {
-            let count = ready!(Pin::new(&mut self.stream).poll_write(cx, outbox.pending()));
+            let count = ready!(write_plain(Pin::new(&mut self.stream), cx, outbox));
             outbox.took(count.map_err(|_| Broken::Reset)?, pool);
             return Poll::Ready(Ok(()));
         };
@@ -221,4 +319,28 @@ impl Transport {
     pub(super) fn abort(&self) {
         drop(socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)));
     }
+}
+
+impl Packed {
+    /// Joins the event loop of this thread.
+    pub(super) fn unpack(self) -> io::Result<Transport> {
+        let Self { stream, tls, pending, sent, end, read_ended } = self;
+        let stream = TcpStream::from_std(stream)?;
+        let (is_shut, ahead) = (false, Vec::new());
+        Ok(Transport { stream, tls, is_shut, ahead, pending, sent, end, read_ended })
+    }
+}
+
+/// One write of what waits, all runs of it at once.
+fn write_plain(
+    stream: Pin<&mut TcpStream>,
+    cx: &mut Context<'_>,
+    outbox: &Outbox,
+) -> Poll<io::Result<usize>> {
+    if outbox.is_one_run() {
+        return stream.poll_write(cx, outbox.pending());
+    }
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let count = outbox.runs(&mut slices);
+    stream.poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
 }

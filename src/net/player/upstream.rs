@@ -272,7 +272,7 @@ impl Upstream {
                 match frame {
                     Ok(frame) => {
                         outbox.append(frame.bytes, &hub.pool);
-                        outbox.count_frames(1);
+                        outbox.count_frame(!seat.layout.is_of_gateway(frame.id));
                         seat.answered(self.backend.key(), frame.id, now);
                         hub.count_out(world, frame.id, frame.bytes.len());
                     }

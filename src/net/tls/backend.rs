@@ -4,16 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::TlsFault;
-use super::pem::{certificates, identity};
-use crate::config::{BackendTls, Problem};
+use super::pem::{authorities, identity};
+use crate::config::BackendTls;
 
 /// Shakes hands with backends: checks them against the cluster's authorities and shows the gateway's own
 /// certificate if there is one.
@@ -29,7 +29,7 @@ impl std::fmt::Debug for BackendConnector {
 impl BackendConnector {
     pub(in crate::net) fn new(tls: &BackendTls, now: SystemTime) -> Result<Self, TlsFault> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let roots = authorities(tls);
+        let roots = authorities(tls.ca(), "no backend could be trusted");
         let own = tls.client().map(|pair| identity(pair, &provider, now)).transpose();
         let (roots, own) = match (roots, own) {
             (Ok(roots), Ok(own)) => (roots, own),
@@ -63,16 +63,4 @@ impl BackendConnector {
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         self.0.connect(name, stream).await
     }
-}
-
-fn authorities(tls: &BackendTls) -> Result<RootCertStore, Problem> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(tls.ca())? {
-        roots.add(certificate).map_err(|error| {
-            Problem::at(tls.ca().site(), format!("{} is no certificate authority", tls.ca().get().display()))
-                .because(format!("no backend could be trusted: {error}"))
-                .write("a PEM file with the certificate that signed the backends' certificates")
-        })?;
-    }
-    Ok(roots)
 }

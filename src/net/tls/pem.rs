@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -48,7 +49,7 @@ pub(super) fn identity(
 }
 
 /// The certificates of a PEM file, at least one.
-pub(super) fn certificates(path: &Located<PathBuf>) -> Result<Vec<CertificateDer<'static>>, Problem> {
+fn certificates(path: &Located<PathBuf>) -> Result<Vec<CertificateDer<'static>>, Problem> {
     let pem = read(path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match found {
@@ -56,6 +57,19 @@ pub(super) fn certificates(path: &Located<PathBuf>) -> Result<Vec<CertificateDer
         Ok(_) => Err(no_certificate(path, "it has no BEGIN CERTIFICATE block")),
         Err(error) => Err(no_certificate(path, &error.to_string())),
     }
+}
+
+/// The authorities of a PEM file.
+pub(super) fn authorities(path: &Located<PathBuf>, because: &str) -> Result<RootCertStore, Problem> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| {
+            Problem::at(path.site(), format!("{} is no certificate authority", path.get().display()))
+                .because(format!("{because}: {error}"))
+                .write("a PEM file with the certificate that signed the others' certificates")
+        })?;
+    }
+    Ok(roots)
 }
 
 fn private_key(path: &Located<PathBuf>) -> Result<PrivateKeyDer<'static>, Problem> {

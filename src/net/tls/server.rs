@@ -1,18 +1,20 @@
 //! TLS of a listener: which certificate a player gets.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 
 use super::TlsFault;
-use super::pem::{Identity, identity};
+use super::pem::{Identity, authorities, identity};
 use super::tickets::Tickets;
-use crate::config::CertificatePair;
+use crate::config::{Listener, Located, Problem};
 
 /// The TLS side of one listener.
 #[derive(Clone, Debug)]
@@ -22,9 +24,9 @@ pub(in crate::net) struct ServerTls {
 }
 
 impl ServerTls {
-    /// TLS 1.2 and 1.3 with these certificates, the default one first.
+    /// TLS 1.2 and 1.3 with the certificates of a listener, the default one first.
     pub(in crate::net) fn new(
-        pairs: &[CertificatePair],
+        listener: &Listener,
         tickets: &Tickets,
         now: SystemTime,
     ) -> Result<Self, TlsFault> {
@@ -32,7 +34,7 @@ impl ServerTls {
         let mut identities = Vec::new();
         let mut faults = TlsFault::new();
         let mut expiries = BTreeMap::new();
-        for pair in pairs {
+        for pair in listener.tls() {
             match identity(pair, &provider, now) {
                 Ok(identity) => {
                     expiries.insert(pair.certificate().get().display().to_string(), identity.expires);
@@ -41,16 +43,28 @@ impl ServerTls {
                 Err(fault) => faults.extend(fault),
             }
         }
+        let verifier = listener.client_ca().map(|path| client_verifier(path, &provider)).transpose();
+        let verifier = verifier.map_err(|fault| faults.push(fault)).ok().flatten();
         if !faults.is_empty() {
             return Err(faults);
         }
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let builder = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(rustls::ALL_VERSIONS)
-            .expect("the default provider speaks both versions")
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(ByName::new(identities)));
+            .expect("the default provider speaks both versions");
+        let names = Arc::new(ByName::new(identities));
+        let mut config = match &verifier {
+            None => builder.with_no_client_auth().with_cert_resolver(names),
+            Some(verifier) => {
+                builder.with_client_cert_verifier(Arc::clone(verifier)).with_cert_resolver(names)
+            }
+        };
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.ticketer = tickets.producer();
+        if verifier.is_some() {
+            // A ticket stands for a proof that nobody looks at again, and any listener's keys open it.
+            config.send_tls13_tickets = 0;
+        } else {
+            config.ticketer = tickets.producer();
+        }
         Ok(Self { config: Arc::new(config), expiries: expiries.into_iter().collect() })
     }
 
@@ -63,6 +77,21 @@ impl ServerTls {
     pub(in crate::net) fn expiries(&self) -> &[(String, i64)] {
         &self.expiries
     }
+}
+
+/// Lets in only players whose certificate comes from these authorities.
+fn client_verifier(
+    path: &Located<PathBuf>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, Problem> {
+    let because = "no player's certificate could be checked";
+    let roots = Arc::new(authorities(path, because)?);
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider)).build();
+    verifier.map_err(|error| {
+        Problem::at(path.site(), format!("{} cannot be used", path.get().display()))
+            .because(format!("{because}: {error}"))
+            .write("a PEM file with the certificate that signed the players' certificates")
+    })
 }
 
 /// Certificates by server name: exact, then wildcard, then the default one.

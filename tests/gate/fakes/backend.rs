@@ -47,6 +47,17 @@ pub(crate) enum Event {
         session: SessionId,
         reason: u16,
     },
+    /// What OPEN or ATTRIBUTES say of a session.
+    Attributes {
+        session: SessionId,
+        text: String,
+    },
+    Pause {
+        session: SessionId,
+    },
+    Resume {
+        session: SessionId,
+    },
     Error {
         text: String,
     },
@@ -63,6 +74,8 @@ pub(crate) enum Event {
 pub(crate) enum Manner {
     /// Sends every frame back.
     Echo,
+    /// Logs the player in whose account is the body of a frame, `NAME` or `NAME:EPOCH`, and sends the frame back.
+    LogIn,
     /// Takes frames and says nothing.
     Silent,
     /// Refuses every session.
@@ -82,7 +95,8 @@ struct Shared {
     manner: Mutex<Manner>,
     events: Mutex<Vec<Event>>,
     changed: Notify,
-    links: Mutex<Vec<mpsc::Sender<Vec<u8>>>>,
+    /// By the number of the worker.
+    links: Mutex<Vec<(u16, mpsc::Sender<Vec<u8>>)>>,
     tls: Option<TlsAcceptor>,
     /// Whether it reads on and answers nothing.
     silent: AtomicBool,
@@ -90,6 +104,8 @@ struct Shared {
     state: Mutex<BackendState>,
     /// PINGs of probes.
     probes: AtomicUsize,
+    /// How often the gateway was asked whether it is there.
+    questions: AtomicUsize,
 }
 
 /// The worker number of a probe's HELLO.
@@ -126,6 +142,7 @@ impl Backend {
             silent: AtomicBool::new(false),
             state: Mutex::default(),
             probes: AtomicUsize::new(0),
+            questions: AtomicUsize::new(0),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(listen(listener, Arc::clone(&shared)));
@@ -212,9 +229,29 @@ impl Backend {
 
     pub(crate) async fn say_raw(&self, bytes: &[u8]) {
         let links = self.shared.links.lock().expect("no panic").clone();
-        for link in links {
+        for (_, link) in links {
             drop(link.send(bytes.to_vec()).await);
         }
+    }
+
+    /// Says something on the newest link of one worker.
+    pub(crate) async fn say_on(&self, worker: u16, session: SessionId, message: Message<'_>) {
+        let mut bytes = Vec::new();
+        Envelope { session, message }.encode(DEFAULT_MAX_ENVELOPE, &mut bytes).expect("a valid envelope");
+        let links = self.shared.links.lock().expect("no panic").clone();
+        let link = links.iter().rev().find(|(known, _)| *known == worker).expect("a link of that worker");
+        drop(link.1.send(bytes).await);
+    }
+
+    /// Waits until the gateway has carried out all that was said on its links before.
+    pub(crate) async fn settled(&self) {
+        let payload = self.shared.questions.fetch_add(1, Ordering::SeqCst).to_be_bytes();
+        self.say(LINK, Message::Ping { payload: &payload }).await;
+        let links = self.shared.links.lock().expect("no panic").len();
+        let pong = Event::Pong { payload: payload.to_vec() };
+        let all =
+            |events: &[Event]| (events.iter().filter(|event| **event == pong).count() == links).then_some(());
+        self.wait("PONGs", all).await;
     }
 
     /// Ends as a killed process does; the address it had.
@@ -323,7 +360,7 @@ impl Shared {
         match envelope.message {
             Message::Hello(hello) => {
                 self.greet(out);
-                self.links.lock().expect("no panic").push(say.clone());
+                self.links.lock().expect("no panic").push((hello.worker, say.clone()));
                 self.note(Event::Hello { worker: hello.worker, cluster: hello.cluster.to_owned() });
             }
             Message::Ping { payload } => {
@@ -344,9 +381,18 @@ impl Shared {
                     account: open.account.map(str::to_owned),
                     group: open.group.map(str::to_owned),
                 });
+                if let Some(attributes) = open.attributes {
+                    self.note(Event::Attributes { session, text: attributes.to_owned() });
+                }
             }
             Message::Frame { payload } => {
-                if self.manner() == Manner::Echo {
+                if self.manner() == Manner::LogIn {
+                    let text = std::str::from_utf8(&payload[6..]).expect("an account");
+                    let (account, epoch) = text.split_once(':').unwrap_or((text, "0"));
+                    let epoch = epoch.parse().expect("an epoch");
+                    append(Envelope { session, message: Message::Bind { account, epoch } }, out);
+                }
+                if matches!(self.manner(), Manner::Echo | Manner::LogIn) {
                     append_frame_envelope(session, payload, out).expect("a frame");
                 }
                 self.note(Event::Frame { session, bytes: payload.to_vec() });
@@ -356,6 +402,11 @@ impl Shared {
             Message::Error { text, .. } => {
                 self.note(Event::Error { text: text.unwrap_or_default().to_owned() })
             }
+            Message::Attributes { attributes } => {
+                self.note(Event::Attributes { session, text: attributes.to_owned() });
+            }
+            Message::Pause => self.note(Event::Pause { session }),
+            Message::Resume => self.note(Event::Resume { session }),
             Message::GoAway { .. } => self.note(Event::GoAway),
             Message::Pong { payload, .. } => self.note(Event::Pong { payload: payload.to_vec() }),
             ref other => panic!("the gateway sent {other:?}"),

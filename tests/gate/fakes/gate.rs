@@ -9,8 +9,10 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use realmgate::admin::Refused;
 use realmgate::app;
 use realmgate::config::{self, Override, Source};
-use realmgate::telemetry::Meters;
+use realmgate::telemetry::{DoorRefusal, Meters};
 use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{Player, within};
 
@@ -100,8 +102,41 @@ impl Gate {
         self.inner.meters()
     }
 
+    /// How many connections its listener refused for this.
+    pub(crate) fn refused(&self, why: DoorRefusal) -> u64 {
+        self.meters().listener("players").refused(why)
+    }
+
+    /// Waits until it has refused so many for this, and nobody for anything else but those.
+    pub(crate) async fn has_refused(&self, counts: &[(DoorRefusal, u64)]) {
+        let expected = |why| counts.iter().find(|(known, _)| *known == why).map_or(0, |(_, count)| *count);
+        within("refusals to be counted", async {
+            while counts.iter().any(|(why, count)| self.refused(*why) < *count) {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        for why in DoorRefusal::ALL {
+            assert_eq!(self.refused(why), expected(why), "{}", why.as_str());
+        }
+    }
+
+    /// Waits until a line of the metrics page is this one.
+    pub(crate) async fn shows(&self, line: &str) {
+        within(line, async {
+            while !self.inner.metrics_page().lines().any(|shown| shown == line) {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+
     pub(crate) fn inner(&self) -> &app::Gate {
         &self.inner
+    }
+
+    pub(crate) fn into_inner(self) -> app::Gate {
+        self.inner
     }
 
     /// Waits until it has so many sessions.
@@ -120,6 +155,11 @@ impl Gate {
         let world = self.inner.world();
         let left: Vec<_> = world.sessions().filter(|(_, _, sessions)| *sessions > 0).collect();
         assert!(left.is_empty(), "sessions that nobody has: {left:?}");
+    }
+
+    /// Drains it; how many were cut.
+    pub(crate) async fn drain(self) -> usize {
+        within("the end of the drain", self.inner.drain()).await
     }
 
     pub(crate) async fn stop(self) {
@@ -175,9 +215,23 @@ impl GateBuilder {
         let frame = if self.listener.contains("frame") { "" } else { "frame = \"game\"" };
         format!(
             "[gateway]\nid = 1\nzone = \"test\"\nworkers = {}\n[drain]\nlame_duck = \"0s\"\nspread = \"0s\"\ndeadline = \"5s\"\n\
-             [listener.players]\nlisten = \"127.0.0.1:0\"\n{frame}\n{}[listener.players.limits]\n{}{}",
-            self.workers, self.listener, self.limits, self.tables
+             [listener.players]\nlisten = \"127.0.0.1:0\"\n{frame}\n{}[listener.players.limits]\n{}{}{}",
+            self.workers,
+            self.listener,
+            self.limits,
+            self.no_limits(),
+            self.tables
         )
+    }
+
+    /// All players of a test come from one address, and often at once.
+    fn no_limits(&self) -> String {
+        let off = ["connections_per_ip = 0", "new_per_ip = \"off\"", "frames_per_session = \"off\""];
+        let is_said = |line: &str| line.split(' ').next().is_some_and(|key| self.limits.contains(key));
+        let left = off.into_iter().filter(|line| {
+            !(is_said(line) || line.starts_with("frames") && self.listener.contains("\"raw\""))
+        });
+        left.map(|line| format!("{line}\n")).collect()
     }
 
     fn plan(&self) -> config::Plan {
@@ -238,6 +292,15 @@ impl Certificates {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).expect("an authority");
         roots
+    }
+
+    /// A client that shows the certificate NAME.
+    pub(crate) fn client_with(&self, name: &str) -> Arc<rustls::ClientConfig> {
+        let path = |ending| self.folder.join(format!("{name}.{ending}"));
+        let chain = CertificateDer::pem_file_iter(path("pem")).expect("PEM").collect::<Result<_, _>>();
+        let key = PrivateKeyDer::from_pem_file(path("key")).expect("PEM");
+        let builder = rustls::ClientConfig::builder().with_root_certificates(self.roots());
+        Arc::new(builder.with_client_auth_cert(chain.expect("PEM"), key).expect("a pair"))
     }
 
     pub(crate) fn client(&self) -> Arc<rustls::ClientConfig> {

@@ -1,4 +1,4 @@
-//! What the gates of this process log of their backends' health.
+//! What the gates of this process log of their backends, and of players by their addresses.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -11,7 +11,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-/// One line about a backend.
+/// One line about a backend, or about the player at an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) backend: String,
@@ -61,7 +61,8 @@ impl<S: Subscriber> Layer<S> for Ear {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let Some(backend) = fields.0.remove("backend") else { return };
+        let about = fields.0.remove("backend").or_else(|| fields.0.remove("address"));
+        let Some(backend) = about else { return };
         let message = fields.0.remove("message").unwrap_or_default();
         let fields: Vec<_> = fields.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let line = Line { backend, message, fields: fields.join(" ") };

@@ -4,6 +4,7 @@
 mod backend;
 mod dedicated;
 mod gate;
+mod issuer;
 pub(crate) mod log;
 mod player;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 pub(crate) use backend::{Backend, Event, Manner};
 pub(crate) use dedicated::Dedicated;
 pub(crate) use gate::{Certificates, Gate, GateBuilder};
+pub(crate) use issuer::{Issuer, now};
 pub(crate) use player::{Frame, Player};
 
 /// The bound of every wait: long enough for a busy machine, and no measure of speed.

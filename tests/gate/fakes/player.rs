@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use super::{frame, within};
@@ -37,6 +37,39 @@ impl Player {
         Self { stream: Box::new(stream), address, tls: None }
     }
 
+    /// Connects with room for so few bytes that nobody reads, as on a slow line.
+    pub(crate) async fn connect_narrow(gate: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a socket option");
+        let stream = socket.connect(gate).await.expect("the gate listens");
+        let address = stream.local_addr().expect("connected");
+        Self { stream: Box::new(stream), address, tls: None }
+    }
+
+    /// Connects from another address of this machine.
+    pub(crate) async fn connect_from(from: &str, gate: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket
+            .bind(SocketAddr::new(from.parse().expect("an address"), 0))
+            .expect("an address of this machine");
+        let stream = socket.connect(gate).await.expect("the gate listens");
+        stream.set_nodelay(true).expect("a socket");
+        let address = stream.local_addr().expect("connected");
+        Self { stream: Box::new(stream), address, tls: None }
+    }
+
+    /// Connects, sends this first, and then shakes hands.
+    pub(crate) async fn connect_tls_behind(
+        first: &[u8],
+        gate: SocketAddr,
+        config: Arc<rustls::ClientConfig>,
+    ) -> io::Result<Self> {
+        let mut stream = TcpStream::connect(gate).await?;
+        stream.set_nodelay(true)?;
+        stream.write_all(first).await?;
+        Self::over_tls(stream, "game.test", config).await
+    }
+
     /// Connects with TLS; `name` is what the certificate must be for.
     pub(crate) async fn connect_tls(
         gate: SocketAddr,
@@ -45,6 +78,10 @@ impl Player {
     ) -> io::Result<Self> {
         let stream = TcpStream::connect(gate).await?;
         stream.set_nodelay(true)?;
+        Self::over_tls(stream, name, config).await
+    }
+
+    async fn over_tls(stream: TcpStream, name: &str, config: Arc<rustls::ClientConfig>) -> io::Result<Self> {
         let address = stream.local_addr()?;
         let name = ServerName::try_from(name.to_owned()).expect("a server name");
         let stream = TlsConnector::from(config).connect(name, stream).await?;
@@ -95,6 +132,14 @@ impl Player {
             Ok(Frame { id, body })
         })
         .await
+    }
+
+    /// At most so many bytes of what comes, wherever frames end.
+    pub(crate) async fn read_some(&mut self, most: usize) -> Vec<u8> {
+        let mut bytes = vec![0; most];
+        let length = within("bytes for the player", self.stream.read(&mut bytes)).await;
+        bytes.truncate(length.expect("bytes, or an end in order"));
+        bytes
     }
 
     /// The next frame, which is a notice: its JSON.

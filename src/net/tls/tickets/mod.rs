@@ -259,7 +259,7 @@ mod handshakes {
                 config::parse(vec![source]).unwrap_or_else(|report| panic!("{}", report.render(false)));
             #[expect(clippy::disallowed_methods, reason = "certificates are made for today")]
             let now = SystemTime::now();
-            ServerTls::new(plan.listeners()[0].tls(), tickets, now).expect("a certificate and its key")
+            ServerTls::new(&plan.listeners()[0], tickets, now).expect("a certificate and its key")
         }
 
         /// One handshake, with the tickets after it taken in.

@@ -1,0 +1,364 @@
+//! What waits for a player's socket: whole plain frames in their order. Small ones are copied one behind the other, so
+//! that one write takes them all; a large one that is for many is only referred to, however many wait for it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::Arc;
+
+use crate::wire::{FrameLayout, Measured};
+
+/// Whole plain frames that wait for the player's socket. Every run of bytes begins with a frame, so that the frame that
+/// was cut with its connection can be found.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// What waits before `bytes`: not empty only while a shared frame waits, or what was put in before one.
+    front: VecDeque<Segment>,
+    /// What waits last.
+    bytes: Vec<u8>,
+    /// How much of the first segment, or of `bytes` where there is none, is out.
+    taken: usize,
+    waiting: usize,
+    limit: usize,
+    frames: u64,
+    /// Of them, those that the player counts too: frames of the game.
+    game: u64,
+    /// How many of those came before the player began to count.
+    before: u64,
+    /// Where the frames end; `None` where nobody can say.
+    layout: Option<Arc<FrameLayout>>,
+    line: Line,
+    /// What of the bytes that were kept without a connection is not out yet: it takes no room from what comes now.
+    kept: usize,
+}
+
+/// Whether a socket takes what waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Line {
+    #[default]
+    Connected,
+    /// What comes waits for another connection. From the first frame on that had no room all are lost, so that what was
+    /// kept has no gap.
+    Cut { lost: u64 },
+}
+
+/// A run of bytes that waits.
+#[derive(Debug)]
+enum Segment {
+    /// Of this session alone.
+    Own(Vec<u8>),
+    /// One frame that others get too.
+    Shared(Arc<[u8]>),
+}
+
+/// The outbox cannot take a frame: the player does not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// Buffers that go round among the sessions and links of a worker, so that idle ones own none.
+#[derive(Debug, Default)]
+pub struct Pool {
+    spare: RefCell<Vec<Vec<u8>>>,
+    /// The capacity of all of them together.
+    bytes: Cell<usize>,
+}
+
+/// A frame of this length or more is referred to where others get it too: below, a copy costs less than a write of its
+/// own.
+pub(super) const SHARED_FROM: usize = 4096;
+/// How many runs of bytes one write takes at most.
+pub(super) const SLICES: usize = 8;
+/// How much capacity a worker keeps spare, and how large one buffer may be: what waits for a player of the default
+/// `send_buffer`, doubled by its growth.
+const SPARE_BYTES: usize = 16 * 1024 * 1024;
+const SPARE_CAPACITY: usize = 512 * 1024;
+/// An outbox moves its bytes to the front when so many in front of them are out.
+const MOVE_AT: usize = 64 * 1024;
+
+impl Outbox {
+    /// One that takes so many bytes, whose frames nobody tells apart.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// One that knows where its frames end.
+    pub(super) fn of(layout: &Arc<FrameLayout>, limit: usize) -> Self {
+        Self { layout: layout.is_stream().then(|| Arc::clone(layout)), ..Self::new(limit) }
+    }
+
+    /// Adds a whole frame unless that would pass the limit.
+    ///
+    /// # Errors
+    /// It would.
+    pub fn put(&mut self, frame: &[u8], pool: &Pool) -> Result<(), Full> {
+        self.has_room(frame.len())?;
+        self.append(frame, pool);
+        self.count_frame(true);
+        Ok(())
+    }
+
+    /// Adds a whole frame that others get too, unless that would pass the limit.
+    ///
+    /// # Errors
+    /// It would.
+    pub fn put_shared(&mut self, frame: &Arc<[u8]>, pool: &Pool) -> Result<(), Full> {
+        if frame.len() < SHARED_FROM {
+            return self.put(frame, pool);
+        }
+        self.has_room(frame.len())?;
+        match self.bytes.len() {
+            0 => {}
+            // A few bytes do not keep a whole buffer from the others.
+            1..SHARED_FROM => {
+                self.front.push_back(Segment::Own(self.bytes.as_slice().to_vec()));
+                self.bytes.clear();
+            }
+            _ => self.front.push_back(Segment::Own(std::mem::take(&mut self.bytes))),
+        }
+        self.front.push_back(Segment::Shared(Arc::clone(frame)));
+        self.waiting += frame.len();
+        self.count_frame(true);
+        Ok(())
+    }
+
+    fn has_room(&self, length: usize) -> Result<(), Full> {
+        let has_lost = matches!(self.line, Line::Cut { lost: 1.. });
+        if has_lost || self.waiting + length > self.limit + self.kept { Err(Full) } else { Ok(()) }
+    }
+
+    /// Adds bytes whatever waits already: for what is only read while little waits.
+    pub(super) fn append(&mut self, bytes: &[u8], pool: &Pool) {
+        self.tail(pool).extend_from_slice(bytes);
+        self.waiting += bytes.len();
+    }
+
+    /// Adds what `write` appends, whatever waits already; for the few frames the gateway itself writes.
+    pub(super) fn append_with(&mut self, pool: &Pool, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+        let tail = self.tail(pool);
+        let before = tail.len();
+        let wrote = write(tail);
+        self.waiting += self.bytes.len().saturating_sub(before);
+        self.frames += u64::from(wrote);
+        wrote
+    }
+
+    fn tail(&mut self, pool: &Pool) -> &mut Vec<u8> {
+        if self.bytes.capacity() == 0 {
+            self.bytes = pool.take();
+        }
+        &mut self.bytes
+    }
+
+    /// Counts a frame that [`Outbox::append`] brought, and whether the player counts it too.
+    pub(super) fn count_frame(&mut self, is_game: bool) {
+        self.frames += 1;
+        self.game += u64::from(is_game);
+    }
+
+    /// A backend's frame that went in looks like one of the gateway's own: the player does not count it either.
+    pub(super) fn uncount(&mut self) {
+        self.game = self.game.saturating_sub(1);
+    }
+
+    /// A frame of the game could not go in while there is no connection.
+    pub(super) fn lose(&mut self) {
+        if let Line::Cut { lost } = &mut self.line {
+            *lost += 1;
+        }
+    }
+
+    /// Bytes that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Whether enough waits that reading more for this player should stop: half of the limit.
+    pub(super) fn is_high(&self) -> bool {
+        self.waiting > self.limit / 2
+    }
+
+    /// Whether so little waits that what was stopped for it may go on: a quarter of the limit.
+    pub(super) fn is_low(&self) -> bool {
+        self.waiting <= self.limit / 4
+    }
+
+    /// The first run of the bytes that wait.
+    pub(super) fn pending(&self) -> &[u8] {
+        self.front.front().map_or(&*self.bytes, Segment::bytes).get(self.taken..).unwrap_or_default()
+    }
+
+    /// Whether all that waits is one run.
+    pub(super) fn is_one_run(&self) -> bool {
+        self.front.is_empty()
+    }
+
+    /// The runs that wait, first come first, as far as they fit; how many there are.
+    pub(super) fn runs<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES]) -> usize {
+        let later = self.front.iter().skip(1).map(Segment::bytes);
+        let last = (!self.front.is_empty()).then_some(&*self.bytes);
+        let runs = std::iter::once(self.pending()).chain(later).chain(last).filter(|run| !run.is_empty());
+        let mut count = 0;
+        for (slice, run) in slices.iter_mut().zip(runs) {
+            *slice = IoSlice::new(run);
+            count += 1;
+        }
+        count
+    }
+
+    /// The socket took this many; an emptied buffer goes back to the pool.
+    pub fn took(&mut self, count: usize, pool: &Pool) {
+        self.waiting = self.waiting.saturating_sub(count);
+        self.kept = self.kept.saturating_sub(count);
+        self.taken += count;
+        while let Some(length) = self.front.front().map(|segment| segment.bytes().len()) {
+            if self.taken < length {
+                return;
+            }
+            self.taken -= length;
+            if let Some(Segment::Own(buffer)) = self.front.pop_front() {
+                pool.give(buffer);
+            }
+        }
+        if self.taken >= self.bytes.len() {
+            self.taken = 0;
+            pool.give(std::mem::take(&mut self.bytes));
+        } else if self.taken >= MOVE_AT {
+            let whole = self
+                .layout
+                .as_ref()
+                .map_or(self.taken, |layout| ends_within(layout, &self.bytes, self.taken));
+            self.bytes.drain(..whole);
+            self.taken -= whole;
+        }
+    }
+
+    /// The connection is gone: what is not out whole waits for another one, from the start of the frame that was cut.
+    pub(super) fn cut(&mut self) {
+        if self.is_cut() {
+            return;
+        }
+        self.line = Line::Cut { lost: 0 };
+        self.kept = 0;
+        let whole = match (self.front.front(), &self.layout) {
+            (Some(Segment::Shared(_)), _) => 0,
+            (Some(Segment::Own(run)), Some(layout)) => ends_within(layout, run, self.taken),
+            (None, Some(layout)) => ends_within(layout, &self.bytes, self.taken),
+            (Some(Segment::Own(_)) | None, None) => self.taken,
+        };
+        self.waiting += self.taken - whole;
+        self.taken = whole;
+    }
+
+    /// Whether there is no connection.
+    pub(super) fn is_cut(&self) -> bool {
+        matches!(self.line, Line::Cut { .. })
+    }
+
+    /// The player counts what comes from here on.
+    pub(super) fn start_count(&mut self) {
+        self.before = self.game;
+    }
+
+    /// Frames of the game that went out whole since the player counts, on whichever connection; what was lost without one
+    /// never went.
+    pub(super) fn handed(&self) -> u64 {
+        let runs = self.front.iter().map(Segment::bytes).chain([&*self.bytes]);
+        let Some(layout) = &self.layout else { return self.game.saturating_sub(self.before) };
+        let mut skip = self.taken;
+        let waiting: u64 = runs
+            .map(|run| game_frames(layout, run.get(std::mem::take(&mut skip)..).unwrap_or_default()))
+            .sum();
+        self.game.saturating_sub(waiting + self.before)
+    }
+
+    /// Frames of the game that had no room since there is no connection.
+    pub(super) fn lost(&self) -> u64 {
+        match self.line {
+            Line::Connected => 0,
+            Line::Cut { lost } => lost,
+        }
+    }
+
+    /// Another connection takes what waits, and `first` before it.
+    pub(super) fn connect(&mut self, first: Vec<u8>) {
+        self.game += self.lost();
+        self.line = Line::Connected;
+        self.drop_out();
+        self.waiting += first.len();
+        self.kept = self.waiting.min(self.limit); // whoever comes back again and again keeps no more
+        self.frames += u64::from(!first.is_empty());
+        match self.waiting == first.len() {
+            true => self.bytes = first,
+            false => self.front.push_front(Segment::Own(first)),
+        }
+    }
+
+    /// Forgets the bytes of the first run that are out.
+    fn drop_out(&mut self) {
+        let taken = std::mem::take(&mut self.taken);
+        match self.front.front_mut() {
+            Some(Segment::Own(run)) => drop(run.drain(..taken.min(run.len()))),
+            Some(Segment::Shared(_)) => {} // it begins with its frame
+            None => drop(self.bytes.drain(..taken.min(self.bytes.len()))),
+        }
+    }
+
+    /// Frames put in over the session's life.
+    pub(super) fn frames(&self) -> u64 {
+        self.frames
+    }
+}
+
+impl Segment {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// Where the last frame ends that lies whole in the first `taken` bytes of a run.
+fn ends_within(layout: &FrameLayout, run: &[u8], taken: usize) -> usize {
+    let mut end = 0;
+    while let Ok(Measured::Frame { length, .. }) = layout.measure(run.get(end..).unwrap_or_default()) {
+        if end + length > taken {
+            return end;
+        }
+        end += length;
+    }
+    end
+}
+
+/// How many frames of a run the player counts.
+fn game_frames(layout: &FrameLayout, mut run: &[u8]) -> u64 {
+    let mut count = 0;
+    while let Ok(Measured::Frame { length, id }) = layout.measure(run) {
+        count += u64::from(!layout.is_of_gateway(id));
+        run = run.get(length..).unwrap_or_default();
+    }
+    count
+}
+
+impl Pool {
+    /// An empty buffer, with room if one is spare.
+    pub(super) fn take(&self) -> Vec<u8> {
+        let buffer = self.spare.borrow_mut().pop().unwrap_or_default();
+        self.bytes.set(self.bytes.get().saturating_sub(buffer.capacity()));
+        buffer
+    }
+
+    /// Takes a buffer back, or frees it when enough are spare or it has grown large.
+    pub(super) fn give(&self, mut buffer: Vec<u8>) {
+        let bytes = self.bytes.get() + buffer.capacity();
+        if bytes <= SPARE_BYTES && (1..=SPARE_CAPACITY).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.bytes.set(bytes);
+            self.spare.borrow_mut().push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! What an outbox keeps, in which order, and what it knows when its connection is cut.
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+use super::*;
+use crate::base::ProtocolId;
+use crate::wire::{ByteOrder, Framing, Heartbeat, IdField, Width};
+
+/// Everything that waits, first come first.
+fn all(outbox: &Outbox) -> Vec<u8> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let count = outbox.runs(&mut slices);
+    let runs: Vec<&[u8]> = slices.iter().take(count).map(|slice| &**slice).collect();
+    runs.concat()
+}
+
+#[test]
+fn an_outbox_ends_at_its_limit_and_empties_in_order() {
+    let pool = Pool::default();
+    let mut outbox = Outbox::new(10);
+    assert_eq!(outbox.put(b"abcdef", &pool), Ok(()));
+    assert_eq!(outbox.put(b"12345", &pool), Err(Full));
+    assert_eq!(outbox.put(b"1234", &pool), Ok(()));
+    outbox.took(3, &pool);
+    assert_eq!(outbox.pending(), b"def1234");
+    outbox.took(7, &pool);
+    assert_eq!(outbox.bytes.capacity(), 0, "an empty outbox owns no buffer");
+    assert_eq!(outbox.frames(), 2);
+}
+
+#[test]
+fn a_large_frame_for_many_is_held_once_and_a_small_one_is_copied() {
+    let pool = Pool::default();
+    let large: Arc<[u8]> = vec![7; SHARED_FROM].into();
+    let small: Arc<[u8]> = vec![8; SHARED_FROM - 1].into();
+    let mut outboxes: Vec<_> = (0..100).map(|_| Outbox::new(SHARED_FROM * 2)).collect();
+    for outbox in &mut outboxes {
+        assert_eq!((outbox.put_shared(&large, &pool), outbox.put_shared(&small, &pool)), (Ok(()), Ok(())));
+        assert_eq!(outbox.put_shared(&large, &pool), Err(Full));
+        assert_eq!(outbox.put_shared(&small, &pool), Err(Full));
+    }
+    assert_eq!((Arc::strong_count(&large), Arc::strong_count(&small)), (101, 1));
+    for outbox in &mut outboxes {
+        outbox.took(SHARED_FROM, &pool);
+        assert_eq!((outbox.waiting(), outbox.is_one_run()), (SHARED_FROM - 1, true));
+    }
+    assert_eq!(Arc::strong_count(&large), 1);
+}
+
+#[test]
+fn whatever_is_put_in_and_taken_out_in_whatever_pieces_stays_in_order() {
+    for seed in 0..60 {
+        let (mut dice, pool) = (SmallRng::seed_from_u64(seed), Pool::default());
+        let (mut outbox, mut model) = (Outbox::new(60_000), Vec::new());
+        for step in 0..300_u32 {
+            let byte = u8::try_from(step % 251).expect("small");
+            let before = model.len();
+            match dice.random_range(0..6) {
+                0 => {
+                    let frame: Arc<[u8]> = vec![byte; dice.random_range(SHARED_FROM..9000)].into();
+                    outbox.put_shared(&frame, &pool).map(|()| model.extend_from_slice(&frame)).ok();
+                }
+                1 | 2 => {
+                    let frame = vec![byte; dice.random_range(0..500)];
+                    outbox.put(&frame, &pool).map(|()| model.extend_from_slice(&frame)).ok();
+                }
+                3 => {
+                    let notice = [byte; 30];
+                    model.extend_from_slice(&notice);
+                    outbox.append_with(&pool, |out| {
+                        out.extend_from_slice(&notice);
+                        true
+                    });
+                }
+                _ => {
+                    let taken = dice.random_range(0..=model.len().min(7000));
+                    assert!(model.starts_with(outbox.pending()), "seed {seed} step {step}");
+                    outbox.took(taken, &pool);
+                    model.drain(..taken);
+                }
+            }
+            assert!(model.len() <= 60_000 + 30 * 300, "seed {seed} step {step}: {before}");
+            assert_eq!(outbox.waiting(), model.len(), "seed {seed} step {step}");
+            assert!(model.starts_with(&all(&outbox)), "seed {seed} step {step}");
+            assert_eq!(model.is_empty(), outbox.pending().is_empty(), "seed {seed} step {step}");
+        }
+        outbox.took(model.len(), &pool);
+        assert_eq!((outbox.waiting(), outbox.bytes.capacity(), outbox.front.len()), (0, 0, 0));
+    }
+}
+
+#[test]
+fn a_pool_gives_back_what_it_was_given_and_keeps_nothing_large() {
+    let pool = Pool::default();
+    pool.give(Vec::with_capacity(1000));
+    assert!(pool.take().capacity() >= 1000);
+    assert_eq!(pool.take().capacity(), 0);
+    pool.give(Vec::with_capacity(SPARE_CAPACITY + 1));
+    assert_eq!(pool.take().capacity(), 0);
+}
+
+const NOTICE: u64 = 9000;
+const BEAT: u64 = 2;
+
+/// Four bytes of length, two of ID.
+fn layout() -> Arc<FrameLayout> {
+    let order = ByteOrder::Big;
+    Arc::new(FrameLayout {
+        framing: Framing::Fixed { offset: 0, width: Width::Four, order, adjust: 0 },
+        id: Some(IdField::Fixed { offset: 4, width: Width::Two, order, mask: u64::MAX, shift: 0 }),
+        max_length: 1 << 20,
+        heartbeat: Some(Heartbeat { id: ProtocolId(1), reply: ProtocolId(BEAT) }),
+        notice: Some(ProtocolId(NOTICE)),
+    })
+}
+
+fn frame(layout: &FrameLayout, id: u64, body: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    layout.append_frame(ProtocolId(id), body, &mut frame).expect("a frame");
+    frame
+}
+
+/// An outbox with frames of which it is known which are the game's, and how many bytes are out.
+struct Model {
+    frames: Vec<(Vec<u8>, bool)>,
+    out: usize,
+}
+
+impl Model {
+    /// The frames that are not out whole.
+    fn left(&self) -> &[(Vec<u8>, bool)] {
+        let mut end = 0;
+        let whole = self.frames.iter().take_while(|(frame, _)| {
+            end += frame.len();
+            end <= self.out
+        });
+        &self.frames[whole.count()..]
+    }
+
+    fn bytes(&self) -> usize {
+        self.frames.iter().map(|(frame, _)| frame.len()).sum()
+    }
+}
+
+fn put_any(outbox: &mut Outbox, model: &mut Model, dice: &mut SmallRng, pool: &Pool) {
+    let layout = layout();
+    let is_game = dice.random_bool(0.7);
+    let id = if is_game { 1000 } else { [NOTICE, BEAT][dice.random_range(0..2)] };
+    let long = if dice.random_bool(0.1) { 90_000 } else { 300 };
+    let bytes = frame(&layout, id, &vec![7; dice.random_range(0..long)]);
+    match dice.random_range(0..3) {
+        0 if !is_game => {
+            outbox.append_with(pool, |out| {
+                out.extend_from_slice(&bytes);
+                true
+            });
+        }
+        1 => outbox.put_shared(&bytes.clone().into(), pool).expect("room"),
+        _ => outbox.put(&bytes, pool).expect("room"),
+    }
+    let by_backend = outbox.game;
+    let counted = model.frames.iter().filter(|(_, is_game)| *is_game).count() as u64;
+    if !is_game && by_backend > counted {
+        outbox.uncount();
+    }
+    model.frames.push((bytes, is_game));
+}
+
+fn games(frames: &[(Vec<u8>, bool)]) -> u64 {
+    frames.iter().filter(|(_, is_game)| *is_game).count() as u64
+}
+
+#[test]
+fn a_cut_leaves_whole_frames_and_knows_how_many_went_out() {
+    for seed in 0..300 {
+        let (mut dice, pool) = (SmallRng::seed_from_u64(seed), Pool::default());
+        let mut outbox = Outbox::of(&layout(), 1 << 30);
+        let mut model = Model { frames: Vec::new(), out: 0 };
+        let (mut before, steps) = (0, dice.random_range(1..80));
+        let counts_from = dice.random_range(0..steps * 2);
+        for step in 0..steps {
+            if step == counts_from {
+                outbox.start_count();
+                before = games(&model.frames);
+            }
+            if dice.random_bool(0.6) {
+                put_any(&mut outbox, &mut model, &mut dice, &pool);
+            } else {
+                let count = dice.random_range(0..=(model.bytes() - model.out).min(70_000));
+                outbox.took(count, &pool);
+                model.out += count;
+            }
+            assert_eq!(outbox.waiting(), model.bytes() - model.out, "seed {seed} step {step}");
+        }
+        outbox.cut();
+        let left = model.left().to_vec();
+        let kept: Vec<u8> = left.iter().flat_map(|(frame, _)| frame.clone()).collect();
+        assert_eq!(outbox.waiting(), kept.len(), "seed {seed}");
+        let out = games(&model.frames) - games(&left);
+        assert_eq!(outbox.handed(), out.saturating_sub(before), "seed {seed}");
+        outbox.connect(b"welcome".to_vec());
+        let mut seen = Vec::new();
+        while outbox.waiting() > 0 {
+            let run = outbox.pending().to_vec();
+            outbox.took(run.len(), &pool);
+            seen.extend(run);
+        }
+        assert_eq!(seen, [&b"welcome"[..], &kept].concat(), "seed {seed}");
+        assert_eq!(outbox.handed(), games(&model.frames) - before, "seed {seed}");
+    }
+}
+
+#[test]
+fn without_a_connection_frames_are_kept_until_one_has_no_room_and_then_all_are_lost() {
+    let (layout, pool) = (layout(), Pool::default());
+    let (small, large) = (frame(&layout, 1000, b"small"), frame(&layout, 1000, &[0; 100]));
+    let mut outbox = Outbox::of(&layout, 100);
+    outbox.cut();
+    assert_eq!((outbox.put(&small, &pool), outbox.lost()), (Ok(()), 0));
+    assert_eq!(outbox.put(&large, &pool), Err(Full));
+    outbox.lose();
+    assert_eq!(outbox.put(&small, &pool), Err(Full), "what is kept has no gap");
+    outbox.lose();
+    assert_eq!((outbox.lost(), outbox.waiting(), outbox.handed()), (2, small.len(), 0));
+    outbox.connect(Vec::new());
+    assert_eq!((outbox.lost(), outbox.put(&small, &pool)), (0, Ok(())));
+}
