@@ -31,6 +31,7 @@ impl Process {
             notice = { id = 9000, body = "json" }
             [listener.players]
             listen = "127.0.0.1:0"
+            limits = { connections_per_ip = 0, new_per_ip = "off" }
             [cluster.battle]
             backends = [{ address = "127.0.0.1:1" }]
             [route.battle]

@@ -77,7 +77,7 @@ pub(super) const ALL: [Attack; 7] = [
         per_second: 1500,
         addresses: 300,
         weapon: Weapon::SlowHandshake,
-        reasons: &["handshake_timeout", "handshake_refused", "glitches", "new_per_ip", "connections_per_ip"],
+        reasons: &["handshake_timeout", "handshakes", "refused"],
         each: CONNECTION,
     },
     Attack {
@@ -138,7 +138,7 @@ pub(super) const ALL: [Attack; 7] = [
         per_second: 200,
         addresses: 10,
         weapon: Weapon::Deafness,
-        reasons: &["too_slow"],
+        reasons: &["too_slow", "glitches"], // from the addresses of the attack before
         each: DEAF_PLAYER,
     },
 ];
