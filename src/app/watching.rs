@@ -195,9 +195,9 @@ mod tests {
         hears(&mut watching).await;
         assert!(watching.seen.state().half_written.is_empty());
         // Who waits is called away by something else, and comes back.
-        fs::write(&file, "c = 2").expect("a file");
         let seen = Arc::clone(&watching.seen);
         let before = seen.state().changes;
+        fs::write(&file, "c = 2").expect("a file");
         tokio::select! {
             () = watching.changed() => panic!("it is not quiet yet"),
             () = async { while seen.state().changes == before { tokio::task::yield_now().await } } => {}
