@@ -90,27 +90,17 @@ impl Conduct {
         if self.seat.is_to_move(now) {
             return self.move_away(Some(frame.id), now);
         }
-        let verdict = match self.shows_claim(world, frame.id) {
-            true => match self.session.comes(now) {
-                Some(verdict) => verdict,
-                None => return self.take_claim(frame, now),
-            },
+        let gate = world.gatekeeper.as_ref().filter(|gate| gate.reads(frame.id));
+        let shows_claim = self.shows_claim(world, frame.id);
+        let verdict = match gate.is_some() || shows_claim {
             false => self.session.frame(frame.id, &rules, now),
+            // For the gateway itself: it takes its turn as any other, and is not asked where it goes.
+            true => match (self.session.comes(now), gate) {
+                (Some(verdict), _) => verdict,
+                (None, Some(gate)) => return self.take_token(world, gate, frame, now),
+                (None, None) => return self.take_claim(frame, now),
+            },
         };
-        let is_looked_at = match verdict {
-            Verdict::Ignore | Verdict::TooMany(_) | Verdict::Leave(EndReason::RateLimited) => false,
-            Verdict::Answer(_)
-            | Verdict::Forward(_)
-            | Verdict::Refuse(_)
-            | Verdict::NotYet(..)
-            | Verdict::Drop
-            | Verdict::Leave(_) => true,
-        };
-        if let Some(gate) = world.gatekeeper.as_ref().filter(|gate| gate.reads(frame.id))
-            && is_looked_at
-        {
-            return self.take_token(world, gate, frame, now);
-        }
         match verdict {
             Verdict::Forward(route) => self.forward(world, route, frame, now),
             Verdict::Answer(_) => self.answer_heartbeat(),

@@ -8,8 +8,7 @@ use super::waiting::Waiting;
 use crate::base::{BackendKey, Reason, SessionId};
 use crate::net::hub;
 use crate::net::lobby::Entry;
-use crate::net::login::Gatekeeper;
-use crate::net::login::LoginKind;
+use crate::net::login::{Gatekeeper, LoginKind};
 use crate::net::seat::Bind;
 use crate::net::worker::Command;
 use crate::net::world::World;
@@ -27,10 +26,8 @@ pub(super) struct Entrance {
     account: Option<Arc<str>>,
     /// What it has in its hands while it waits to be let in.
     pub(super) waiting: Option<Waiting>,
-    /// The world it was in last wanted no login.
-    was_free: bool,
-    /// How players logged in in that world.
-    way: LoginKind,
+    /// How players logged in in the world it was in last; `None` before the first.
+    way: Option<LoginKind>,
     /// Whether it counts among those who are in, or who wait.
     is_counted: bool,
 }
@@ -54,22 +51,21 @@ impl Conduct {
 
     /// The world is another one. Who played where no login was wanted goes on playing where one is.
     pub(super) fn settle_entrance(&mut self, world: &World, now: Instant) {
-        let is_free = world.gatekeeper.is_none();
+        let way = world.login_kind();
+        let before = self.entrance.way.replace(way);
+        if before == Some(way) {
+            return;
+        }
+        self.seat.forget_epoch(); // each way counts in its own way
         let is_guest = self.session.membership() == Membership::Guest && self.session.is_playing();
-        if self.entrance.was_free && !is_free && is_guest {
+        if before == Some(LoginKind::None) && is_guest {
             self.session.becomes(Membership::In, now);
             self.hub.commons.lobby.count_in(self.seat.id);
             self.entrance.is_counted = true;
             self.entrance.account = self.seat.account();
-            self.seat.forget_epoch();
             if !self.sit_down_first(world, now) {
                 self.leave(EndReason::Replaced, now);
             }
-        }
-        self.entrance.was_free = is_free;
-        let way = world.login_kind();
-        if std::mem::replace(&mut self.entrance.way, way) != way {
-            self.seat.forget_epoch(); // the two ways count in different ways
         }
     }
 
@@ -197,13 +193,14 @@ impl Conduct {
         if let Some(before) = known.as_ref().filter(|_| !is_same) {
             self.hub.commons.directory.release(before, self.seat.id, self.hub.since_start(now));
         }
-        self.entrance.account = Some(login.account.into());
+        let account: Arc<str> = login.account.into();
+        self.entrance.account = Some(Arc::clone(&account));
         self.seat.log_in(world, login.account, login.epoch.max(self.seat.epoch()));
         if let Some(version) = login.version {
             self.seat.runs(world, version);
         }
         // Who is in stays in; but an elder's place may have gone to a newer login and come back with this one.
-        let entered = self.enter(world, &elders, now);
+        let entered = self.enter(world, &account, &elders, now);
         let result = entered.map(|first| if known.is_some() { LoginResult::Again } else { first });
         // Behind that: who has left already has no place that could be taken over.
         elders.into_iter().for_each(|elder| self.tell_elder(elder));
@@ -255,10 +252,10 @@ impl Conduct {
     fn enter(
         &mut self,
         world: &World,
+        account: &Arc<str>,
         elders: &[SessionId],
         now: Instant,
     ) -> Result<LoginResult, LoginResult> {
-        let Some(account) = &self.entrance.account else { return Err(LoginResult::Full) };
         let newcomer = Newcomer { session: self.seat.id, account, instead_of: elders };
         let entry = self.hub.commons.lobby.enter(&newcomer, self.hub.since_start(now));
         self.entrance.is_counted = true;
