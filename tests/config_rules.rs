@@ -16,7 +16,7 @@ use plans::{SMALLEST, file, plan};
 fn rules_that_are_left_out_have_the_numbers_of_their_policy() {
     let plan = plan(SMALLEST);
     let cluster = &plan.clusters()[0];
-    assert_eq!((cluster.hash_on(), cluster.balance_key()), (HashOn::Session, None));
+    assert_eq!((cluster.hash_on(), cluster.balance_key()), (&HashOn::Session, None));
     assert_eq!((cluster.slow_start(), cluster.panic_threshold()), (Duration::from_secs(30), 50));
     assert_eq!((cluster.health().probe(), cluster.health().rules()), (&Probe::Link, &HealthRules::default()));
     assert_eq!(cluster.outlier(), &OutlierRules::default());
@@ -43,7 +43,7 @@ fn every_word_of_balance_and_every_key_can_be_said() {
     let balance = |text: &str| {
         let two = "backends = [{ address = \"10.0.1.2:7100\" }, ";
         let plan = plan(&SMALLEST.replace("backends = [", &format!("{text}\n{two}")));
-        (plan.clusters()[0].balance(), plan.clusters()[0].hash_on())
+        (plan.clusters()[0].balance(), plan.clusters()[0].hash_on().clone())
     };
     for word in [
         Balance::RoundRobin,
@@ -65,7 +65,7 @@ fn every_word_of_balance_and_every_key_can_be_said() {
         ("{ offset = 6, width = 4, order = 'little' }", field(ByteOrder::Little)),
     ] {
         let text = format!("balance = 'modulo'\nhash_on = {written}");
-        assert_eq!(balance(&text), (Balance::Modulo, key), "{written}");
+        assert_eq!(balance(&text), (Balance::Modulo, key.clone()), "{written}");
     }
 }
 
@@ -96,7 +96,7 @@ fn the_complete_file_gives_the_rules_that_it_says() {
         battle.backends().iter().map(|backend| (backend.zone(), backend.max_sessions())).collect();
     assert_eq!(backends, [("", None), ("", None), ("sh-a", None), ("", Some(2000)), ("", None)]);
     let key = HashOn::Field { offset: 6, width: Width::Four, order: ByteOrder::Big };
-    assert_eq!((chat.balance(), chat.balance_key()), (Balance::ConsistentHash, Some(key)));
+    assert_eq!((chat.balance(), chat.balance_key()), (Balance::ConsistentHash, Some(&key)));
     assert_eq!(chat.health().probe(), &Probe::Http { path: "/health".to_owned() });
     let bytes = |id| vec![0, 0, 0, 2, 0x0B, id];
     assert_eq!(pay.health().probe(), &Probe::Frame { send: bytes(0xB8), expect: bytes(0xB9) });

@@ -7,7 +7,7 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256};
-use realmgate::config::{self, LoginWay, Source, TokenRules};
+use realmgate::config::{self, LoginWay, Source, TokenTrust};
 use realmgate::players::{Claims, KeyFault, TokenFault, Verifier};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ fn at(seconds: u64) -> Duration {
 }
 
 /// The rules of a file that says so of its token.
-fn rules(algorithm: &str, more: &str) -> TokenRules {
+fn rules(algorithm: &str, more: &str) -> TokenTrust {
     let text = format!(
         "[frame.game]\nlength = {{ width = 4 }}\nid = {{ offset = 4, width = 2 }}\n\
          [listener.players]\nlisten = \"127.0.0.1:0\"\n\
@@ -30,7 +30,7 @@ fn rules(algorithm: &str, more: &str) -> TokenRules {
     let plan = config::parse(vec![Source { path: "test.toml".into(), text }]);
     let plan = plan.unwrap_or_else(|report| panic!("{}", report.render(false)));
     match plan.login().expect("it has one").way() {
-        LoginWay::Token(rules) => rules.clone(),
+        LoginWay::Token(rules) => rules.trust().clone(),
         LoginWay::Route(_) => panic!("it has a token"),
     }
 }

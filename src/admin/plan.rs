@@ -46,10 +46,10 @@ fn login(plan: &Plan, login: &Login) -> Value {
         "token": rules.map(|rules| json!({
             "id": rules.id().0,
             "offset": rules.offset(),
-            "algorithm": rules.algorithm().as_str(),
-            "key": rules.key().get().display().to_string(),
-            "audience": rules.audience(),
-            "skew": format_duration(rules.skew()),
+            "algorithm": rules.trust().algorithm().as_str(),
+            "key": rules.trust().key().get().display().to_string(),
+            "audience": rules.trust().audience(),
+            "skew": format_duration(rules.trust().skew()),
         })),
         "duplicate": login.duplicate().as_str(),
         "resume": login.resume().map(format_duration),
@@ -107,7 +107,7 @@ fn listener(listener: &Listener) -> Value {
 
 fn cluster(plan: &Plan, cluster: &Cluster) -> Value {
     let (frame, proxy) = match cluster.link() {
-        LinkKind::Shared => (None, None),
+        LinkKind::Shared | LinkKind::Http => (None, None),
         LinkKind::Dedicated { frame, proxy, .. } => (Some(frame), Some(header(*proxy))),
     };
     let tls = cluster

@@ -30,6 +30,7 @@ fn needed(plan: &Plan, workers: usize) -> u64 {
         match cluster.link() {
             LinkKind::Shared => links += cluster.backends().len() * workers,
             LinkKind::Dedicated { .. } => dedicated += 1,
+            LinkKind::Http => {}
         }
     }
     OWN + players * (1 + dedicated) + (links + probes.min(PROBES_AT_ONCE)) as u64

@@ -2,9 +2,7 @@
 //! each for the API and the release where there are.
 
 use crate::base::format_duration as time;
-use crate::config::{
-    Admin, Backend, Canary, Cluster, GroupIndex, Health, LinkKind, Listener, Moving, Plan, Route,
-};
+use crate::config::{Admin, Backend, Canary, Cluster, GroupIndex, Health, Listener, Moving, Plan, Route};
 use crate::policy::{BreakerRules, OutlierRules};
 
 /// The lines, each with its end.
@@ -80,10 +78,7 @@ fn breaker(rules: &BreakerRules) -> String {
 }
 
 fn cluster(plan: &Plan, cluster: &Cluster) -> String {
-    let link = match cluster.link() {
-        LinkKind::Shared => "shared",
-        LinkKind::Dedicated { .. } => "dedicated",
-    };
+    let link = cluster.link().as_str();
     let (loss, connect) = (cluster.on_loss().as_str(), time(cluster.connect_timeout()));
     let backends: Vec<String> = cluster.backends().iter().map(|one| backend(plan, one)).collect();
     let active =

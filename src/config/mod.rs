@@ -31,10 +31,11 @@ pub use nearest::nearest;
 pub use overlay::{Unfit, Unmatched};
 pub use overrides::{AdminState, Banned, Maintenance, Override, Overrides};
 pub use plan::{
-    Admin, Backend, BackendTls, Canary, CanaryKey, CanaryRule, CertificatePair, Cluster, Drain, Duplicate,
-    Gateway, GroupIndex, HashOn, Health, LimitAction, LinkKind, Listener, ListenerLimits, Login, LoginWay,
-    Moving, NamedLayout, Network, Plan, Probe, ProxyHeader, Queue, Release, Reply, Route, RouteLimit,
-    TokenAlgorithm, TokenRules, UnknownId,
+    Admin, Backend, BackendTls, Canary, CanaryKey, CanaryRule, CertificatePair, Cluster, Conversion, Drain,
+    Duplicate, Gateway, GroupIndex, HashOn, Health, HttpRoute, HttpTarget, LimitAction, LinkKind, Listener,
+    ListenerLimits, Login, LoginWay, Moving, NamedLayout, Network, Partner, PartnerAuth, PathPattern, Plan,
+    Probe, Protocol, ProxyHeader, Queue, Release, Reply, Route, RouteLimit, TokenAlgorithm, TokenRules,
+    TokenTrust, UnknownId, WebSocketRules,
 };
 pub use problem::Problem;
 pub use report::Report;

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use zeroize::Zeroizing;
 
 use super::tls::{BackendConnector, ServerTls, Tickets};
-use crate::config::{LoginWay, Plan, Problem, TokenRules};
+use crate::config::{LoginWay, Plan, Problem, TokenTrust};
 use crate::players::Verifier;
 
 /// The contents, in the order of the plan they were read for.
@@ -50,14 +50,16 @@ impl Opened {
             Vec::new()
         });
         let verifier = match plan.login().map(|login| login.way()) {
-            Some(LoginWay::Token(rules)) => verifier(rules).map_err(|problem| problems.push(problem)).ok(),
+            Some(LoginWay::Token(rules)) => {
+                verifier(rules.trust()).map_err(|problem| problems.push(problem)).ok()
+            }
             Some(LoginWay::Route(_)) | None => None,
         };
         if problems.is_empty() { Ok(Self { doors, connectors, accounts, verifier }) } else { Err(problems) }
     }
 }
 
-fn verifier(rules: &TokenRules) -> Result<Arc<Verifier>, Problem> {
+fn verifier(rules: &TokenTrust) -> Result<Arc<Verifier>, Problem> {
     let (path, site) = (rules.key().get(), rules.key().site());
     let nobody = "nobody could ever have logged in";
     let bytes = keys(path).map_err(|error| {

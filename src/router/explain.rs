@@ -77,7 +77,7 @@ fn token_of(plan: &Plan) -> Option<&TokenRules> {
 }
 
 fn describe_token(rules: &TokenRules) -> String {
-    let (algorithm, offset) = (rules.algorithm().as_str(), rules.offset());
+    let (algorithm, offset) = (rules.trust().algorithm().as_str(), rules.offset());
     format!(
         "the login: an {algorithm} token from byte {offset} on, verified by the gateway; a good one goes on to the route, if there is one"
     )

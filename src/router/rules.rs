@@ -89,6 +89,7 @@ fn describe_cluster(lines: &mut Vec<Line>, cluster: &Cluster, class: RouteClass)
 fn link(cluster: &Cluster) -> &'static str {
     match cluster.link() {
         LinkKind::Shared => "a shared link",
+        LinkKind::Http => "requests over HTTP",
         LinkKind::Dedicated { proxy: ProxyHeader::Off, .. } => "a connection per session",
         LinkKind::Dedicated { proxy: ProxyHeader::V1, .. } => {
             "a connection per session with a PROXY v1 header"
@@ -110,12 +111,15 @@ fn balance(cluster: &Cluster) -> String {
     format!("{balance}{key}; {sticky}; on loss {loss}; {start}")
 }
 
-fn key(hash_on: HashOn) -> String {
+fn key(hash_on: &HashOn) -> String {
     match hash_on {
         HashOn::Session => "the session".to_owned(),
         HashOn::Account => "the account".to_owned(),
         HashOn::ClientIp => "the player's address".to_owned(),
         HashOn::Field { .. } => format!("the {hash_on} of the frame"),
+        HashOn::Header(_) | HashOn::Cookie { .. } | HashOn::Query(_) => {
+            format!("the {hash_on} of the request")
+        }
     }
 }
 

@@ -107,7 +107,7 @@ impl Router {
 
 fn is_opaque(cluster: &Cluster) -> bool {
     match cluster.link() {
-        LinkKind::Shared => false,
+        LinkKind::Shared | LinkKind::Http => false,
         LinkKind::Dedicated { layout, .. } => layout.framing == Framing::Opaque,
     }
 }

@@ -90,7 +90,7 @@ async fn the_deadline_cuts_those_who_do_not_go() {
         players.push(player);
     }
     // The last to be told has its moment just before the deadline and needs longer to go: it never closes.
-    let cut = within("the end of the drain", gate.drain()).await;
+    let cut = within("the end of the drain", Box::pin(gate.drain())).await;
     assert!(cut > 0, "players that stay are cut at the deadline");
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::backend::Backend;
 use super::rules::SERVERS;
-use crate::config::{Cluster, LinkKind, Plan, Route};
+use crate::config::{Cluster, Plan, Route};
 
 /// The routes of the running game and who serves them.
 #[derive(Debug)]
@@ -92,8 +92,5 @@ fn ids_of(route: &Route) -> String {
 }
 
 fn link_of(cluster: &Cluster) -> &'static str {
-    match cluster.link() {
-        LinkKind::Shared => "shared",
-        LinkKind::Dedicated { .. } => "dedicated",
-    }
+    cluster.link().as_str()
 }

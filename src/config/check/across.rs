@@ -24,9 +24,9 @@ pub(super) fn check(
     clusters: &[Option<Cluster>],
     routes: &[Option<Route>],
 ) {
+    let known: Vec<_> = listeners.iter().flatten().filter(|one| one.is_for_players()).collect();
     // A listener that is missing here might be the one that makes the others right.
-    let complete = listeners.iter().all(Option::is_some) && !listeners.is_empty();
-    let known: Vec<_> = listeners.iter().flatten().collect();
+    let complete = listeners.iter().all(Option::is_some) && !known.is_empty();
     let layouts: Vec<&FrameLayout> = known.iter().map(|listener| listener.layout.as_ref()).collect();
     if complete {
         ids_that_fit(context, &layouts);
@@ -111,7 +111,7 @@ fn link_buffer(
     let header = match cluster.map(|cluster| &cluster.link) {
         Some(LinkKind::Shared) => ENVELOPE_HEADER,
         Some(LinkKind::Dedicated { .. }) => 0,
-        None => return,
+        Some(LinkKind::Http) | None => return,
     };
     let (needed, bytes) = (u64::from(longest) + header, raw.body.send_buffer.or(DEFAULT_SEND_BUFFER));
     if u64::from(bytes) < needed {

@@ -129,6 +129,7 @@ fn answers<'p>(
 ) -> BTreeMap<&'p str, &'p FrameLayout> {
     match &cluster.link {
         LinkKind::Dedicated { frame, layout, .. } => BTreeMap::from([(frame.as_str(), layout.as_ref())]),
+        LinkKind::Http => BTreeMap::new(),
         LinkKind::Shared => {
             let players = listeners.iter().filter(|listener| can_reach(&listener.layout, route));
             players.map(|listener| (listener.frame.as_str(), listener.layout.as_ref())).collect()

@@ -84,6 +84,7 @@ fn link(context: &Context<'_>, raw: &Named<raw::Cluster>) -> Option<LinkKind> {
     match link {
         Link::Shared => shared(context, &raw.body),
         Link::Dedicated => dedicated(context, raw),
+        Link::Http => Some(LinkKind::Http),
     }
 }
 
@@ -125,17 +126,21 @@ fn dedicated(context: &Context<'_>, raw: &Named<raw::Cluster>) -> Option<LinkKin
     };
     let layout: Arc<FrameLayout> =
         context.layouts.find(&Located::new(frame.clone(), site.clone()), context.mistakes)?;
-    if layout.framing == Framing::Message {
+    let websocket = raw.body.websocket.value().cloned();
+    if layout.framing == Framing::Message && websocket.is_none() {
         context.add(
             Problem::at(
                 site,
                 format!("frames of [frame.{frame}] are messages, and a link over TCP has none"),
             )
             .because("nobody would have known where a frame of a backend ends")
-            .write("choose a frame whose length is \"fixed\", \"varint\" or \"opaque\""),
+            .write(
+                "choose a frame whose length is \"fixed\", \"varint\" or \"opaque\", or add websocket = \"/play\"",
+            ),
         );
     }
-    Some(LinkKind::Dedicated { frame, layout, proxy: raw.body.proxy_protocol.or(ProxyHeader::Off) })
+    let proxy = raw.body.proxy_protocol.or(ProxyHeader::Off);
+    Some(LinkKind::Dedicated { frame, layout, proxy, websocket })
 }
 
 /// The only layout there is, or the one that all listeners have.

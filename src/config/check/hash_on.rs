@@ -6,7 +6,7 @@ use super::{Context, required};
 use crate::base::format_size;
 use crate::config::plan::{Cluster, HashOn, Listener, Route};
 use crate::config::problem::Problem;
-use crate::config::raw::{self, Field, HashField, Named};
+use crate::config::raw::{self, Field, HashField, HttpKey, Named};
 use crate::config::site::{Located, Site};
 use crate::wire::ByteOrder;
 
@@ -18,9 +18,9 @@ pub(super) fn check(context: &Context<'_>, cluster: &raw::Cluster) -> Option<Has
         Field::Given(given) => given,
     };
     match given.get() {
-        raw::HashOn::Word(word) => Some(*word),
+        raw::HashOn::Word(word) => Some(word.clone()),
         raw::HashOn::Field(field) => in_frame(context, field),
-        raw::HashOn::Later => None,
+        raw::HashOn::Http(key) => in_request(context, key),
     }
 }
 
@@ -60,6 +60,24 @@ fn in_frame(context: &Context<'_>, field: &HashField) -> Option<HashOn> {
     });
     let (offset, width) = (offset.map(Located::get)?, width.map(Located::get)?);
     Some(HashOn::Field { offset: *offset, width: *width, order: field.order.or(ByteOrder::Big) })
+}
+
+/// One of the three places in a request.
+fn in_request(context: &Context<'_>, key: &HttpKey) -> Option<HashOn> {
+    let insert = key.insert.or(false);
+    match (key.header.value(), key.cookie.value(), key.query.value()) {
+        (Some(name), None, None) => Some(HashOn::Header(name.to_ascii_lowercase())),
+        (None, Some(name), None) => Some(HashOn::Cookie { name: name.clone(), insert }),
+        (None, None, Some(name)) => Some(HashOn::Query(name.clone())),
+        _ => {
+            context.add(
+                Problem::at(&key.site, "`hash_on` names no place in a request, or two")
+                    .because("nobody would have known where the key is")
+                    .write("write { header = \"x-player\" }, { cookie = \"sid\", insert = true } or { query = \"sid\" }"),
+            );
+            None
+        }
+    }
 }
 
 fn needs_frames(raw: &Named<raw::Cluster>, site: &Site) -> Problem {

@@ -38,7 +38,7 @@ fn default_probe(cluster: &raw::Cluster) -> ProbeKind {
 }
 
 fn is_dedicated(cluster: &raw::Cluster) -> bool {
-    cluster.link.value() == Some(&Link::Dedicated)
+    matches!(cluster.link.value(), Some(Link::Dedicated | Link::Http))
 }
 
 fn link_on_dedicated(context: &Context<'_>, cluster: &raw::Cluster, probe: &Field<ProbeKind>) {

@@ -66,7 +66,7 @@ pub(super) fn is_opaque(layout: &FrameLayout) -> bool {
 /// Whether the sessions of a cluster go whole to a backend.
 pub(super) fn reads_no_frames(cluster: &Cluster) -> bool {
     match &cluster.link {
-        LinkKind::Shared => false,
+        LinkKind::Shared | LinkKind::Http => false,
         LinkKind::Dedicated { layout, .. } => is_opaque(layout),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Context, door, required};
 use crate::base::format_size;
-use crate::config::plan::{CertificatePair, Listener, ListenerLimits, UnknownId};
+use crate::config::plan::{CertificatePair, Listener, ListenerLimits, Protocol, UnknownId, WebSocketRules};
 use crate::config::problem::{Problem, short};
 use crate::config::raw::{self, Field, Named};
 use crate::config::site::{Located, Site};
@@ -30,7 +30,11 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Option<Listener>> {
 
 fn one(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<Listener> {
     let listen = address(context, raw);
-    let frame = layout(context, raw);
+    let protocol = raw.body.protocol.or(Protocol::Tcp);
+    let frame = match protocol {
+        Protocol::Http => Some((String::new(), no_frames())),
+        Protocol::Tcp | Protocol::WebSocket => layout(context, raw, protocol),
+    };
     let tls = raw.body.tls.given().map(|pairs| certificates(context, pairs));
     let client_ca = raw.body.tls.value().map(|pairs| door::client_ca(context, pairs));
     let proxies = door::proxies(context, &raw.body.proxy_protocol);
@@ -43,6 +47,8 @@ fn one(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<Listener> {
     Some(Listener {
         name: raw.name.get().clone(),
         listen: listen?,
+        protocol,
+        websocket: (protocol == Protocol::WebSocket).then(|| Arc::new(websocket(&raw.body))),
         layout,
         frame,
         tls: tls.unwrap_or(Some(Vec::new()))?,
@@ -87,7 +93,29 @@ fn in_ipv6(address: &str) -> String {
     address.replace("0.0.0.0:", "[::]:")
 }
 
-fn layout(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<(String, Arc<FrameLayout>)> {
+/// An HTTP listener reads none.
+fn no_frames() -> Arc<FrameLayout> {
+    let framing = Framing::Opaque;
+    Arc::new(FrameLayout { framing, id: None, max_length: u32::MAX, heartbeat: None, notice: None })
+}
+
+fn websocket(raw: &raw::Listener) -> WebSocketRules {
+    let texts = |field: &Field<Vec<Located<String>>>| -> Vec<String> {
+        field.value().into_iter().flatten().map(|text| text.get().clone()).collect()
+    };
+    WebSocketRules {
+        path: raw.path.value().cloned().unwrap_or_else(|| "/".to_owned()),
+        origins: texts(&raw.origins),
+        subprotocols: texts(&raw.subprotocols),
+        compression: raw.compression.or(false),
+    }
+}
+
+fn layout(
+    context: &Context<'_>,
+    raw: &Named<raw::Listener>,
+    protocol: Protocol,
+) -> Option<(String, Arc<FrameLayout>)> {
     let (name, site) = match (&raw.body.frame, context.layouts.only()) {
         (Field::Bad, _) => return None,
         (Field::Given(name), _) => (name.get().clone(), name.site()),
@@ -98,11 +126,11 @@ fn layout(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<(String, 
         }
     };
     let layout = context.layouts.find(&Located::new(name.clone(), site.clone()), context.mistakes)?;
-    if layout.framing == Framing::Message {
+    if layout.framing == Framing::Message && protocol == Protocol::Tcp {
         context.add(
             Problem::at(site, format!("frames of [frame.{name}] are messages, and TCP has none"))
                 .because("nobody would have known where a frame ends")
-                .write("choose a frame whose length is \"fixed\", \"varint\" or \"opaque\"; websocket is not supported yet"),
+                .write("choose a frame whose length is \"fixed\", \"varint\" or \"opaque\", or write protocol = \"websocket\""),
         );
     }
     Some((name, layout))

@@ -6,7 +6,7 @@ use super::layouts::{highest_id, is_opaque};
 use super::{Context, no_such, required};
 use crate::base::{ProtocolId, Rate};
 use crate::config::plan::{
-    Cluster, Duplicate, LinkKind, Listener, Login, LoginWay, Queue, Route, TokenRules,
+    Cluster, Duplicate, LinkKind, Listener, Login, LoginWay, Queue, Route, TokenRules, TokenTrust,
 };
 use crate::config::problem::Problem;
 use crate::config::raw::{self, Field};
@@ -144,10 +144,12 @@ fn token(context: &Context<'_>, raw: &raw::Token) -> Option<TokenRules> {
     Some(TokenRules {
         id: ProtocolId(*id?.get()),
         offset: usize::from(*offset?.get()),
-        algorithm: *algorithm?.get(),
-        key: context.resolve(key?),
-        audience: raw.audience.value().cloned(),
-        skew: raw.skew.or(DEFAULT_SKEW),
+        trust: TokenTrust {
+            algorithm: *algorithm?.get(),
+            key: context.resolve(key?),
+            audience: raw.audience.value().cloned(),
+            skew: raw.skew.or(DEFAULT_SKEW),
+        },
     })
 }
 

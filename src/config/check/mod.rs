@@ -11,12 +11,14 @@ mod door;
 mod frames;
 mod hash_on;
 mod health;
+mod http;
 mod identifier;
 mod layouts;
 mod limit;
 mod listeners;
 mod login;
 mod outlier;
+mod partner;
 mod release;
 mod routes;
 mod times;
@@ -53,7 +55,7 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> O
     let clusters = clusters::check(&context);
     let routes = routes::check(&context);
     across::check(&context, &listeners, &clusters, &routes);
-    let players: Vec<_> = listeners.iter().flatten().collect();
+    let players: Vec<_> = listeners.iter().flatten().filter(|one| one.is_for_players()).collect();
     hash_on::across(&context, &players, &clusters, &routes);
     breaker::across(&context, &players, &clusters, &routes);
     limit::across(&context, &clusters, &routes);
@@ -61,6 +63,8 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> O
     release::across(&context, release.as_ref(), &clusters);
     let login = login::check(&context);
     login::across(&context, &players, &clusters, &routes);
+    let partners = partner::check(&context);
+    let http = http::check(&context, &listeners);
     let admin = admin::check(&context);
     let drain = drain(&raw.drain, mistakes);
     let gateway = gateway(&context);
@@ -75,6 +79,8 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> O
         listeners: all(listeners)?,
         clusters: all(clusters)?,
         routes: all(routes)?,
+        partners: all(partners)?,
+        http: all(http)?,
         login: login?,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::{Context, breaker, limit, login, no_such, required};
 use crate::config::Maintenance;
-use crate::config::plan::Route;
+use crate::config::plan::{Protocol, Route};
 use crate::config::problem::Problem;
 use crate::config::raw::{self, Field, Ids, Named};
 use crate::config::site::{Located, Site};
@@ -19,7 +19,8 @@ pub(super) struct Claim<'a> {
 /// Every route; `None` for one with a mistake.
 pub(super) fn check(context: &Context<'_>) -> Vec<Option<Route>> {
     let routes = &context.raw.routes;
-    if !context.raw.any_route {
+    let is_for_players = |raw: &Named<raw::Listener>| raw.body.protocol.or(Protocol::Tcp) != Protocol::Http;
+    if !context.raw.any_route && context.raw.listeners.iter().any(is_for_players) {
         context.add(
             Problem::without_site("there is no [route.NAME]")
                 .because("every frame would have been unknown")

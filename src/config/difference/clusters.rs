@@ -60,7 +60,7 @@ fn keys(old: &Cluster, new: &Cluster) -> Vec<ClusterChange> {
     ];
     let judgement = [("health", old.health != new.health), ("outlier", old.outlier != new.outlier)];
     [
-        Swap::of(kind(&old.link), kind(&new.link)).map(ClusterChange::Link),
+        Swap::of(old.link.as_str(), new.link.as_str()).map(ClusterChange::Link),
         differ(&connections, ClusterChange::Connections),
         differ(&choice, ClusterChange::Choice),
         differ(&binding, ClusterChange::Binding),
@@ -72,13 +72,6 @@ fn keys(old: &Cluster, new: &Cluster) -> Vec<ClusterChange> {
     .collect()
 }
 
-const fn kind(link: &LinkKind) -> &'static str {
-    match link {
-        LinkKind::Shared => "shared",
-        LinkKind::Dedicated { .. } => "dedicated",
-    }
-}
-
 /// Whether the layout and the PROXY header of dedicated links differ.
 fn framing(old: &LinkKind, new: &LinkKind) -> (bool, bool) {
     match (old, new) {
@@ -86,7 +79,7 @@ fn framing(old: &LinkKind, new: &LinkKind) -> (bool, bool) {
             LinkKind::Dedicated { layout: a, proxy: p, .. },
             LinkKind::Dedicated { layout: b, proxy: q, .. },
         ) => (a != b, p != q),
-        (LinkKind::Shared, _) | (_, LinkKind::Shared) => (false, false),
+        (LinkKind::Shared | LinkKind::Http, _) | (_, LinkKind::Shared | LinkKind::Http) => (false, false),
     }
 }
 

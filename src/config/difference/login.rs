@@ -40,14 +40,14 @@ fn way(plan: &Plan, login: &Login) -> String {
 }
 
 fn token(rules: &TokenRules) -> String {
-    let audience = rules.audience.as_deref().map(|name| format!(" for {name}")).unwrap_or_default();
+    let audience = rules.trust.audience.as_deref().map(|name| format!(" for {name}")).unwrap_or_default();
     format!(
         "{} token{audience} at byte {} of {}, key {}, skew {}",
-        rules.algorithm.as_str(),
+        rules.trust.algorithm.as_str(),
         rules.offset,
         rules.id,
-        rules.key.get().display(),
-        crate::base::format_duration(rules.skew)
+        rules.trust.key.get().display(),
+        crate::base::format_duration(rules.trust.skew)
     )
 }
 

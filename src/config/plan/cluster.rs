@@ -46,7 +46,11 @@ pub enum LinkKind {
         layout: Arc<FrameLayout>,
         /// The header that tells the backend the player's address.
         proxy: ProxyHeader,
+        /// The path at which the backends speak WebSocket; `None`: they speak TCP.
+        websocket: Option<String>,
     },
+    /// One request at a time over connections that are used again.
+    Http,
 }
 
 /// `proxy_protocol` of a dedicated cluster.
@@ -61,7 +65,7 @@ pub enum ProxyHeader {
 }
 
 /// `hash_on`: what `modulo` and `consistent_hash` choose a backend by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HashOn {
     /// The session's ID: each session by itself.
     Session,
@@ -78,6 +82,17 @@ pub enum HashOn {
         /// The order of these bytes.
         order: ByteOrder,
     },
+    /// The value of a header of the request, by its name in small letters.
+    Header(String),
+    /// The value of a cookie of the request.
+    Cookie {
+        /// The name of the cookie.
+        name: String,
+        /// Whether the gateway gives one to clients that have none.
+        insert: bool,
+    },
+    /// The value of a parameter of the request's query.
+    Query(String),
 }
 
 /// TLS to the backends of a cluster.
@@ -119,14 +134,14 @@ impl Cluster {
 
     /// What [`Balance::Modulo`] and [`Balance::ConsistentHash`] choose by; says nothing with the other rules.
     #[must_use]
-    pub fn hash_on(&self) -> HashOn {
-        self.hash_on
+    pub fn hash_on(&self) -> &HashOn {
+        &self.hash_on
     }
 
     /// [`Cluster::hash_on`] where the rule of balance looks at a key.
     #[must_use]
-    pub fn balance_key(&self) -> Option<HashOn> {
-        self.balance.needs_key().then_some(self.hash_on)
+    pub fn balance_key(&self) -> Option<&HashOn> {
+        self.balance.needs_key().then_some(&self.hash_on)
     }
 
     /// Whether a session keeps its backend while that serves.
@@ -214,6 +229,7 @@ impl LinkKind {
         match self {
             Self::Shared => "shared",
             Self::Dedicated { .. } => "dedicated",
+            Self::Http => "http",
         }
     }
 }
@@ -231,6 +247,9 @@ impl Display for HashOn {
                 };
                 write!(into, "field at {offset} width {} {order}", width.bytes())
             }
+            Self::Header(name) => write!(into, "header {name}"),
+            Self::Cookie { name, .. } => write!(into, "cookie {name}"),
+            Self::Query(name) => write!(into, "query {name}"),
         }
     }
 }

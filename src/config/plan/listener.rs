@@ -22,6 +22,8 @@ pub struct NamedLayout {
 pub struct Listener {
     pub(in crate::config) name: String,
     pub(in crate::config) listen: Located<SocketAddr>,
+    pub(in crate::config) protocol: Protocol,
+    pub(in crate::config) websocket: Option<Arc<WebSocketRules>>,
     pub(in crate::config) layout: Arc<FrameLayout>,
     pub(in crate::config) frame: String,
     pub(in crate::config) tls: Vec<CertificatePair>,
@@ -31,6 +33,26 @@ pub struct Listener {
     pub(in crate::config) deny: Vec<Network>,
     pub(in crate::config) unknown_id: UnknownId,
     pub(in crate::config) limits: ListenerLimits,
+}
+
+/// What is spoken at a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Players' frames in a stream.
+    Tcp,
+    /// Players' frames in WebSocket messages.
+    WebSocket,
+    /// Requests of third parties and browsers.
+    Http,
+}
+
+/// What a WebSocket listener asks of a handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSocketRules {
+    pub(in crate::config) path: String,
+    pub(in crate::config) origins: Vec<String>,
+    pub(in crate::config) subprotocols: Vec<String>,
+    pub(in crate::config) compression: bool,
 }
 
 /// A certificate chain and its key; paths are ready to open.
@@ -94,7 +116,25 @@ impl Listener {
         &self.listen
     }
 
-    /// What its players' frames look like.
+    /// What is spoken there.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// What a handshake must bring; `None`: WebSocket is not spoken there.
+    #[must_use]
+    pub fn websocket(&self) -> Option<&Arc<WebSocketRules>> {
+        self.websocket.as_ref()
+    }
+
+    /// Whether players come in there, and not requests.
+    #[must_use]
+    pub fn is_for_players(&self) -> bool {
+        self.protocol != Protocol::Http
+    }
+
+    /// What its players' frames look like; opaque at an HTTP listener, which has none.
     #[must_use]
     pub fn layout(&self) -> &Arc<FrameLayout> {
         &self.layout
@@ -152,6 +192,44 @@ impl Listener {
     #[must_use]
     pub fn limits(&self) -> &ListenerLimits {
         &self.limits
+    }
+}
+
+impl Protocol {
+    /// The word of the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::WebSocket => "websocket",
+            Self::Http => "http",
+        }
+    }
+}
+
+impl WebSocketRules {
+    /// The path of the handshake.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Pages that may connect, as `https://game.example.com`; empty: all.
+    #[must_use]
+    pub fn origins(&self) -> &[String] {
+        &self.origins
+    }
+
+    /// What may be spoken inside, the one that is liked best first; empty: nothing is agreed on.
+    #[must_use]
+    pub fn subprotocols(&self) -> &[String] {
+        &self.subprotocols
+    }
+
+    /// Whether messages may be compressed.
+    #[must_use]
+    pub fn compression(&self) -> bool {
+        self.compression
     }
 }
 

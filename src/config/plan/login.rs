@@ -31,6 +31,12 @@ pub enum LoginWay {
 pub struct TokenRules {
     pub(in crate::config) id: ProtocolId,
     pub(in crate::config) offset: usize,
+    pub(in crate::config) trust: TokenTrust,
+}
+
+/// Which tokens are believed.
+#[derive(Clone, Debug)]
+pub struct TokenTrust {
     pub(in crate::config) algorithm: TokenAlgorithm,
     pub(in crate::config) key: Located<PathBuf>,
     pub(in crate::config) audience: Option<String>,
@@ -140,6 +146,14 @@ impl TokenRules {
         self.offset
     }
 
+    /// Which tokens are believed.
+    #[must_use]
+    pub fn trust(&self) -> &TokenTrust {
+        &self.trust
+    }
+}
+
+impl TokenTrust {
     /// How tokens are signed, whatever a token says of itself.
     #[must_use]
     pub fn algorithm(&self) -> TokenAlgorithm {

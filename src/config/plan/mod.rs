@@ -4,9 +4,11 @@
 mod admin;
 mod cluster;
 mod health;
+mod http;
 mod listener;
 mod login;
 mod network;
+mod partner;
 mod process;
 mod release;
 mod route;
@@ -22,10 +24,14 @@ use super::source::Sources;
 pub use admin::Admin;
 pub use cluster::{Backend, BackendTls, Cluster, HashOn, LinkKind, ProxyHeader};
 pub use health::{Health, Probe};
-pub use listener::{CertificatePair, Listener, ListenerLimits, NamedLayout, UnknownId};
-pub use login::{Duplicate, Login, LoginWay, Queue, TokenAlgorithm, TokenRules};
+pub use http::{Conversion, HttpRoute, HttpTarget, PathPattern};
+pub use listener::{
+    CertificatePair, Listener, ListenerLimits, NamedLayout, Protocol, UnknownId, WebSocketRules,
+};
+pub use login::{Duplicate, Login, LoginWay, Queue, TokenAlgorithm, TokenRules, TokenTrust};
 pub use network::Network;
 pub(in crate::config) use network::NetworkFault;
+pub use partner::{Partner, PartnerAuth};
 pub use process::{Drain, Gateway};
 pub use release::{Canary, CanaryKey, CanaryRule, GroupIndex, Moving, Release};
 pub use route::{LimitAction, Reply, Route, RouteLimit};
@@ -43,6 +49,8 @@ pub struct Plan {
     pub(in crate::config) listeners: Vec<Listener>,
     pub(in crate::config) clusters: Vec<Cluster>,
     pub(in crate::config) routes: Vec<Route>,
+    pub(in crate::config) partners: Vec<Partner>,
+    pub(in crate::config) http: Vec<HttpRoute>,
     pub(in crate::config) login: Option<Login>,
 }
 
@@ -122,6 +130,18 @@ impl Plan {
     #[must_use]
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// Every `[partner.NAME]`, by name.
+    #[must_use]
+    pub fn partners(&self) -> &[Partner] {
+        &self.partners
+    }
+
+    /// Every `[http.NAME]`, by name.
+    #[must_use]
+    pub fn http(&self) -> &[HttpRoute] {
+        &self.http
     }
 
     /// `[login]`; without one nobody logs in.

@@ -26,6 +26,7 @@ pub(in crate::config) struct Cluster {
     pub(in crate::config) connect_timeout: Field<Duration>,
     pub(in crate::config) send_buffer: Field<u32>,
     pub(in crate::config) proxy_protocol: Field<ProxyHeader>,
+    pub(in crate::config) websocket: Field<String>,
     pub(in crate::config) tls: Field<BackendTls>,
     pub(in crate::config) health: Field<Health>,
     pub(in crate::config) outlier: Field<Outlier>,
@@ -38,6 +39,7 @@ pub(in crate::config) struct Cluster {
 pub(in crate::config) enum Link {
     Shared,
     Dedicated,
+    Http,
 }
 
 /// `tls` of a cluster.
@@ -72,6 +74,7 @@ impl Cluster {
             connect_timeout: fields.duration("connect_timeout", WAITING),
             send_buffer: fields.size("send_buffer", 1..=1 << 30),
             proxy_protocol: fields.word("proxy_protocol", &PROXY),
+            websocket: fields.text("websocket", "\"/play\""),
             tls: fields.nested("tls", "{ ca = \"tls/backend-ca.pem\" }", BackendTls::read),
             health: fields.nested("health", "[cluster.battle.health]", Health::read),
             outlier: fields.nested("outlier", "[cluster.battle.outlier]", Outlier::read),
@@ -107,7 +110,7 @@ impl Backend {
 
 const BACKENDS: &str = "[{ address = \"10.0.1.1:7100\" }]";
 const LINKS: [super::Word<Link>; 3] =
-    [("shared", Some(Link::Shared)), ("dedicated", Some(Link::Dedicated)), ("http", None)];
+    [("shared", Some(Link::Shared)), ("dedicated", Some(Link::Dedicated)), ("http", Some(Link::Http))];
 const BALANCES: [super::Word<Balance>; 7] = [
     ("round_robin", Some(Balance::RoundRobin)),
     ("random", Some(Balance::Random)),

@@ -12,8 +12,34 @@ pub(in crate::config) enum HashOn {
     /// A key that is no place in a frame.
     Word(plan::HashOn),
     Field(HashField),
-    /// A form of HTTP, which was reported when it was read.
-    Later,
+    Http(HttpKey),
+}
+
+/// `hash_on = { header }`, `{ cookie, insert }` or `{ query }`.
+pub(in crate::config) struct HttpKey {
+    pub(in crate::config) site: Site,
+    pub(in crate::config) header: Field<String>,
+    pub(in crate::config) cookie: Field<String>,
+    pub(in crate::config) insert: Field<bool>,
+    pub(in crate::config) query: Field<String>,
+}
+
+/// A key that is no place in a frame or in a request.
+#[derive(Clone, Copy)]
+enum Who {
+    Session,
+    Account,
+    ClientIp,
+}
+
+impl From<Who> for plan::HashOn {
+    fn from(who: Who) -> Self {
+        match who {
+            Who::Session => Self::Session,
+            Who::Account => Self::Account,
+            Who::ClientIp => Self::ClientIp,
+        }
+    }
 }
 
 /// `hash_on = { offset, width, order }`.
@@ -29,14 +55,28 @@ impl HashOn {
         if fields.holds_table("hash_on") {
             fields.nested("hash_on", "{ offset = 6, width = 4 }", Self::table)
         } else {
-            fields.word("hash_on", &WORDS).map(Self::Word)
+            fields.word("hash_on", &WORDS).map(|word| Self::Word(word.into()))
         }
     }
 
     fn table(fields: &mut Fields<'_>) -> Self {
-        fields.later(&HTTP);
-        let field = HashField::read(fields);
-        if fields.holds_any(&HTTP) { Self::Later } else { Self::Field(field) }
+        if fields.holds_any(&HTTP) {
+            Self::Http(HttpKey::read(fields))
+        } else {
+            Self::Field(HashField::read(fields))
+        }
+    }
+}
+
+impl HttpKey {
+    fn read(fields: &mut Fields<'_>) -> Self {
+        Self {
+            site: fields.site().clone(),
+            header: fields.text("header", "\"x-player\""),
+            cookie: fields.text("cookie", "\"sid\""),
+            insert: fields.flag("insert"),
+            query: fields.text("query", "\"sid\""),
+        }
     }
 }
 
@@ -51,9 +91,6 @@ impl HashField {
     }
 }
 
-const WORDS: [super::Word<plan::HashOn>; 3] = [
-    ("session", Some(plan::HashOn::Session)),
-    ("account", Some(plan::HashOn::Account)),
-    ("client_ip", Some(plan::HashOn::ClientIp)),
-];
+const WORDS: [super::Word<Who>; 3] =
+    [("session", Some(Who::Session)), ("account", Some(Who::Account)), ("client_ip", Some(Who::ClientIp))];
 const HTTP: [&str; 4] = ["header", "cookie", "query", "insert"];

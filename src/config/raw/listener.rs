@@ -6,14 +6,21 @@ use std::time::Duration;
 
 use super::field::Field;
 use super::fields::Fields;
+use super::values::{Wrong, text_of};
 use crate::base::Rate;
-use crate::config::plan::{Network, UnknownId};
+use crate::config::plan::{Network, Protocol, UnknownId};
 use crate::config::site::{Located, Site};
+use crate::config::tree::Node;
 
 /// `[listener.NAME]`.
 pub(in crate::config) struct Listener {
     pub(in crate::config) listen: Field<String>,
+    pub(in crate::config) protocol: Field<Protocol>,
     pub(in crate::config) frame: Field<String>,
+    pub(in crate::config) path: Field<String>,
+    pub(in crate::config) origins: Field<Vec<Located<String>>>,
+    pub(in crate::config) subprotocols: Field<Vec<Located<String>>>,
+    pub(in crate::config) compression: Field<bool>,
     pub(in crate::config) tls: Field<Vec<Located<CertificatePair>>>,
     pub(in crate::config) unknown_id: Field<UnknownId>,
     pub(in crate::config) proxy_protocol: Field<ProxyProtocol>,
@@ -54,21 +61,26 @@ pub(in crate::config) struct Limits {
 
 impl Listener {
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
-        fields.later(&["path"]);
-        let listener = Self {
+        Self {
             listen: fields.text("listen", "\"0.0.0.0:7000\""),
+            protocol: fields.word("protocol", &PROTOCOLS),
             frame: fields.text("frame", "\"game\""),
+            path: fields.text("path", "\"/play\""),
+            origins: fields.list("origins", "[\"https://game.example.com\"]", text),
+            subprotocols: fields.list("subprotocols", "[\"game.v1\"]", text),
+            compression: fields.flag("compression"),
             tls: fields.tables("tls", TLS, true, CertificatePair::read),
             unknown_id: fields.word("unknown_id", &UNKNOWN_ID),
             proxy_protocol: fields.nested("proxy_protocol", PROXY, ProxyProtocol::read),
             allow: fields.networks("allow"),
             deny: fields.networks("deny"),
             limits: fields.nested("limits", "[listener.players.limits]", Limits::read),
-        };
-        // The word is checked and then says nothing: TCP is the only protocol.
-        fields.word("protocol", &[("tcp", Some(())), ("websocket", None), ("http", None)]);
-        listener
+        }
     }
+}
+
+fn text(node: &Node) -> Result<String, Wrong> {
+    text_of(node, "\"https://game.example.com\"").map(str::to_owned)
 }
 
 impl ProxyProtocol {
@@ -127,5 +139,7 @@ pub(super) const WAITING: RangeInclusive<Duration> = Duration::from_millis(10)..
 pub(super) const PEM: &str = "\"tls/game.pem\"";
 const TLS: &str = "{ certificate = \"tls/game.pem\", key = \"tls/game.key\" }";
 const PROXY: &str = "{ trusted = [\"10.0.0.0/8\"] }";
+const PROTOCOLS: [super::Word<Protocol>; 3] =
+    [("tcp", Some(Protocol::Tcp)), ("websocket", Some(Protocol::WebSocket)), ("http", Some(Protocol::Http))];
 const UNKNOWN_ID: [super::Word<UnknownId>; 3] =
     [("notice", Some(UnknownId::Notice)), ("drop", Some(UnknownId::Drop)), ("close", Some(UnknownId::Close))];

@@ -128,7 +128,7 @@ const DUPLICATES: [super::Word<Duplicate>; 3] = [
     ("refuse", Some(Duplicate::Refuse)),
     ("allow", Some(Duplicate::Allow)),
 ];
-const ALGORITHMS: [super::Word<TokenAlgorithm>; 4] = [
+pub(super) const ALGORITHMS: [super::Word<TokenAlgorithm>; 4] = [
     ("EdDSA", Some(TokenAlgorithm::EdDsa)),
     ("ES256", Some(TokenAlgorithm::Es256)),
     ("RS256", Some(TokenAlgorithm::Rs256)),

@@ -10,12 +10,14 @@ mod fields;
 mod frame;
 mod hash_on;
 mod health;
+mod http;
 mod limit;
 mod listener;
 mod login;
 mod maintenance;
 mod networks;
 mod outlier;
+mod partner;
 mod release;
 mod route;
 mod top;
@@ -26,13 +28,15 @@ pub(super) use breaker::{Breaker, Reply};
 pub(super) use cluster::{Backend, BackendTls, Cluster, Link};
 pub(super) use field::{Field, Named};
 pub(super) use frame::{Frame, Heartbeat, Id, IdKind, Length, LengthKind};
-pub(super) use hash_on::{HashField, HashOn};
+pub(super) use hash_on::{HashField, HashOn, HttpKey};
 pub(super) use health::{Health, ProbeKind};
+pub(super) use http::Http;
 pub(super) use limit::Limit;
 pub(super) use listener::{CertificatePair, Limits, Listener, ProxyProtocol};
 pub(super) use login::{Login, Queue, Token};
 pub(super) use maintenance::Maintenance;
 pub(super) use outlier::Outlier;
+pub(super) use partner::{AuthKind, Partner};
 pub(super) use release::{Canary, Release};
 pub(super) use route::{Ids, Route};
 pub(super) use top::{Drain, Gateway};
@@ -54,13 +58,15 @@ pub(super) struct Raw {
     pub(super) listeners: Vec<Named<Listener>>,
     pub(super) clusters: Vec<Named<Cluster>>,
     pub(super) routes: Vec<Named<Route>>,
+    pub(super) partners: Vec<Named<Partner>>,
+    pub(super) http: Vec<Named<Http>>,
     /// Whether anything stands below `listener` and `route`, readable or not.
     pub(super) any_listener: bool,
     pub(super) any_route: bool,
 }
 
 /// Tables of the contract that this version does not have.
-const LATER: [&str; 3] = ["net", "partner", "http"];
+const LATER: [&str; 1] = ["net"];
 
 /// Reads the merged tree.
 pub(super) fn read(root: &Table, mistakes: &Mistakes) -> Raw {
@@ -76,6 +82,8 @@ pub(super) fn read(root: &Table, mistakes: &Mistakes) -> Raw {
         listeners: fields.named("listener", Listener::read),
         clusters: fields.named("cluster", Cluster::read),
         routes: fields.named("route", Route::read),
+        partners: fields.named("partner", Partner::read),
+        http: fields.named("http", Http::read),
         any_listener: is_written(root, "listener"),
         any_route: is_written(root, "route"),
     };

@@ -185,13 +185,13 @@ impl Conduct {
     fn key(&self, wanted: &Wanted<'_>) -> u64 {
         let session = self.seat.id.raw();
         match wanted.cluster.plan.hash_on() {
-            HashOn::Session => session,
+            HashOn::Session | HashOn::Header(_) | HashOn::Cookie { .. } | HashOn::Query(_) => session,
             HashOn::Account => self.seat.account().map_or(session, |account| stable_hash(account.as_bytes())),
             HashOn::ClientIp => match self.tally.address.ip().to_canonical() {
                 std::net::IpAddr::V4(ip) => stable_hash(&ip.octets()),
                 std::net::IpAddr::V6(ip) => stable_hash(&ip.octets()),
             },
-            HashOn::Field { offset, width, order } => {
+            &HashOn::Field { offset, width, order } => {
                 let field =
                     wanted.bytes.get(usize::from(offset)..).and_then(|rest| rest.get(..width.bytes()));
                 field.map_or(session, |field| read_number(field, order))

@@ -212,7 +212,7 @@ impl Conduct {
         let mut preface = Vec::new();
         let (source, destination) = (self.tally.address, self.tally.local);
         match cluster.plan.link() {
-            LinkKind::Shared | LinkKind::Dedicated { proxy: ProxyHeader::Off, .. } => {}
+            LinkKind::Shared | LinkKind::Http | LinkKind::Dedicated { proxy: ProxyHeader::Off, .. } => {}
             LinkKind::Dedicated { proxy: ProxyHeader::V1, .. } => {
                 append_proxy_v1(source, destination, &mut preface)
             }

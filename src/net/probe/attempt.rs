@@ -67,7 +67,7 @@ impl Attempt<'_> {
     fn preface(&self) -> Vec<u8> {
         let mut header = Vec::new();
         match self.cluster.plan.link() {
-            LinkKind::Shared | LinkKind::Dedicated { proxy: ProxyHeader::Off, .. } => {}
+            LinkKind::Shared | LinkKind::Http | LinkKind::Dedicated { proxy: ProxyHeader::Off, .. } => {}
             LinkKind::Dedicated { proxy: ProxyHeader::V1, .. } => append_proxy_v1_local(&mut header),
             LinkKind::Dedicated { proxy: ProxyHeader::V2, .. } => append_proxy_v2_local(&mut header),
         }

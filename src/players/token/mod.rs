@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, Validation};
 use serde_json::{Map, Value};
 
 use self::keys::Key;
-use crate::config::{TokenAlgorithm, TokenRules};
+use crate::config::{TokenAlgorithm, TokenTrust};
 
 pub use keys::KeyFault;
 
@@ -70,7 +70,7 @@ impl Verifier {
     ///
     /// # Errors
     /// Why no token could be verified with it.
-    pub fn open(rules: &TokenRules, key: &[u8]) -> Result<Self, KeyFault> {
+    pub fn open(rules: &TokenTrust, key: &[u8]) -> Result<Self, KeyFault> {
         let mut validation = Validation::new(algorithm(rules.algorithm()));
         validation.required_spec_claims.clear();
         validation.validate_exp = false;

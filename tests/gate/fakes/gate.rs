@@ -159,7 +159,7 @@ impl Gate {
 
     /// Drains it; how many were cut.
     pub(crate) async fn drain(self) -> usize {
-        within("the end of the drain", self.inner.drain()).await
+        within("the end of the drain", Box::pin(self.inner.drain())).await
     }
 
     pub(crate) async fn stop(self) {

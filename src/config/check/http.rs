@@ -1,0 +1,136 @@
+//! `[http.NAME]`: which requests go where.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Context, breaker, no_such, required};
+use crate::base::ProtocolId;
+use crate::config::plan::{Conversion, HttpRoute, HttpTarget, Listener, PathPattern, Protocol};
+use crate::config::problem::Problem;
+use crate::config::raw::{self, Named};
+use crate::config::site::{Located, Site};
+use crate::wire::FrameLayout;
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_RETRIES: u8 = 1;
+const DEFAULT_MAX_BODY: u32 = 1 << 20;
+
+/// Every HTTP route; `None` for one with a mistake.
+pub(super) fn check(context: &Context<'_>, listeners: &[Option<Listener>]) -> Vec<Option<HttpRoute>> {
+    context.raw.http.iter().map(|raw| one(context, raw, listeners)).collect()
+}
+
+fn one(context: &Context<'_>, raw: &Named<raw::Http>, listeners: &[Option<Listener>]) -> Option<HttpRoute> {
+    let body = &raw.body;
+    let listener = listener(context, raw, listeners);
+    let path = path(context, raw);
+    let partners = partners(context, raw);
+    let target = target(context, raw);
+    let breaker = breaker::check(context, &body.breaker);
+    Some(HttpRoute {
+        name: raw.name.get().clone(),
+        listener: listener?,
+        host: body.host.value().map(|host| host.to_ascii_lowercase()),
+        path: path?,
+        strip: body.strip.value().cloned(),
+        methods: body.methods.value().into_iter().flatten().map(|method| method.get().clone()).collect(),
+        partners: partners?,
+        target: target?,
+        cache: body.cache.value().copied(),
+        timeout: body.timeout.or(DEFAULT_TIMEOUT),
+        retries: body.retries.or(DEFAULT_RETRIES),
+        max_body: u64::from(body.max_body.or(DEFAULT_MAX_BODY)),
+        breaker: breaker?.0,
+    })
+}
+
+fn missing(raw: &Named<raw::Http>, site: &Site, key: &str, write: &str) -> Problem {
+    Problem::at(site, format!("[http.{}] has no `{key}`", raw.name.get()))
+        .because("no request would ever have taken it")
+        .write(write)
+}
+
+fn listener(context: &Context<'_>, raw: &Named<raw::Http>, listeners: &[Option<Listener>]) -> Option<usize> {
+    let name = required(&raw.body.listener, "listener", raw.name.site(), context.mistakes, |site| {
+        missing(
+            raw,
+            site,
+            "listener",
+            "add listener = and the name of a [listener.NAME] with protocol = \"http\"",
+        )
+    })?;
+    let place = context.raw.listeners.iter().position(|listener| listener.name.get() == name.get());
+    let Some(place) = place else {
+        let known: Vec<_> = context.raw.listeners.iter().map(|one| one.name.get().as_str()).collect();
+        context.add(no_such("listener", name, &known));
+        return None;
+    };
+    let is_http = listeners.get(place)?.as_ref()?.protocol == Protocol::Http;
+    if !is_http {
+        context.add(
+            Problem::at(name.site(), format!("[listener.{}] is for players", name.get()))
+                .because("no request would ever have come in there")
+                .write("name a listener with protocol = \"http\""),
+        );
+    }
+    Some(place)
+}
+
+fn path(context: &Context<'_>, raw: &Named<raw::Http>) -> Option<PathPattern> {
+    let path = required(&raw.body.path, "path", raw.name.site(), context.mistakes, |site| {
+        missing(raw, site, "path", "add path = \"/pay/*\", or \"/*\" for all")
+    })?;
+    Some(match path.get().strip_suffix('*') {
+        Some(prefix) => PathPattern::Prefix(prefix.to_owned()),
+        None => PathPattern::Exact(path.get().clone()),
+    })
+}
+
+fn partners(context: &Context<'_>, raw: &Named<raw::Http>) -> Option<Vec<usize>> {
+    let known = &context.raw.partners;
+    let place = |name: &Located<String>| {
+        let place = known.iter().position(|partner| partner.name.get() == name.get());
+        if place.is_none() {
+            let names: Vec<_> = known.iter().map(|partner| partner.name.get().as_str()).collect();
+            context.add(no_such("partner", name, &names));
+        }
+        place
+    };
+    let places: Vec<_> = raw.body.partners.value().into_iter().flatten().map(place).collect();
+    places.into_iter().collect()
+}
+
+fn target(context: &Context<'_>, raw: &Named<raw::Http>) -> Option<HttpTarget> {
+    if let Some(file) = raw.body.file.given() {
+        return Some(HttpTarget::File(context.resolve(file)));
+    }
+    let name = required(&raw.body.cluster, "cluster", raw.name.site(), context.mistakes, |site| {
+        missing(raw, site, "cluster", "add cluster = and the name of a [cluster.NAME], or `file`")
+    })?;
+    let place = context.raw.clusters.iter().position(|cluster| cluster.name.get() == name.get());
+    let Some(cluster) = place else {
+        let known: Vec<_> = context.raw.clusters.iter().map(|one| one.name.get().as_str()).collect();
+        context.add(no_such("cluster", name, &known));
+        return None;
+    };
+    let Some(convert) = raw.body.convert.value() else { return Some(HttpTarget::Cluster(cluster)) };
+    let id = |key: &'static str, field| {
+        required(field, key, &convert.site, context.mistakes, |site| {
+            missing(raw, site, key, "add the protocol ID of the frame")
+        })
+    };
+    let (id, reply) = (id("id", &convert.id), id("reply", &convert.reply));
+    let layout = layout(context, cluster)?;
+    Some(HttpTarget::Convert(Conversion {
+        cluster,
+        id: ProtocolId(*id?.get()),
+        reply: ProtocolId(*reply?.get()),
+        layout,
+    }))
+}
+
+/// The frames of a cluster: the ones it names, or the only ones.
+fn layout(context: &Context<'_>, cluster: usize) -> Option<Arc<FrameLayout>> {
+    let named = context.raw.clusters.get(cluster)?.body.frame.value().map(String::as_str);
+    context.layouts.get(named.or(context.layouts.only())?)
+}
