@@ -6,7 +6,7 @@ use super::{Context, required};
 use crate::base::format_size;
 use crate::config::plan::{Cluster, HashOn, Listener, Route};
 use crate::config::problem::Problem;
-use crate::config::raw::{self, Field, HashField, HttpKey, Named};
+use crate::config::raw::{self, Field, HashField, HttpKey, Link, Named};
 use crate::config::site::{Located, Site};
 use crate::wire::ByteOrder;
 
@@ -20,7 +20,10 @@ pub(super) fn check(context: &Context<'_>, cluster: &raw::Cluster) -> Option<Has
     match given.get() {
         raw::HashOn::Word(word) => Some(word.clone()),
         raw::HashOn::Field(field) => in_frame(context, field),
-        raw::HashOn::Http(key) => in_request(context, key),
+        raw::HashOn::Http(key) => {
+            needs_requests(context, cluster, given.site());
+            in_request(context, key)
+        }
     }
 }
 
@@ -60,6 +63,16 @@ fn in_frame(context: &Context<'_>, field: &HashField) -> Option<HashOn> {
     });
     let (offset, width) = (offset.map(Located::get)?, width.map(Located::get)?);
     Some(HashOn::Field { offset: *offset, width: *width, order: field.order.or(ByteOrder::Big) })
+}
+
+fn needs_requests(context: &Context<'_>, cluster: &raw::Cluster, site: &Site) {
+    if cluster.link.or(Link::Shared) != Link::Http {
+        context.add(
+            Problem::at(site, "this `hash_on` is a place in a request, and this cluster gets frames")
+                .because("there would have been no key to choose by")
+                .write("write hash_on = \"session\", \"account\", \"client_ip\" or { offset = 6, width = 4 }, or link = \"http\""),
+        );
+    }
 }
 
 /// One of the three places in a request.
