@@ -9,6 +9,7 @@ pub mod app;
 pub mod base;
 pub mod cluster;
 pub mod config;
+pub mod http;
 pub mod net;
 pub mod players;
 pub mod policy;

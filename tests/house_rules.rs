@@ -44,6 +44,22 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     (
+        "http",
+        &["base", "wire", "policy", "config", "router", "cluster", "telemetry", "net"],
+        &[
+            "arc_swap",
+            "http_body_util",
+            "hyper",
+            "hyper_util",
+            "rand",
+            "rustls",
+            "serde_json",
+            "socket2",
+            "tokio",
+            "tokio_rustls",
+        ],
+    ),
+    (
         "admin",
         &["base", "config", "router", "cluster", "players", "telemetry", "net"],
         &[
@@ -60,7 +76,19 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "app",
-        &["base", "wire", "policy", "config", "router", "cluster", "session", "telemetry", "net", "admin"],
+        &[
+            "base",
+            "wire",
+            "policy",
+            "config",
+            "router",
+            "cluster",
+            "session",
+            "telemetry",
+            "net",
+            "http",
+            "admin",
+        ],
         &[
             "arc_swap",
             "listenfd",

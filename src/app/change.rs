@@ -166,6 +166,16 @@ impl Gate {
         let world = Arc::new(world);
         let bound =
             self.doors.bind_missing(&world).map_err(|problems| Box::new(world.plan().report(problems)))?;
+        self.web.make_ready(&world).await.map_err(|error| {
+            let problem = Problem::without_site(format!("there are no threads for HTTP: {error}"));
+            Box::new(
+                world.plan().report(vec![
+                    problem
+                        .because("nobody could have asked anything there")
+                        .write("give the process more threads"),
+                ]),
+            )
+        })?;
         telemetry::world_changes(generation, who, &reloaded.changes, &reloaded.effects);
         if is_reload {
             drop(timeout(READY, self.make_ready(&world)).await);
@@ -201,6 +211,7 @@ impl Gate {
             worker.command(Command::Changed(Arc::clone(&transition))).await;
         }
         self.prober.follow(&world);
+        self.web.changed(&world);
         self.doors.follow(old, &world, bound).await;
         self.doors_changed();
     }

@@ -20,6 +20,7 @@ use crate::admin::{Access, Desk, Order, Store, StoreError};
 use crate::base::Phase;
 use crate::cluster::Registry;
 use crate::config::{Banned, Overrides, Plan, Report};
+use crate::http::{Web, WebSetup};
 use crate::net::{
     Command, Commons, Ground, Opened, Pressure, Prober, Reception, SessionIds, Tickets, Usher, WorkerHandle,
     WorkerSetup, World, metrics_page, watch_pressure,
@@ -47,6 +48,8 @@ pub struct Gate {
     pub(super) commons: Arc<Commons>,
     _usher: Usher,
     pub(super) prober: Prober,
+    /// The threads that speak HTTP.
+    pub(super) web: Arc<Web>,
     /// When the registry's time began: at the start of the first process of a line of upgrades.
     pub(super) started: Instant,
     /// When this process started.
@@ -109,12 +112,21 @@ impl Gate {
         let ground = (&world, &meters, &commons);
         let workers = start_workers(wanted, ground, started).await.map_err(StartError::Machine)?;
         commons.connect(&workers, &ids);
+        let web = Web::new(WebSetup {
+            world: Arc::clone(&world),
+            meters: Arc::clone(&meters),
+            commons: Arc::clone(&commons),
+            workers: Arc::clone(&workers),
+            started,
+        });
+        web.make_ready(&world.load()).await.map_err(StartError::Machine)?;
         let reception = Reception {
             world: Arc::clone(&world),
             workers: Arc::clone(&workers),
             ids,
             started,
             commons: Arc::clone(&commons),
+            lounge: Arc::<Web>::clone(&web),
         };
         let doors = Doors::new(reception, bound);
         let prober = Prober::new(&world.load(), Arc::clone(&workers), started);
@@ -139,6 +151,7 @@ impl Gate {
             commons,
             _usher: usher,
             prober,
+            web,
             started,
             up_since,
             start,
@@ -278,10 +291,11 @@ impl Gate {
         for worker in self.workers.iter() {
             worker.command(Command::Drain(spread)).await;
         }
-        while self.sessions() > 0 && now() < deadline {
+        self.web.leave(spread);
+        while self.sessions() + self.web.connections() > 0 && now() < deadline {
             sleep(LOOK).await;
         }
-        let cut = self.sessions();
+        let cut = self.sessions() + self.web.connections();
         telemetry::drain_over(cut);
         self.stop().await;
         cut
@@ -292,10 +306,11 @@ impl Gate {
         self.doors.pause().await;
         self.doors.hand_over();
         drop(self.prober);
+        self.web.stop();
         for worker in self.workers.iter() {
             worker.command(Command::Stop).await;
         }
-        while !self.workers.iter().all(WorkerHandle::has_ended) {
+        while !self.workers.iter().all(WorkerHandle::has_ended) || !self.web.has_ended() {
             sleep(LOOK).await;
         }
         self.phase.send_replace(Phase::Stopped);

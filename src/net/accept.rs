@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use super::commons::Commons;
 use super::desk::{self, Desk};
+use super::guest::{Guest, Lounge};
 use super::hub;
 use super::liveness::watch_player;
 use super::worker::{Arriving, WorkerHandle};
@@ -48,6 +49,8 @@ pub struct Reception {
     pub started: Instant,
     /// What all threads share.
     pub commons: Arc<Commons>,
+    /// Who takes what comes in at listeners for HTTP.
+    pub lounge: Arc<dyn Lounge>,
 }
 
 /// What an accepted connection holds. A session may outlive its connection, and a connection its session.
@@ -164,7 +167,7 @@ impl Bound {
     }
 
     async fn hand_over(&self, stream: TcpStream, address: SocketAddr, reception: &Reception) {
-        let Reception { world, workers, ids, started, commons } = reception;
+        let Reception { world, workers, ids, started, commons, lounge } = reception;
         let Some(door) = world.load().door(&self.name).cloned() else { return };
         let Some((place, worker)) = workers.iter().enumerate().min_by_key(|(_, worker)| worker.sessions())
         else {
@@ -172,12 +175,16 @@ impl Bound {
         };
         let now = hub::now();
         let visitor = Visitor { ip: address.ip(), now, since_start: now.saturating_duration_since(*started) };
-        let admission = match visitor.admit(&world.load(), commons, &door, worker) {
-            Ok(admission) => admission,
+        let connection = match visitor.admit(&world.load(), commons, &door) {
+            Ok(connection) => connection,
             Err(why) => return door.meter.refuse(why),
         };
         let Ok(stream) = prepare(stream, &door) else { return };
         door.meter.accepted.add(1);
+        if !door.listener().is_for_players() {
+            return lounge.receive(Guest::new(stream, address, door, connection));
+        }
+        let admission = Admission { session: SessionPlace::new(worker.count()), connection };
         let (session, arrival) = ids.next(place, workers.len());
         worker.send(Arriving { stream, address, door, session, arrival, admission }).await;
     }
@@ -199,8 +206,7 @@ impl Visitor {
         world: &World,
         commons: &Commons,
         door: &Arc<Door>,
-        worker: &WorkerHandle,
-    ) -> Result<Admission, DoorRefusal> {
+    ) -> Result<ConnectionPlace, DoorRefusal> {
         let listener = door.listener();
         let is_proxy = listener.is_proxy(self.ip);
         if commons.pressure.refuses_sessions() {
@@ -210,26 +216,23 @@ impl Visitor {
         if let Some(why) = (!is_proxy).then(kept_out).flatten() {
             return Err(why);
         }
-        let mut admission = Admission::new(worker, door, commons.desks.of(listener.name(), self.now))?;
+        let mut connection = ConnectionPlace::new(door, commons.desks.of(listener.name(), self.now))?;
         if !is_proxy {
-            admission.connection.count_for(self.ip, self.now)?;
+            connection.count_for(self.ip, self.now)?;
         }
-        Ok(admission)
-    }
-}
-
-impl Admission {
-    /// Refused when the listener has as many connections as it may have.
-    fn new(worker: &WorkerHandle, door: &Arc<Door>, desk: Arc<Desk>) -> Result<Self, DoorRefusal> {
-        let before = door.meter.enter();
-        let connection = ConnectionPlace { door: Arc::clone(door), desk, address: None };
-        let admission = Self { session: SessionPlace::new(worker.count()), connection };
-        let has_room = before < door.listener().limits().connections();
-        if has_room { Ok(admission) } else { Err(DoorRefusal::Connections) }
+        Ok(connection)
     }
 }
 
 impl ConnectionPlace {
+    /// Refused when the listener has as many connections as it may have.
+    fn new(door: &Arc<Door>, desk: Arc<Desk>) -> Result<Self, DoorRefusal> {
+        let before = door.meter.enter();
+        let place = Self { door: Arc::clone(door), desk, address: None };
+        let has_room = before < door.listener().limits().connections();
+        if has_room { Ok(place) } else { Err(DoorRefusal::Connections) }
+    }
+
     /// It is a connection of this address from now on.
     pub(super) fn count_for(&mut self, address: IpAddr, now: Instant) -> Result<(), DoorRefusal> {
         let key = AddressKey::of(address);

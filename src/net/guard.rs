@@ -12,7 +12,7 @@ use crate::telemetry;
 
 /// The breaker of a route at one member of its cluster.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub struct Guard {
     route: Arc<str>,
     backend: Arc<Backend>,
     breaker: Arc<Breaker>,
@@ -21,7 +21,7 @@ pub(super) struct Guard {
 
 /// A frame that was let in. Dropped without a result, nobody will ever know what became of it.
 #[derive(Debug)]
-pub(super) struct Promise {
+pub struct Promise {
     guard: Arc<Guard>,
     pass: Option<Pass>,
     /// The life of the link that carries the frame.
@@ -38,33 +38,42 @@ impl Guard {
         Arc::new(Self { route, backend, breaker, rules })
     }
 
-    pub(super) fn backend(&self) -> &Arc<Backend> {
+    /// The member.
+    #[must_use]
+    pub fn backend(&self) -> &Arc<Backend> {
         &self.backend
     }
 
     /// Whether a frame could be let in.
-    pub(super) fn may_enter(&self, now: Duration) -> bool {
+    #[must_use]
+    pub fn may_enter(&self, now: Duration) -> bool {
         self.breaker.may_enter(&self.rules, now)
     }
 
     /// Lets a frame in.
-    pub(super) fn enter(self: &Arc<Self>, now: Duration, dice: &mut impl Rng) -> Result<Promise, Shut> {
+    ///
+    /// # Errors
+    /// When it is open, or as many as may be wait for their answers.
+    pub fn enter(self: &Arc<Self>, now: Duration, dice: &mut impl Rng) -> Result<Promise, Shut> {
         let pass = self.breaker.enter(&self.rules, now, dice)?;
         Ok(Promise { guard: Arc::clone(self), pass: Some(pass), epoch: 0 })
     }
 
     /// Whether frames pass, all or, after a trial, a growing part.
-    pub(super) fn is_closed(&self) -> bool {
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
         self.state() == BreakerState::Closed
     }
 
     /// How it stands.
-    pub(super) fn state(&self) -> BreakerState {
+    #[must_use]
+    pub fn state(&self) -> BreakerState {
         self.breaker.state()
     }
 
     /// How long it stays open.
-    pub(super) fn remaining(&self, now: Duration) -> Option<Duration> {
+    #[must_use]
+    pub fn remaining(&self, now: Duration) -> Option<Duration> {
         self.breaker.remaining(now)
     }
 
@@ -92,7 +101,7 @@ impl Promise {
     }
 
     /// It was answered in time; or, where the route names no reply, it was handed over.
-    pub(super) fn succeeded(mut self, now: Duration) {
+    pub fn succeeded(mut self, now: Duration) {
         if let Some(pass) = self.pass.take() {
             let changed = self.guard.breaker.succeeded(pass, &self.guard.rules, now);
             self.guard.changed(changed, now);
@@ -100,7 +109,7 @@ impl Promise {
     }
 
     /// It was not answered in time, or could not be handed over.
-    pub(super) fn failed(mut self, now: Duration, dice: &mut impl Rng) {
+    pub fn failed(mut self, now: Duration, dice: &mut impl Rng) {
         if let Some(pass) = self.pass.take() {
             let changed = self.guard.breaker.failed(pass, &self.guard.rules, now, dice);
             self.guard.changed(changed, now);

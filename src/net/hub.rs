@@ -244,7 +244,8 @@ impl Buffers {
 
 /// The time for people, which tokens go by.
 #[expect(clippy::disallowed_methods, reason = "this floor is where time comes from")]
-pub(super) fn clock() -> SystemTime {
+#[must_use]
+pub fn clock() -> SystemTime {
     SystemTime::now()
 }
 

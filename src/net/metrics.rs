@@ -12,6 +12,7 @@ use super::worker::WorkerHandle;
 use super::world::{ClusterView, World};
 use crate::base::HistogramCounts;
 use crate::cluster::Backend;
+use crate::config::Protocol;
 use crate::session::EndReason;
 use crate::telemetry::LoginResult;
 use crate::telemetry::{
@@ -35,6 +36,7 @@ pub fn metrics_page(
     tls(&mut page, world, meters);
     sessions(&mut page, meters, workers);
     routes(&mut page, world, now);
+    web(&mut page, world, meters);
     clusters(&mut page, world, now);
     backends(&mut page, &members(world), now);
     links(&mut page, &members(world), meters);
@@ -69,11 +71,10 @@ fn listeners(page: &mut Page, world: &World, commons: &Commons) {
 }
 
 fn tls(page: &mut Page, world: &World, meters: &Meters) {
-    let results =
-        Handshake::ALL.map(|result| ([result.as_str()], meters.total(|meter| meter.handshake(result))));
-    page.family(&metric::TLS_HANDSHAKES, results);
+    let count = |result| meters.total(|meter| meter.handshake(result)) + meters.web_handshakes.count(result);
+    page.family(&metric::TLS_HANDSHAKES, Handshake::ALL.map(|result| ([result.as_str()], count(result))));
     let took = meters.workers().map(|meter| meter.handshake_seconds.counts());
-    let took = took.fold(HistogramCounts::default(), HistogramCounts::and);
+    let took = took.fold(meters.web_handshakes.took(), HistogramCounts::and);
     page.histogram(&metric::TLS_HANDSHAKE_SECONDS, [([], took)]);
     let expiries = world.doors().iter().flat_map(|door| {
         let expiries = door.tls.iter().flat_map(|tls| tls.expiries());
@@ -145,6 +146,28 @@ fn routes(page: &mut Page, world: &World, now: Duration) {
     let facts = world.route_facts(now);
     let closed = facts.iter().map(|route| ([route.name.as_str()], route.maintenance.is_some()));
     page.family(&metric::ROUTE_MAINTENANCE, closed);
+}
+
+/// What was asked over HTTP; the requests without a route last.
+fn web(page: &mut Page, world: &World, meters: &Meters) {
+    let lanes = || world.web_lanes().iter().map(|lane| (&**lane.name(), Arc::clone(lane.meter())));
+    let none = meters.http("");
+    let answered = lanes().chain([("", none)]).flat_map(|(name, meter)| {
+        let each = |(partner, status, count): (String, u16, u64)| (name, partner, status.to_string(), count);
+        meter.answered().into_iter().map(each).collect::<Vec<_>>()
+    });
+    let answered: Vec<_> = answered.collect();
+    let samples = answered
+        .iter()
+        .map(|(name, partner, status, count)| ([*name, partner.as_str(), status.as_str()], *count));
+    page.family(&metric::HTTP_REQUESTS, samples);
+    page.histogram(
+        &metric::HTTP_REQUEST_SECONDS,
+        lanes().map(|(name, meter)| ([name], meter.seconds.counts())),
+    );
+    let doors = world.doors().iter().filter(|door| door.listener().protocol() == Protocol::Http);
+    let malformed = doors.map(|door| ([door.listener().name()], door.meter.malformed()));
+    page.family(&metric::HTTP_MALFORMED, malformed);
 }
 
 fn clusters(page: &mut Page, world: &World, now: Duration) {

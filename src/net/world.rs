@@ -8,6 +8,7 @@ use super::guard::Guard;
 use super::login::{Gatekeeper, LoginKind};
 use super::opened::Opened;
 use super::tls::{BackendConnector, ServerTls, Tickets};
+use super::web::Web;
 use crate::base::{BackendKey, ClusterKey};
 use crate::cluster::{Backend, Cluster, Registry, RoutePace};
 use crate::config::{self, GroupIndex, LinkKind, Maintenance, Overrides, Plan, Problem, Reply, RouteLimit};
@@ -31,6 +32,7 @@ pub struct World {
     /// Clusters with all their members, whatever their group.
     pub(super) clusters: Vec<Arc<ClusterView>>,
     doors: Vec<Arc<Door>>,
+    pub(super) web: Web,
     pub(super) bans: Bans,
     /// Who may play; `None`: everybody.
     pub(super) gatekeeper: Option<Gatekeeper>,
@@ -86,7 +88,7 @@ pub(super) struct Closed {
 
 /// A cluster as the frame path uses it: all of it, or the part that serves one release group.
 #[derive(Debug)]
-pub(super) struct ClusterView {
+pub struct ClusterView {
     pub(super) entry: Cluster,
     pub(super) plan: config::Cluster,
     pub(super) tls: Option<BackendConnector>,
@@ -134,6 +136,7 @@ impl World {
             .map(|group| clusters.iter().map(|view| view.part(&plan, group, ground.registry)).collect())
             .collect();
         let lanes = views.iter().map(|views| lanes(&plan, views, &mut ground)).collect();
+        let web = Web::new(&plan, &views, &mut ground);
         let door = |(listener, tls): (&config::Listener, &Option<ServerTls>)| {
             let meter = ground.meters.listener(listener.name());
             Arc::new(Door { listener: listener.clone(), tls: tls.clone(), meter })
@@ -148,6 +151,7 @@ impl World {
             lanes,
             views,
             clusters,
+            web,
             doors: plan.listeners().iter().zip(&opened.doors).map(door).collect(),
             opened,
             plan,
@@ -338,6 +342,24 @@ impl ClusterView {
         Arc::new(Self { entry, plan: self.plan.clone(), tls: self.tls.clone() })
     }
 
+    /// Its members and what is true of them now.
+    #[must_use]
+    pub fn entry(&self) -> &Cluster {
+        &self.entry
+    }
+
+    /// What the file says of it.
+    #[must_use]
+    pub fn plan(&self) -> &config::Cluster {
+        &self.plan
+    }
+
+    /// TLS to its backends; `None`: they are spoken to in plain.
+    #[must_use]
+    pub fn connector(&self) -> Option<&BackendConnector> {
+        self.tls.as_ref()
+    }
+
     pub(super) fn key(&self) -> ClusterKey {
         self.entry.key()
     }
@@ -372,6 +394,12 @@ impl Door {
     #[must_use]
     pub fn listener(&self) -> &config::Listener {
         &self.listener
+    }
+
+    /// What its TLS handshakes are made with; `None`: it is plain.
+    #[must_use]
+    pub fn tls_config(&self) -> Option<Arc<rustls::ServerConfig>> {
+        self.tls.as_ref().map(ServerTls::config)
     }
 
     /// Whether its players speak TLS.

@@ -1,12 +1,14 @@
-//! Protocol ID to verdict: which route a frame meets and what follows from it. Knows nothing of sessions,
-//! backends or bytes beyond the ID.
+//! Protocol ID to verdict: which route a frame meets and what follows from it; host, path and method to the route of a
+//! request. Knows nothing of sessions, backends or bytes beyond these.
 
 mod explain;
 mod meeting;
 mod release;
 mod rules;
 mod table;
+mod web;
 
 pub use explain::{Line, Question, explain};
 pub use release::{Groups, Who};
 pub use table::{RouteIndex, Router};
+pub use web::{PathFault, WebIndex, WebMiss, WebRouter, host_name, plain_path, without_prefix};

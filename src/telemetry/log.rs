@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{Level, debug, error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::base::SessionId;
@@ -51,6 +51,33 @@ pub struct SessionRecord<'a> {
     pub end: Option<EndReason>,
 }
 
+/// What the access log says of a request.
+#[derive(Clone, Debug)]
+pub struct RequestRecord<'a> {
+    /// Its number, 32 hexadecimal digits.
+    pub request: &'a str,
+    /// The client's address.
+    pub address: SocketAddr,
+    /// The listener's name.
+    pub listener: &'a str,
+    /// The HTTP route; empty: none.
+    pub http: &'a str,
+    /// The partner that has proven who it is; empty: none.
+    pub partner: &'a str,
+    /// The method.
+    pub method: &'a str,
+    /// The path, without the query.
+    pub path: &'a str,
+    /// The version of HTTP.
+    pub version: &'static str,
+    /// The status of the answer.
+    pub status: u16,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// From the head of the request to the end of the answer.
+    pub duration: Duration,
+}
+
 /// Starts logging to standard error at `level`; a second call does nothing.
 pub fn init(format: LogFormat, level: &str) {
     let filter = EnvFilter::new(level);
@@ -83,6 +110,34 @@ pub fn session(record: &SessionRecord<'_>) {
         if record.end.is_some() { "session" } else { "session so far" }
     );
 }
+
+/// Whether anybody reads of requests.
+#[must_use]
+pub fn requests_are_told() -> bool {
+    tracing::enabled!(target: REQUESTS, Level::DEBUG)
+}
+
+/// The access log of requests. No headers, no queries, no bodies: they hold what is secret.
+pub fn request(record: &RequestRecord<'_>) {
+    debug!(
+        target: REQUESTS,
+        request = record.request,
+        address = %record.address,
+        listener = record.listener,
+        http = record.http,
+        partner = record.partner,
+        method = record.method,
+        path = record.path,
+        version = record.version,
+        status = record.status,
+        bytes_out = record.bytes_out,
+        duration_ms = u64::try_from(record.duration.as_millis()).unwrap_or(u64::MAX),
+        "request"
+    );
+}
+
+/// Whoever wants to read of requests writes `realmgate::http=debug` into the level.
+const REQUESTS: &str = "realmgate::http";
 
 /// The process serves.
 pub fn up(workers: usize) {

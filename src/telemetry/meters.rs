@@ -13,6 +13,7 @@ use super::login::LoginResult;
 use super::push::{Audience, Fate};
 use super::reloads::Reloads;
 use super::resumption::Resumption;
+use super::web::{HttpMeter, WebHandshakes};
 use crate::base::Histogram;
 use crate::session::EndReason;
 use crate::wire::NoticeCode;
@@ -128,6 +129,7 @@ pub struct ListenerMeter {
     /// Connections handed to a worker.
     pub accepted: Counter,
     refused: [AtomicU64; DoorRefusal::ALL.len()],
+    malformed: AtomicU64,
 }
 
 /// Every meter of the process.
@@ -140,6 +142,9 @@ pub struct Meters {
     pub line: LineMeter,
     routes: Mutex<HashMap<String, Arc<RouteMeter>>>,
     listeners: Mutex<HashMap<String, Arc<ListenerMeter>>>,
+    http: Mutex<HashMap<String, Arc<HttpMeter>>>,
+    /// TLS handshakes at listeners for HTTP.
+    pub web_handshakes: WebHandshakes,
 }
 
 impl Counter {
@@ -216,6 +221,17 @@ impl ListenerMeter {
         if let Some(counter) = self.refused.get(why as usize) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// What came on a connection is no HTTP, or could be read in two ways.
+    pub fn is_malformed(&self) {
+        self.malformed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Connections on which such came.
+    #[must_use]
+    pub fn malformed(&self) -> u64 {
+        self.malformed.load(Ordering::Relaxed)
     }
 
     /// Connections that were not let in for this.
@@ -355,6 +371,8 @@ impl Meters {
             line: LineMeter::default(),
             routes: Mutex::default(),
             listeners: Mutex::default(),
+            http: Mutex::default(),
+            web_handshakes: WebHandshakes::default(),
         }
     }
 
@@ -390,6 +408,13 @@ impl Meters {
             Arc::new(RouteMeter { workers })
         };
         Arc::clone(routes.entry(name.to_owned()).or_insert_with(new))
+    }
+
+    /// The meter of an HTTP route; the same one at every call with its name. The empty name is that of no route.
+    #[must_use]
+    pub fn http(&self, name: &str) -> Arc<HttpMeter> {
+        let mut routes = self.http.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(routes.entry(name.to_owned()).or_default())
     }
 
     /// The meter of a listener; the same one at every call with its name.

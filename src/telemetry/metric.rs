@@ -103,6 +103,9 @@ metrics! {
     ROUTE_REFUSED Counter "route_refused_total" ["route" "reason"] "Frames of a route that were not forwarded.";
     ROUTE_BREAKER_STATE Gauge "route_breaker_state" ["route" "backend"] "The breaker of a route at a backend: 0 closed, 1 half open, 2 open.";
     ROUTE_MAINTENANCE Gauge "route_maintenance" ["route"] "Whether a route is closed for maintenance.";
+    HTTP_REQUESTS Counter "http_requests_total" ["http" "partner" "status"] "Requests by HTTP route, partner and status of the answer; without a route the name is empty, and 499 is a client that went before its answer began.";
+    HTTP_REQUEST_SECONDS Histogram "http_request_seconds" ["http"] "How long requests took, from their head to the head of their answer.";
+    HTTP_MALFORMED Counter "http_malformed_total" ["listener"] "Connections that were closed because what came on them is no HTTP or could be read in two ways.";
     CLUSTER_PANIC Gauge "cluster_panic" ["cluster"] "Whether so few backends of a cluster are healthy that health is ignored.";
     BACKEND_UP Gauge "backend_up" ["cluster" "backend"] "Whether the probes of a backend say that it lives.";
     BACKEND_SESSIONS Gauge "backend_sessions" ["cluster" "backend"] "Sessions of this gateway at a backend.";

@@ -13,18 +13,19 @@ mod page;
 mod push;
 mod reloads;
 mod resumption;
+mod web;
 
 pub use door::DoorRefusal;
 pub use handshake::Handshake;
 pub use lag::Lag;
 pub use line::{LineMeter, LineRefusal};
 pub use log::{
-    LogFormat, SessionRecord, accept_paused, backend_ejected, backend_error, backend_exception,
-    backend_health, backend_state, breaker_changed, change_refused, cluster_panic, drain_began, drain_over,
-    few_descriptors, inherited_useless, init, link_lost, link_retry, link_up, listening, listening_no_more,
-    notify_failed, operator_asked, operator_kicked, override_matches_nothing, pressure_changed, session,
-    stopped, task_failed, token_readable, unreachable_backend, up, upgrade_begins, upgrade_failed, upgraded,
-    world_changed, world_changes,
+    LogFormat, RequestRecord, SessionRecord, accept_paused, backend_ejected, backend_error,
+    backend_exception, backend_health, backend_state, breaker_changed, change_refused, cluster_panic,
+    drain_began, drain_over, few_descriptors, inherited_useless, init, link_lost, link_retry, link_up,
+    listening, listening_no_more, notify_failed, operator_asked, operator_kicked, override_matches_nothing,
+    pressure_changed, request, requests_are_told, session, stopped, task_failed, token_readable,
+    unreachable_backend, up, upgrade_begins, upgrade_failed, upgraded, world_changed, world_changes,
 };
 pub use login::LoginResult;
 pub use meters::{Counter, Level, ListenerMeter, Meters, Refusal, RouteCounts, RouteMeter, WorkerMeter};
@@ -32,3 +33,4 @@ pub use page::{Number, Page};
 pub use push::{Audience, Fate};
 pub use reloads::{ReloadResult, Reloads};
 pub use resumption::Resumption;
+pub use web::{CLIENT_GONE, HttpMeter, Statuses, WebHandshakes};

@@ -18,7 +18,7 @@ use crate::config::BackendTls;
 /// Shakes hands with backends: checks them against the cluster's authorities and shows the gateway's own
 /// certificate if there is one.
 #[derive(Clone)]
-pub(in crate::net) struct BackendConnector(TlsConnector);
+pub struct BackendConnector(TlsConnector);
 
 impl std::fmt::Debug for BackendConnector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -52,11 +52,10 @@ impl BackendConnector {
     }
 
     /// Shakes hands over a connection to `address`, whose host is the name the backend must prove.
-    pub(in crate::net) async fn connect(
-        &self,
-        address: &str,
-        stream: TcpStream,
-    ) -> io::Result<TlsStream<TcpStream>> {
+    ///
+    /// # Errors
+    /// When the backend does not prove it, or the connection breaks.
+    pub async fn connect(&self, address: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned())

@@ -7,7 +7,7 @@ mod server;
 mod session;
 mod tickets;
 
-pub(super) use backend::BackendConnector;
+pub use backend::BackendConnector;
 pub use pem::TlsFault;
 pub(super) use server::ServerTls;
 pub(super) use session::{TlsError, TlsSession, encrypted_size};

@@ -14,7 +14,7 @@ use rustls::sign::CertifiedKey;
 use super::TlsFault;
 use super::pem::{Identity, authorities, identity};
 use super::tickets::Tickets;
-use crate::config::{Listener, Located, Problem};
+use crate::config::{Listener, Located, Problem, Protocol};
 
 /// The TLS side of one listener.
 #[derive(Clone, Debug)]
@@ -22,6 +22,9 @@ pub(in crate::net) struct ServerTls {
     config: Arc<ServerConfig>,
     expiries: Vec<(String, i64)>,
 }
+
+/// What is spoken at a listener for HTTP, the one that is liked best first.
+const HTTP: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 impl ServerTls {
     /// TLS 1.2 and 1.3 with the certificates of a listener, the default one first.
@@ -58,6 +61,9 @@ impl ServerTls {
                 builder.with_client_cert_verifier(Arc::clone(verifier)).with_cert_resolver(names)
             }
         };
+        if listener.protocol() == Protocol::Http {
+            config.alpn_protocols = HTTP.map(Vec::from).to_vec();
+        }
         config.session_storage = Arc::new(NoServerSessionStorage {});
         if verifier.is_some() {
             // A ticket stands for a proof that nobody looks at again, and any listener's keys open it.

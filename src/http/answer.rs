@@ -1,0 +1,22 @@
+//! What the gateway itself answers with.
+
+use hyper::body::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde_json::json;
+
+use super::content::Content;
+use super::line::RequestId;
+
+/// An answer to a request.
+pub(in crate::http) type Answer = Response<Content>;
+
+/// What is wrong, and which request it was.
+pub(in crate::http) fn error(status: StatusCode, error: &str, request: &RequestId) -> Answer {
+    let body = json!({ "error": error, "request": request.to_string() }).to_string() + "\n";
+    let mut answer = Response::new(Content::whole(Bytes::from(body)));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}

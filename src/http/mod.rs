@@ -1,0 +1,24 @@
+//! Third parties and browsers: requests over HTTP/1.1 and HTTP/2, each decided under one world, on threads of its own so
+//! that no flood of them costs players a turn. Frames are none of its business.
+
+mod answer;
+mod arrival;
+mod cache;
+mod connection;
+mod content;
+mod convert;
+mod files;
+mod forward;
+mod gate;
+mod line;
+mod outcome;
+mod pulse;
+mod screen;
+mod service;
+mod stream;
+mod thread;
+mod upload;
+mod visit;
+mod web;
+
+pub use web::{Web, WebSetup};

@@ -1,0 +1,142 @@
+//! What became of a request: counted when its answer begins, told when it is over.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::{Request, Version};
+
+use super::answer::Answer;
+use super::line::{Line, RequestId};
+use crate::net::{WebLane, now};
+use crate::telemetry::{self, CLIENT_GONE, HttpMeter, RequestRecord};
+
+/// A request that has no answer yet; dropped without one, its client has gone.
+#[derive(Debug)]
+pub(in crate::http) struct Outcome {
+    line: Rc<Line>,
+    began: Instant,
+    lane: Option<Arc<WebLane>>,
+    partner: Option<Arc<str>>,
+    /// Where requests without a route are counted.
+    elsewhere: Arc<HttpMeter>,
+    told: Option<Told>,
+    is_counted: bool,
+}
+
+/// What the access log will say of it.
+#[derive(Debug)]
+struct Told {
+    id: String,
+    method: String,
+    path: String,
+    version: &'static str,
+}
+
+/// An answer under way; dropped, the request is over.
+#[derive(Debug)]
+struct Answering {
+    line: Rc<Line>,
+    began: Instant,
+    names: Option<(Told, String, Option<Arc<str>>)>,
+    status: u16,
+    sent: Rc<Cell<u64>>,
+}
+
+impl Outcome {
+    /// Of a request that came now.
+    pub(in crate::http) fn new<B>(
+        line: &Rc<Line>,
+        id: &RequestId,
+        request: &Request<B>,
+        elsewhere: Arc<HttpMeter>,
+    ) -> Self {
+        line.pulse.asks();
+        let told = telemetry::requests_are_told().then(|| Told {
+            id: id.to_string(),
+            method: request.method().to_string(),
+            path: request.uri().path().to_owned(),
+            version: version(request.version()),
+        });
+        let line = Rc::clone(line);
+        Self { line, began: now(), lane: None, partner: None, elsewhere, told, is_counted: false }
+    }
+
+    /// When the request came.
+    pub(in crate::http) fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// This is its route.
+    pub(in crate::http) fn is_of(&mut self, lane: &Arc<WebLane>) {
+        self.lane = Some(Arc::clone(lane));
+    }
+
+    /// This partner has proven to ask.
+    pub(in crate::http) fn is_by(&mut self, partner: Option<&Arc<str>>) {
+        self.partner = partner.cloned();
+    }
+
+    /// Its answer begins.
+    pub(in crate::http) fn answered(mut self, answer: &mut Answer) {
+        let status = answer.status().as_u16();
+        let name = self.lane.as_ref().map_or(String::new(), |lane| lane.name().to_string());
+        self.count(status, now().saturating_duration_since(self.began));
+        let names = self.told.take().map(|told| (told, name, self.partner.take()));
+        let content = answer.body_mut();
+        content.felt_by(&self.line.pulse);
+        let (line, sent) = (Rc::clone(&self.line), content.sent());
+        content.hold(Answering { line, began: self.began, names, status, sent });
+    }
+
+    fn count(&mut self, status: u16, took: Duration) {
+        self.is_counted = true;
+        match &self.lane {
+            None => self.elsewhere.of("").add(status),
+            Some(lane) => {
+                lane.statuses(self.partner.as_deref()).add(status);
+                lane.meter().seconds.record(took);
+            }
+        }
+    }
+}
+
+impl Drop for Outcome {
+    fn drop(&mut self) {
+        if !self.is_counted {
+            self.count(CLIENT_GONE, now().saturating_duration_since(self.began));
+            self.line.pulse.is_answered(now());
+        }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let now = now();
+        self.line.pulse.is_answered(now);
+        let Some((told, http, partner)) = &self.names else { return };
+        telemetry::request(&RequestRecord {
+            request: &told.id,
+            address: self.line.address,
+            listener: self.line.door().listener().name(),
+            http,
+            partner: partner.as_deref().unwrap_or_default(),
+            method: &told.method,
+            path: &told.path,
+            version: told.version,
+            status: self.status,
+            bytes_out: self.sent.get(),
+            duration: now.saturating_duration_since(self.began),
+        });
+    }
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_11 => "1.1",
+        Version::HTTP_2 => "2",
+        _ => "",
+    }
+}

@@ -1,0 +1,277 @@
+//! How a connection lives: whether it asks, whether it takes its answers, and from when on it has done neither for too
+//! long. Shared by the socket, the requests and the answers of one connection, and looked at by its watch.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::config::ListenerLimits;
+
+/// The signs of life of one connection.
+#[derive(Debug)]
+pub(in crate::http) struct Pulse {
+    began: Instant,
+    /// Whether what the socket takes is a sign that answers are read; with HTTP/2 it may be chatter.
+    counts_writes: AtomicBool,
+    /// Requests that are answered now.
+    asked: AtomicU32,
+    /// Answers of which a piece was given and the next one not yet asked for.
+    given: AtomicU32,
+    /// When the last request was over, or the connection came.
+    quiet: AtomicU64,
+    /// When something came after that; 0: nothing.
+    heard: AtomicU64,
+    /// When an answer was last asked for more.
+    taken: AtomicU64,
+    /// Since when the socket takes nothing; 0: it does.
+    blocked: AtomicU64,
+    aborts: AtomicBool,
+    malformed: AtomicBool,
+}
+
+/// What the watch of a connection does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum Verdict {
+    /// It looks again then.
+    Fine(Instant),
+    /// Nothing was asked for too long: the connection ends in order.
+    Idle,
+    /// A request was begun and does not come.
+    Late,
+    /// Answers are not taken.
+    Stalled,
+}
+
+/// The times that a connection has.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::http) struct Patience {
+    /// Without a request.
+    pub(in crate::http) idle: Duration,
+    /// From the first byte of a request to the end of its head; `None`: what comes says nothing of requests.
+    pub(in crate::http) head: Option<Duration>,
+    /// Without taking anything of an answer.
+    pub(in crate::http) write: Duration,
+}
+
+impl Patience {
+    /// Of a listener's connection.
+    pub(in crate::http) fn of(limits: &ListenerLimits, is_http2: bool) -> Self {
+        let head = (!is_http2).then(|| limits.handshake_timeout());
+        Self { idle: limits.idle_timeout(), head, write: limits.write_timeout() }
+    }
+}
+
+impl Pulse {
+    /// Of a connection that came now.
+    pub(in crate::http) fn new(now: Instant) -> Self {
+        Self {
+            began: now,
+            counts_writes: AtomicBool::new(true),
+            asked: AtomicU32::new(0),
+            given: AtomicU32::new(0),
+            quiet: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
+            blocked: AtomicU64::new(0),
+            aborts: AtomicBool::new(false),
+            malformed: AtomicBool::new(false),
+        }
+    }
+
+    /// HTTP/2 is spoken on it: what the socket takes may be the chatter of the connection itself.
+    pub(in crate::http) fn is_http2(&self) {
+        self.counts_writes.store(false, Ordering::Relaxed);
+    }
+
+    /// A request has come.
+    pub(in crate::http) fn asks(&self) {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Its answer is over, whole or not.
+    pub(in crate::http) fn is_answered(&self, now: Instant) {
+        if self.asked.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.quiet.store(self.at(now), Ordering::Relaxed);
+            self.heard.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Requests that are answered now.
+    pub(in crate::http) fn asked(&self) -> u32 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Something came.
+    pub(in crate::http) fn hears(&self, now: Instant) {
+        if self.asked() == 0 && self.heard.load(Ordering::Relaxed) == 0 {
+            self.heard.store(self.at(now).max(1), Ordering::Relaxed);
+        }
+    }
+
+    /// The socket took something.
+    pub(in crate::http) fn writes(&self, now: Instant) {
+        self.blocked.store(0, Ordering::Relaxed);
+        if self.counts_writes.load(Ordering::Relaxed) && self.given.load(Ordering::Relaxed) > 0 {
+            self.taken.store(self.at(now), Ordering::Relaxed);
+        }
+    }
+
+    /// The socket takes nothing for now.
+    pub(in crate::http) fn is_blocked(&self, now: Instant) {
+        if self.blocked.load(Ordering::Relaxed) == 0 {
+            self.blocked.store(self.at(now).max(1), Ordering::Relaxed);
+        }
+    }
+
+    /// A piece of an answer was given.
+    pub(in crate::http) fn gives(&self, now: Instant) {
+        self.given.fetch_add(1, Ordering::Relaxed);
+        self.taken.store(self.at(now), Ordering::Relaxed);
+    }
+
+    /// It was taken, or the answer is over.
+    pub(in crate::http) fn is_taken(&self, now: Instant) {
+        self.given.fetch_sub(1, Ordering::Relaxed);
+        self.taken.store(self.at(now), Ordering::Relaxed);
+    }
+
+    /// What came is no HTTP, or could be read in two ways.
+    pub(in crate::http) fn is_malformed(&self) {
+        self.malformed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that was so.
+    pub(in crate::http) fn was_malformed(&self) -> bool {
+        self.malformed.load(Ordering::Relaxed)
+    }
+
+    /// The end of the socket will be abrupt.
+    pub(in crate::http) fn abort(&self) {
+        self.aborts.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the end of the socket is to be abrupt.
+    pub(in crate::http) fn aborts(&self) -> bool {
+        self.aborts.load(Ordering::Relaxed)
+    }
+
+    /// How it stands now.
+    pub(in crate::http) fn verdict(&self, patience: &Patience, now: Instant) -> Verdict {
+        let end = |mark: &AtomicU64, time: Duration| {
+            self.began + Duration::from_nanos(mark.load(Ordering::Relaxed)) + time
+        };
+        let is_set = |mark: &AtomicU64| mark.load(Ordering::Relaxed) > 0;
+        let is_quiet = self.asked() == 0;
+        let gives = self.given.load(Ordering::Relaxed) > 0;
+        let ends = [
+            is_set(&self.blocked).then(|| (end(&self.blocked, patience.write), Verdict::Stalled)),
+            gives.then(|| (end(&self.taken, patience.write), Verdict::Stalled)),
+            patience
+                .head
+                .filter(|_| is_quiet && is_set(&self.heard))
+                .map(|head| (end(&self.heard, head), Verdict::Late)),
+            is_quiet.then(|| (end(&self.quiet, patience.idle), Verdict::Idle)),
+        ];
+        let over = ends.iter().flatten().find(|(end, _)| *end <= now);
+        let next = ends.iter().flatten().map(|(end, _)| *end).min();
+        over.map_or_else(|| Verdict::Fine(patience.look(next, now)), |(_, verdict)| *verdict)
+    }
+
+    fn at(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.began).as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Patience {
+    /// When to look again: what begins meanwhile cannot be over before.
+    fn look(&self, next: Option<Instant>, now: Instant) -> Instant {
+        let shortest = self.idle.min(self.write).min(self.head.unwrap_or(self.idle));
+        next.unwrap_or(now + shortest).min(now + shortest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience = Patience {
+        idle: Duration::from_secs(90),
+        head: Some(Duration::from_secs(5)),
+        write: Duration::from_secs(15),
+    };
+
+    struct Watched {
+        pulse: Pulse,
+        began: Instant,
+    }
+
+    impl Watched {
+        fn new() -> Self {
+            let began = crate::net::now();
+            Self { pulse: Pulse::new(began), began }
+        }
+
+        fn at(&self, seconds: u64) -> Instant {
+            self.began + Duration::from_secs(seconds)
+        }
+
+        /// The second from which on it is not fine any more, and what it is then.
+        fn ends(&self, patience: &Patience) -> Option<(u64, Verdict)> {
+            let verdict = |second| (second, self.pulse.verdict(patience, self.at(second)));
+            (0..1000).map(verdict).find(|(_, verdict)| !matches!(verdict, Verdict::Fine(_)))
+        }
+    }
+
+    #[test]
+    fn who_asks_nothing_is_idle_and_who_begins_to_ask_is_late() {
+        let watched = Watched::new();
+        assert_eq!(watched.ends(&PATIENCE), Some((90, Verdict::Idle)));
+        watched.pulse.hears(watched.at(80));
+        watched.pulse.hears(watched.at(84));
+        assert_eq!(watched.ends(&PATIENCE), Some((85, Verdict::Late)), "from the first byte on");
+        let http2 = Patience { head: None, ..PATIENCE };
+        assert_eq!(watched.ends(&http2), Some((90, Verdict::Idle)), "chatter is no request");
+    }
+
+    #[test]
+    fn a_request_has_its_time_and_the_quiet_begins_when_the_last_one_is_over() {
+        let watched = Watched::new();
+        watched.pulse.hears(watched.at(1));
+        watched.pulse.asks();
+        watched.pulse.asks();
+        watched.pulse.hears(watched.at(3));
+        assert_eq!(watched.ends(&PATIENCE), None);
+        watched.pulse.is_answered(watched.at(200));
+        assert_eq!(watched.ends(&PATIENCE), None);
+        watched.pulse.is_answered(watched.at(300));
+        assert_eq!(watched.ends(&PATIENCE), Some((390, Verdict::Idle)));
+    }
+
+    #[test]
+    fn an_answer_that_is_not_taken_stalls_unless_the_socket_moves() {
+        let watched = Watched::new();
+        watched.pulse.asks();
+        watched.pulse.gives(watched.at(10));
+        assert_eq!(watched.ends(&PATIENCE), Some((25, Verdict::Stalled)));
+        watched.pulse.writes(watched.at(20));
+        assert_eq!(watched.ends(&PATIENCE), Some((35, Verdict::Stalled)));
+        watched.pulse.is_http2();
+        watched.pulse.writes(watched.at(30));
+        assert_eq!(watched.ends(&PATIENCE), Some((35, Verdict::Stalled)), "that was chatter");
+        watched.pulse.is_taken(watched.at(34));
+        assert_eq!(watched.ends(&PATIENCE), None, "it waits for the backend");
+        watched.pulse.is_blocked(watched.at(40));
+        watched.pulse.is_blocked(watched.at(50));
+        assert_eq!(watched.ends(&PATIENCE), Some((55, Verdict::Stalled)), "since it began to");
+        watched.pulse.writes(watched.at(54));
+        assert_eq!(watched.ends(&PATIENCE), None);
+    }
+
+    #[test]
+    fn it_looks_again_before_anything_that_begins_now_can_be_over() {
+        let watched = Watched::new();
+        let look = watched.pulse.verdict(&PATIENCE, watched.at(0));
+        assert_eq!(look, Verdict::Fine(watched.at(5)));
+        watched.pulse.hears(watched.at(1));
+        assert_eq!(watched.pulse.verdict(&PATIENCE, watched.at(4)), Verdict::Fine(watched.at(6)));
+    }
+}

@@ -1,0 +1,132 @@
+//! A thread that speaks HTTP: one event loop, its connections, and what they share.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use rand::rngs::SmallRng;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::arrival;
+use super::cache::Cache;
+use super::forward::Pool;
+use super::gate::Gatehouse;
+use super::line::Counted;
+use super::web::WebSetup;
+use crate::cluster::PickState;
+use crate::net::{Commons, Guest, WorkerHandle, World};
+use crate::telemetry::Meters;
+
+/// What the connections of one thread share; all of it belongs to that thread.
+#[derive(Debug)]
+pub(in crate::http) struct Thread {
+    /// Where the world in force is published.
+    pub(in crate::http) world: Arc<ArcSwap<World>>,
+    /// Where everything counts.
+    pub(in crate::http) meters: Arc<Meters>,
+    /// What all threads of the process share.
+    pub(in crate::http) commons: Arc<Commons>,
+    /// Where the sessions of players live.
+    pub(in crate::http) workers: Arc<[WorkerHandle]>,
+    /// What the gateway wants.
+    pub(in crate::http) news: watch::Receiver<News>,
+    pub(in crate::http) dice: RefCell<SmallRng>,
+    /// The memory of picks, by the place of the cluster.
+    pub(in crate::http) picks: RefCell<Vec<PickState>>,
+    /// Connections to backends.
+    pub(in crate::http) pool: Pool,
+    /// Answers that are kept.
+    pub(in crate::http) cache: Cache,
+    /// What all threads know of partners.
+    pub(in crate::http) gate: Arc<Gatehouse>,
+    started: Instant,
+}
+
+/// What everybody who speaks HTTP hears of the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum News {
+    /// It serves; a world with this number is in force.
+    Serving {
+        /// The number.
+        generation: u64,
+    },
+    /// It drains: connections end in order, the idle ones evenly over this time.
+    Leaving {
+        /// That time.
+        spread: Duration,
+        /// The number of the world in force.
+        generation: u64,
+    },
+    /// It ends now.
+    Stopping,
+}
+
+/// Connections on their way to their thread.
+pub(in crate::http) type Arrivals = mpsc::Receiver<(Guest, Counted)>;
+
+impl Thread {
+    /// The time since the process's start.
+    pub(in crate::http) fn since_start(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.started)
+    }
+
+    /// Whether connections are to end behind their next answer.
+    pub(in crate::http) fn is_leaving(&self) -> bool {
+        !matches!(*self.news.borrow(), News::Serving { .. })
+    }
+}
+
+/// Runs a thread until the gateway stops; `ready` hears whether it could begin.
+pub(in crate::http) fn run(
+    setup: &WebSetup,
+    gate: Arc<Gatehouse>,
+    news: watch::Receiver<News>,
+    arrivals: Arrivals,
+    ready: oneshot::Sender<io::Result<()>>,
+) {
+    let thread = || {
+        Rc::new(Thread {
+            world: Arc::clone(&setup.world),
+            meters: Arc::clone(&setup.meters),
+            commons: Arc::clone(&setup.commons),
+            workers: Arc::clone(&setup.workers),
+            news,
+            dice: RefCell::new(rand::make_rng()),
+            picks: RefCell::default(),
+            pool: Pool::default(),
+            cache: Cache::default(),
+            gate,
+            started: setup.started,
+        })
+    };
+    match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+        Ok(runtime) => {
+            drop(ready.send(Ok(())));
+            runtime.block_on(work(thread(), arrivals));
+        }
+        Err(error) => drop(ready.send(Err(error))),
+    }
+}
+
+async fn work(thread: Rc<Thread>, mut arrivals: Arrivals) {
+    let mut news = thread.news.clone();
+    loop {
+        tokio::select! {
+            arrived = arrivals.recv() => match arrived {
+                Some((guest, count)) => {
+                    drop(tokio::task::spawn_local(arrival::serve(Rc::clone(&thread), guest, count)));
+                }
+                None => return,
+            },
+            stopped = news.wait_for(|news| *news == News::Stopping) => return drop(stopped),
+        }
+    }
+}
+
+/// Nothing of a connection is told to another thread but how many there are.
+pub(in crate::http) type Count = Arc<AtomicUsize>;

@@ -1,0 +1,115 @@
+//! A request's body on its way: never more than its route takes, never waited for too long.
+
+use std::fmt::{self, Display};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// A request's body.
+#[derive(Debug)]
+pub(in crate::http) struct Upload {
+    source: Source,
+    /// How many bytes may still come.
+    left: u64,
+    stall: Duration,
+    /// Until when the next piece must be here; there is none where none was waited for.
+    patience: Option<Pin<Box<Sleep>>>,
+    waits: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    Stream(Incoming),
+    Whole(Bytes),
+}
+
+/// Why a request's body does not come.
+#[derive(Debug)]
+pub(in crate::http) enum UploadError {
+    /// The client says nothing.
+    Stalled,
+    /// It is longer than the route takes.
+    TooLong,
+    /// The connection broke, or the body is malformed.
+    Broken(hyper::Error),
+}
+
+impl Upload {
+    /// As it comes: so many bytes at most, with pauses no longer than these.
+    pub(in crate::http) fn stream(body: Incoming, most: u64, stall: Duration) -> Self {
+        Self { source: Source::Stream(body), left: most, stall, patience: None, waits: false }
+    }
+
+    /// One that is here already.
+    pub(in crate::http) fn whole(body: Bytes) -> Self {
+        let (left, stall) = (u64::MAX, Duration::MAX);
+        Self { source: Source::Whole(body), left, stall, patience: None, waits: false }
+    }
+
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<UploadError> {
+        let stall = self.stall;
+        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(stall)));
+        if !self.waits {
+            self.waits = true;
+            patience.as_mut().reset(Instant::from(crate::net::now()) + stall);
+        }
+        ready!(patience.as_mut().poll(cx));
+        Poll::Ready(UploadError::Stalled)
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = UploadError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        let this = self.get_mut();
+        let polled = match &mut this.source {
+            Source::Whole(bytes) if bytes.is_empty() => return Poll::Ready(None),
+            Source::Whole(bytes) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Source::Stream(body) => Pin::new(body).poll_frame(cx),
+        };
+        let Poll::Ready(frame) = polled else { return this.wait(cx).map(|error| Some(Err(error))) };
+        this.waits = false;
+        let Some(frame) = frame else { return Poll::Ready(None) };
+        let frame = frame.map_err(UploadError::Broken)?;
+        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+        match this.left.checked_sub(length) {
+            Some(left) => this.left = left,
+            None => return Poll::Ready(Some(Err(UploadError::TooLong))),
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Whole(bytes) => bytes.is_empty(),
+            Source::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Stream(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Display for UploadError {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stalled => into.write_str("the body did not come in time"),
+            Self::TooLong => into.write_str("the body is too long"),
+            Self::Broken(error) => write!(into, "the body broke off: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for UploadError {}

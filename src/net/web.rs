@@ -1,0 +1,130 @@
+//! The HTTP routes of a world, each with everything that its requests need.
+
+use std::sync::Arc;
+
+use super::guard::Guard;
+use super::world::{ClusterView, Ground, World};
+use crate::cluster::Backend;
+use crate::config::{GroupIndex, HttpRoute, Plan};
+use crate::policy::Breaker;
+use crate::router::{WebMiss, WebRouter};
+use crate::telemetry::{HttpMeter, Statuses};
+
+/// The HTTP routes of a plan.
+#[derive(Debug, Default)]
+pub(super) struct Web {
+    router: WebRouter,
+    lanes: Vec<Arc<WebLane>>,
+}
+
+/// An HTTP route as its requests use it.
+#[derive(Debug)]
+pub struct WebLane {
+    name: Arc<str>,
+    route: HttpRoute,
+    cluster: Option<Arc<ClusterView>>,
+    guards: Vec<Arc<Guard>>,
+    meter: Arc<HttpMeter>,
+    /// Counts of requests that no partner made, or none that was proven.
+    of_nobody: Arc<Statuses>,
+    /// By the route's partners.
+    of_partners: Vec<(Arc<str>, Arc<Statuses>)>,
+}
+
+impl Web {
+    /// `views`: what serves each release group, by cluster.
+    pub(super) fn new(plan: &Plan, views: &[Vec<Arc<ClusterView>>], ground: &mut Ground<'_>) -> Self {
+        let group = plan.release().active().map_or(0, GroupIndex::get);
+        let views = views.get(group).or(views.first()).map(Vec::as_slice).unwrap_or_default();
+        let lane = |route| Arc::new(WebLane::new(plan, route, views, ground));
+        Self { lanes: plan.http().iter().map(lane).collect(), router: WebRouter::new(plan) }
+    }
+}
+
+impl World {
+    /// The route of a request; the host and the path as the router wants them.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn web_lane(
+        &self,
+        listener: &str,
+        host: Option<&str>,
+        path: &[u8],
+        method: &str,
+    ) -> Result<&Arc<WebLane>, WebMiss> {
+        let listeners = self.plan().listeners();
+        let listener = listeners.iter().position(|known| known.name() == listener).ok_or(WebMiss::Nowhere)?;
+        let route = self.web.router.route(listener, host, path, method)?;
+        self.web.lanes.get(route.get()).ok_or(WebMiss::Nowhere)
+    }
+
+    /// Every HTTP route, in the order of the plan.
+    #[must_use]
+    pub fn web_lanes(&self) -> &[Arc<WebLane>] {
+        &self.web.lanes
+    }
+}
+
+impl WebLane {
+    fn new(plan: &Plan, route: &HttpRoute, views: &[Arc<ClusterView>], ground: &mut Ground<'_>) -> Self {
+        let name: Arc<str> = format!("http.{}", route.name()).into();
+        let cluster = route.target().cluster().and_then(|place| views.get(place)).cloned();
+        let guard = |(backend, breaker): (&Arc<Backend>, Arc<Breaker>)| {
+            Guard::new(Arc::clone(&name), Arc::clone(backend), breaker, *route.breaker())
+        };
+        let guards = cluster.iter().flat_map(|view| {
+            let breakers = ground.registry.breakers(&name, view.entry());
+            view.entry().members().zip(breakers).map(guard).collect::<Vec<_>>()
+        });
+        let guards = guards.collect();
+        let meter = ground.meters.http(route.name());
+        let partners = route.partners().iter().filter_map(|place| plan.partners().get(*place));
+        Self {
+            guards,
+            cluster,
+            of_nobody: meter.of(""),
+            of_partners: partners.map(|partner| (partner.name().into(), meter.of(partner.name()))).collect(),
+            meter,
+            route: route.clone(),
+            name: route.name().into(),
+        }
+    }
+
+    /// The name in the file.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// What the file says of it.
+    #[must_use]
+    pub fn route(&self) -> &HttpRoute {
+        &self.route
+    }
+
+    /// What serves the active group there; `None`: the gateway answers itself.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&Arc<ClusterView>> {
+        self.cluster.as_ref()
+    }
+
+    /// Its breakers, one for each member, in the order of the cluster.
+    #[must_use]
+    pub fn guards(&self) -> &[Arc<Guard>] {
+        &self.guards
+    }
+
+    /// Where it counts.
+    #[must_use]
+    pub fn meter(&self) -> &Arc<HttpMeter> {
+        &self.meter
+    }
+
+    /// Where the answers to a partner are counted; a name that the route does not have is nobody.
+    #[must_use]
+    pub fn statuses(&self, partner: Option<&str>) -> &Arc<Statuses> {
+        let of = |name: &str| self.of_partners.iter().find(|(known, _)| **known == *name);
+        partner.and_then(of).map_or(&self.of_nobody, |(_, statuses)| statuses)
+    }
+}
