@@ -1,5 +1,5 @@
 //! Bytes to frames and back, without I/O: the games' frame layouts, the notices the gateway writes in them, the
-//! envelope of the shared link and the PROXY protocol header. Every length is checked before memory is
+//! envelope of the shared link, the PROXY protocol header, and WebSocket's messages. Every length is checked before memory is
 //! reserved. Knows nothing of routes, clusters or sessions.
 
 mod cutter;
@@ -12,6 +12,7 @@ mod measure;
 mod notice;
 mod number;
 mod proxy;
+pub mod websocket;
 
 pub use decode::{Frame, FrameDecoder, Frames};
 pub use encode::EncodeError;
