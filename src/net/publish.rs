@@ -13,12 +13,13 @@ use tokio::sync::mpsc;
 
 use super::hub::{self, Hub};
 use super::link;
+use super::outbox::{Outbox, SHARED_FROM};
 use super::seat::Seat;
 use super::world::World;
 use crate::base::{BackendKey, ProtocolId, Reason, SessionId};
 use crate::players::{Crowded, Rooms};
 use crate::telemetry::Fate;
-use crate::wire::{FrameLayout, Measured};
+use crate::wire::FrameLayout;
 
 /// What a backend says to many, or of a room, in a form that every worker can take.
 #[derive(Clone, Debug)]
@@ -66,6 +67,8 @@ struct Delivery {
     next: usize,
     /// What the frame is in the layouts seen so far, and how many players have got it as that.
     readings: Vec<Reading>,
+    /// It in a message, once a WebSocket player gets it; only where it is referred to.
+    message: Option<Arc<[u8]>>,
 }
 
 #[derive(Debug)]
@@ -96,10 +99,7 @@ pub(super) async fn serve(hub: Rc<Hub>, mut inbox: mpsc::Receiver<Publication>) 
 
 /// What a frame is for players of this layout: its ID if it is exactly one whole frame.
 pub(super) fn whole_frame(layout: &FrameLayout, frame: &[u8]) -> Option<ProtocolId> {
-    match layout.measure(frame) {
-        Ok(Measured::Frame { length, id }) if length == frame.len() => Some(id),
-        Ok(_) | Err(_) => None,
-    }
+    layout.measure_message(frame).ok()
 }
 
 impl Publishing {
@@ -168,7 +168,7 @@ impl Delivery {
             Whom::Room(room) => hub.rooms.borrow().members(room),
             Whom::Group(_) | Whom::All => Rc::new(hub.all_sessions()),
         };
-        Some(Self { frame, receivers, next: 0, readings: Vec::new() })
+        Some(Self { frame, receivers, next: 0, readings: Vec::new(), message: None })
     }
 
     /// Gives it to some more; whether all have it.
@@ -211,7 +211,7 @@ impl Delivery {
         if !self.is_for(world, &seat) {
             return None;
         }
-        let bytes = Arc::clone(&self.frame.bytes);
+        let bytes = self.form_for(&seat);
         let from = self.frame.from;
         let reading = self.read(&seat.layout);
         let Some(id) = reading.id else { return Some(Fate::Misfit) };
@@ -231,6 +231,15 @@ impl Delivery {
             Whom::Group(name) => plays() && seat.is_of_group(name),
             Whom::All => plays(),
         }
+    }
+
+    /// The frame as a player gets it; a short one is copied, and gets its form with that.
+    fn form_for(&mut self, seat: &Seat) -> Arc<[u8]> {
+        let frame = &self.frame.bytes;
+        if !seat.is_websocket || frame.len() < SHARED_FROM {
+            return Arc::clone(frame);
+        }
+        Arc::clone(self.message.get_or_insert_with(|| Outbox::shared_message(frame)))
     }
 
     /// What the frame is for players of a layout. A gateway has few layouts, and each is measured once.

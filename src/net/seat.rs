@@ -31,6 +31,8 @@ pub(super) struct Seat {
     /// The player's frames; what backends send must be whole frames of it.
     pub(super) layout: Arc<FrameLayout>,
     pub(super) outbox: RefCell<Outbox>,
+    /// Whether its frames stand in messages.
+    pub(super) is_websocket: bool,
     orders: RefCell<Vec<Order>>,
     /// Whether an order ends the session: what comes after it is not delivered any more.
     closing: Cell<bool>,
@@ -144,7 +146,12 @@ impl Seat {
             id,
             arrival: Cell::new(arrival),
             layout: Arc::clone(listener.layout()),
-            outbox: RefCell::new(Outbox::of(listener.layout(), listener.limits().send_buffer())),
+            outbox: RefCell::new(Outbox::of(
+                listener.layout(),
+                listener.websocket().is_some(),
+                listener.limits().send_buffer(),
+            )),
+            is_websocket: listener.websocket().is_some(),
             orders: RefCell::default(),
             closing: Cell::new(false),
             waits_for: RefCell::default(),

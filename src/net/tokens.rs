@@ -26,25 +26,33 @@ struct Target {
     session: SessionId,
     /// Frames that were kept can only go to a player that reads this layout.
     layout: Arc<FrameLayout>,
+    /// And in the form in which they were kept: in messages, or as they are.
+    websocket: bool,
 }
 
 const LENGTH: usize = 16;
 
 impl Tokens {
     /// A new token for a session; `None` when the operating system gives no randomness.
-    pub(super) fn issue(&self, session: SessionId, layout: &Arc<FrameLayout>) -> Option<Token> {
+    pub(super) fn issue(
+        &self,
+        session: SessionId,
+        layout: &Arc<FrameLayout>,
+        websocket: bool,
+    ) -> Option<Token> {
         let mut token = Token([0; LENGTH]);
         aws_lc_rs::rand::fill(&mut token.0).ok()?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(token, Target { session, layout: Arc::clone(layout) });
+        known.insert(token, Target { session, layout: Arc::clone(layout), websocket });
         Some(token)
     }
 
     /// The session that a token leads to; `None` for what was never issued, was revoked, or belongs to a session with
-    /// frames of another layout.
-    pub(super) fn find(&self, token: Token, layout: &FrameLayout) -> Option<SessionId> {
+    /// frames of another layout, or in another form.
+    pub(super) fn find(&self, token: Token, layout: &FrameLayout, websocket: bool) -> Option<SessionId> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&token).filter(|target| *target.layout == *layout).map(|target| target.session)
+        let fits = |target: &&Target| *target.layout == *layout && target.websocket == websocket;
+        known.get(&token).filter(fits).map(|target| target.session)
     }
 
     /// The session is over, or its player has shown a later token.
@@ -109,14 +117,14 @@ mod tests {
     fn a_token_leads_to_its_session_until_it_is_revoked() {
         let (tokens, layout) = (Tokens::default(), layout(1));
         let id = |counter| SessionId::new(GatewayId::new(1).expect("small"), 1, counter);
-        let first = tokens.issue(id(1), &layout).expect("randomness");
-        let second = tokens.issue(id(2), &layout).expect("randomness");
+        let first = tokens.issue(id(1), &layout, false).expect("randomness");
+        let second = tokens.issue(id(2), &layout, false).expect("randomness");
         assert_ne!(first, second);
         let shown = Token::parse(&first.text()).expect("a token");
-        assert_eq!(tokens.find(shown, &layout), Some(id(1)));
+        assert_eq!(tokens.find(shown, &layout, false), Some(id(1)));
         tokens.revoke(first);
-        assert_eq!(tokens.find(shown, &layout), None, "it was revoked");
-        assert_eq!(tokens.find(second, &layout), Some(id(2)));
+        assert_eq!(tokens.find(shown, &layout, false), None, "it was revoked");
+        assert_eq!(tokens.find(second, &layout, false), Some(id(2)));
         tokens.revoke(second);
         assert_eq!(tokens.known.lock().expect("no panic").len(), 0);
     }
@@ -125,9 +133,10 @@ mod tests {
     fn frames_of_one_layout_are_not_for_a_player_of_another() {
         let tokens = Tokens::default();
         let id = SessionId::new(GatewayId::new(1).expect("small"), 1, 1);
-        let token = tokens.issue(id, &layout(1)).expect("randomness");
-        assert_eq!(tokens.find(token, &layout(2)), None);
-        assert_eq!(tokens.find(token, &layout(1)), Some(id), "any such listener will do");
+        let token = tokens.issue(id, &layout(1), false).expect("randomness");
+        assert_eq!(tokens.find(token, &layout(2), false), None);
+        assert_eq!(tokens.find(token, &layout(1), false), Some(id), "any such listener will do");
+        assert_eq!(tokens.find(token, &layout(1), true), None, "what was kept is not in messages");
     }
 
     #[test]

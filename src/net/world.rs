@@ -15,6 +15,7 @@ use crate::config::{self, GroupIndex, LinkKind, Maintenance, Overrides, Plan, Pr
 use crate::policy::{Balance, Breaker, OnLoss, RouteClass};
 use crate::router::{Groups, RouteIndex, Router};
 use crate::telemetry::{ListenerMeter, Meters, RouteMeter};
+use crate::wire::link::Transport;
 
 /// A plan with everything it needs to run: built on the side, published at once, never changed.
 #[derive(Debug)]
@@ -406,5 +407,22 @@ impl Door {
     #[must_use]
     pub fn is_tls(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// Whether its players speak WebSocket.
+    #[must_use]
+    pub fn is_websocket(&self) -> bool {
+        self.listener.websocket().is_some()
+    }
+
+    /// How its players are connected.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        match (self.is_websocket(), self.is_tls()) {
+            (false, false) => Transport::Tcp,
+            (false, true) => Transport::Tls,
+            (true, false) => Transport::Ws,
+            (true, true) => Transport::Wss,
+        }
     }
 }

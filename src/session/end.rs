@@ -62,13 +62,15 @@ pub enum EndReason {
     ProxyHeader,
     /// The listener let it in no further: the limits of the address behind its proxy, or too many handshakes.
     Refused,
+    /// What was to be the handshake of a WebSocket was none, or not one for its listener.
+    HandshakeRefused,
     /// The session's own task failed.
     Bug,
 }
 
 impl EndReason {
     /// Every reason, for counters and tests.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::PlayerLeft,
         Self::PlayerReset,
         Self::Idle,
@@ -97,6 +99,7 @@ impl EndReason {
         Self::NotResumed,
         Self::ProxyHeader,
         Self::Refused,
+        Self::HandshakeRefused,
         Self::Bug,
     ];
 
@@ -132,6 +135,7 @@ impl EndReason {
             Self::NotResumed => "not_resumed",
             Self::ProxyHeader => "proxy_header",
             Self::Refused => "refused",
+            Self::HandshakeRefused => "handshake_refused",
             Self::Bug => "bug",
         }
     }
@@ -168,6 +172,7 @@ impl EndReason {
             | Self::NotResumed
             | Self::ProxyHeader
             | Self::Refused
+            | Self::HandshakeRefused
             | Self::Bug => None,
         }
     }
@@ -184,6 +189,7 @@ impl EndReason {
             | Self::Resumed
             | Self::NotResumed
             | Self::Refused
+            | Self::HandshakeRefused
             | Self::Bug => Reason::PlayerLeft,
             Self::Idle | Self::FrameTimeout => Reason::Idle,
             Self::Malformed | Self::FrameTooLong | Self::UnknownId | Self::ProxyHeader => Reason::Malformed,
@@ -199,6 +205,45 @@ impl EndReason {
             Self::Banned => Reason::Banned,
             Self::RateLimited => Reason::Overloaded,
             Self::QueueFull | Self::Redirected => Reason::QueueFull,
+        }
+    }
+
+    /// The close code that a WebSocket player reads (RFC 6455, 7.4.1).
+    #[must_use]
+    pub const fn close_code(self) -> u16 {
+        match self {
+            // Nothing was wrong, or nobody reads it.
+            Self::PlayerLeft
+            | Self::PlayerReset
+            | Self::BackendClosed
+            | Self::Resumed
+            | Self::HandshakeTimeout
+            | Self::TlsFailed
+            | Self::ProxyHeader
+            | Self::Refused
+            | Self::HandshakeRefused => 1000,
+            // This end of the connection goes away; another connection may find its place.
+            Self::Idle
+            | Self::FrameTimeout
+            | Self::Moved
+            | Self::Draining
+            | Self::Cut
+            | Self::Redirected
+            | Self::NotResumed => 1001,
+            // What the player did, or is, is not taken here.
+            Self::Malformed
+            | Self::UnknownId
+            | Self::TooSlow
+            | Self::Kicked
+            | Self::LoginTimeout
+            | Self::Replaced
+            | Self::Unauthorized
+            | Self::UpdateRequired
+            | Self::Banned
+            | Self::RateLimited => 1008,
+            Self::FrameTooLong => 1009,
+            Self::BackendLost | Self::Bug => 1011,
+            Self::QueueFull => 1013,
         }
     }
 
@@ -235,7 +280,8 @@ impl EndReason {
             | Self::Resumed
             | Self::NotResumed
             | Self::ProxyHeader
-            | Self::Refused => Blame::Player,
+            | Self::Refused
+            | Self::HandshakeRefused => Blame::Player,
         }
     }
 }

@@ -180,6 +180,21 @@ impl Session {
         Some(self.too_many(wait, now))
     }
 
+    /// A sign of life that is no frame, but costs an answer: it counts among the frames. A verdict if it gets none. Half a
+    /// frame that is held does not become whole by it.
+    pub fn gives_sign(&mut self, now: Instant) -> Option<Verdict> {
+        match self.state {
+            State::Playing => {}
+            State::Handshaking | State::HalfClosed | State::Parked | State::Leaving(_) => {
+                return Some(Verdict::Ignore);
+            }
+        }
+        self.touched(now);
+        let limit = self.limits.frames_per_session()?;
+        let wait = self.paces.frame(&limit, now).err()?;
+        Some(self.too_many(wait, now))
+    }
+
     /// A frame for the gateway itself that means nothing; whether the session has sent too many of such.
     pub fn makes_no_sense(&mut self, now: Instant) -> bool {
         self.paces.makes_no_sense(now)

@@ -23,11 +23,13 @@ pub enum DoorRefusal {
     ProxyHeader,
     /// The handshake could not begin in time.
     Handshakes,
+    /// What was to be the handshake of a WebSocket was none, or not one for here.
+    HandshakeRefused,
 }
 
 impl DoorRefusal {
     /// Every reason, in the order in which they are looked at.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Overload,
         Self::Banned,
         Self::Deny,
@@ -38,6 +40,7 @@ impl DoorRefusal {
         Self::Glitches,
         Self::ProxyHeader,
         Self::Handshakes,
+        Self::HandshakeRefused,
     ];
 
     /// The word of metric labels.
@@ -54,6 +57,7 @@ impl DoorRefusal {
             Self::Glitches => "glitches",
             Self::ProxyHeader => "proxy_header",
             Self::Handshakes => "handshakes",
+            Self::HandshakeRefused => "handshake_refused",
         }
     }
 }

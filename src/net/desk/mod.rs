@@ -115,6 +115,7 @@ fn glitch(end: EndReason) -> Option<u32> {
         (EndReason::ProxyHeader, 10),
         (EndReason::HandshakeTimeout, 5),
         (EndReason::TlsFailed, 2),
+        (EndReason::HandshakeRefused, 2),
     ];
     scores.iter().find(|(known, _)| *known == end).map(|(_, score)| *score)
 }

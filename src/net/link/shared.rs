@@ -16,7 +16,7 @@ use crate::net::world::{ClusterView, Door};
 use crate::policy::{Marks, RouteClass};
 use crate::telemetry;
 use crate::wire::link::{
-    DEFAULT_MAX_ENVELOPE, Envelope, HEADER_LENGTH, LINK, Message, Open, Transport, append_frame_envelope,
+    DEFAULT_MAX_ENVELOPE, Envelope, HEADER_LENGTH, LINK, Message, Open, append_frame_envelope,
 };
 
 /// A backend that leaves so many questions without an answer reports only to its own harm.
@@ -142,7 +142,7 @@ impl SharedLink {
         let attributes = seat.attributes();
         let open = Open {
             client_address: *address,
-            transport: if door.is_tls() { Transport::Tls } else { Transport::Tcp },
+            transport: door.transport(),
             listener: door.listener().name(),
             account: account.as_deref(),
             version: version.as_deref(),

@@ -1,15 +1,20 @@
 //! What waits for a player's socket: whole plain frames in their order. Small ones are copied one behind the other, so
-//! that one write takes them all; a large one that is for many is only referred to, however many wait for it.
+//! that one write takes them all; a large one that is for many is only referred to, however many wait for it. A player
+//! that speaks WebSocket has its frames in messages, each with its header.
+
+mod form;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use crate::wire::{FrameLayout, Measured};
+use self::form::Form;
+use crate::wire::FrameLayout;
+use crate::wire::websocket::{FrameKind, MessageKind, append_close, append_frame};
 
-/// Whole plain frames that wait for the player's socket. Every run of bytes begins with a frame, so that the frame that
-/// was cut with its connection can be found.
+/// Whole plain frames that wait for the player's socket, or WebSocket frames. Every run of bytes begins with one, so that
+/// the one that was cut with its connection can be found.
 #[derive(Debug, Default)]
 pub struct Outbox {
     /// What waits before `bytes`: not empty only while a shared frame waits, or what was put in before one.
@@ -25,8 +30,8 @@ pub struct Outbox {
     game: u64,
     /// How many of those came before the player began to count.
     before: u64,
-    /// Where the frames end; `None` where nobody can say.
-    layout: Option<Arc<FrameLayout>>,
+    /// How the frames stand in it.
+    form: Form,
     line: Line,
     /// What of the bytes that were kept without a connection is not out yet: it takes no room from what comes now.
     kept: usize,
@@ -47,7 +52,7 @@ enum Line {
 enum Segment {
     /// Of this session alone.
     Own(Vec<u8>),
-    /// One frame that others get too.
+    /// One frame that others get too, in its form.
     Shared(Arc<[u8]>),
 }
 
@@ -82,9 +87,16 @@ impl Outbox {
         Self { limit, ..Self::default() }
     }
 
-    /// One that knows where its frames end.
-    pub(super) fn of(layout: &Arc<FrameLayout>, limit: usize) -> Self {
-        Self { layout: layout.is_stream().then(|| Arc::clone(layout)), ..Self::new(limit) }
+    /// One that knows where its frames end; with WebSocket, each is in a message.
+    pub(super) fn of(layout: &Arc<FrameLayout>, websocket: bool, limit: usize) -> Self {
+        Self { form: Form::new(layout, websocket), ..Self::new(limit) }
+    }
+
+    /// A whole frame that is for many, in the form of WebSocket players.
+    pub(super) fn shared_message(frame: &[u8]) -> Arc<[u8]> {
+        let mut message = Vec::new();
+        append_frame(FrameKind::Binary, frame, None, &mut message);
+        message.into()
     }
 
     /// Adds a whole frame unless that would pass the limit.
@@ -92,13 +104,14 @@ impl Outbox {
     /// # Errors
     /// It would.
     pub fn put(&mut self, frame: &[u8], pool: &Pool) -> Result<(), Full> {
-        self.has_room(frame.len())?;
+        self.has_room(self.form.length(frame.len()))?;
         self.append(frame, pool);
         self.count_frame(true);
         Ok(())
     }
 
-    /// Adds a whole frame that others get too, unless that would pass the limit.
+    /// Adds a whole frame that others get too, unless that would pass the limit. It is referred to, and so it is in the
+    /// form of this outbox already; a short one is copied, and is a plain frame.
     ///
     /// # Errors
     /// It would.
@@ -127,27 +140,46 @@ impl Outbox {
         if has_lost || self.waiting + length > self.limit + self.kept { Err(Full) } else { Ok(()) }
     }
 
-    /// Adds bytes whatever waits already: for what is only read while little waits.
+    /// Adds bytes whatever waits already: for what is only read while little waits. In messages they are one.
     pub(super) fn append(&mut self, bytes: &[u8], pool: &Pool) {
-        self.tail(pool).extend_from_slice(bytes);
-        self.waiting += bytes.len();
+        self.append_message(MessageKind::Binary, bytes, pool);
+    }
+
+    /// Adds one message whatever waits already; where there are none, its bytes.
+    pub(super) fn append_message(&mut self, kind: MessageKind, bytes: &[u8], pool: &Pool) {
+        self.with_tail(pool, |form, out| form.append(kind, bytes, out));
+    }
+
+    /// Adds a control frame of WebSocket whatever waits already.
+    pub(super) fn append_control(&mut self, kind: FrameKind, payload: &[u8], pool: &Pool) {
+        self.with_tail(pool, |_, out| append_frame(kind, payload, None, out));
+    }
+
+    /// Adds the last frame of a WebSocket.
+    pub(super) fn append_close(&mut self, code: Option<u16>, reason: &str, pool: &Pool) {
+        self.with_tail(pool, |_, out| append_close(code, reason, None, out));
     }
 
     /// Adds what `write` appends, whatever waits already; for the few frames the gateway itself writes.
     pub(super) fn append_with(&mut self, pool: &Pool, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
-        let tail = self.tail(pool);
-        let before = tail.len();
-        let wrote = write(tail);
-        self.waiting += self.bytes.len().saturating_sub(before);
+        let wrote = self.with_tail(pool, |form, out| {
+            let start = out.len();
+            let wrote = write(out);
+            form.wrap(start, out);
+            wrote
+        });
         self.frames += u64::from(wrote);
         wrote
     }
 
-    fn tail(&mut self, pool: &Pool) -> &mut Vec<u8> {
+    fn with_tail<T>(&mut self, pool: &Pool, write: impl FnOnce(&Form, &mut Vec<u8>) -> T) -> T {
         if self.bytes.capacity() == 0 {
             self.bytes = pool.take();
         }
-        &mut self.bytes
+        let before = self.bytes.len();
+        let done = write(&self.form, &mut self.bytes);
+        self.waiting += self.bytes.len().saturating_sub(before);
+        done
     }
 
     /// Counts a frame that [`Outbox::append`] brought, and whether the player counts it too.
@@ -224,10 +256,7 @@ impl Outbox {
             self.taken = 0;
             pool.give(std::mem::take(&mut self.bytes));
         } else if self.taken >= MOVE_AT {
-            let whole = self
-                .layout
-                .as_ref()
-                .map_or(self.taken, |layout| ends_within(layout, &self.bytes, self.taken));
+            let whole = self.form.ends_within(&self.bytes, self.taken);
             self.bytes.drain(..whole);
             self.taken -= whole;
         }
@@ -240,11 +269,10 @@ impl Outbox {
         }
         self.line = Line::Cut { lost: 0 };
         self.kept = 0;
-        let whole = match (self.front.front(), &self.layout) {
-            (Some(Segment::Shared(_)), _) => 0,
-            (Some(Segment::Own(run)), Some(layout)) => ends_within(layout, run, self.taken),
-            (None, Some(layout)) => ends_within(layout, &self.bytes, self.taken),
-            (Some(Segment::Own(_)) | None, None) => self.taken,
+        let whole = match self.front.front() {
+            Some(Segment::Shared(_)) => 0,
+            Some(Segment::Own(run)) => self.form.ends_within(run, self.taken),
+            None => self.form.ends_within(&self.bytes, self.taken),
         };
         self.waiting += self.taken - whole;
         self.taken = whole;
@@ -264,10 +292,9 @@ impl Outbox {
     /// never went.
     pub(super) fn handed(&self) -> u64 {
         let runs = self.front.iter().map(Segment::bytes).chain([&*self.bytes]);
-        let Some(layout) = &self.layout else { return self.game.saturating_sub(self.before) };
         let mut skip = self.taken;
         let waiting: u64 = runs
-            .map(|run| game_frames(layout, run.get(std::mem::take(&mut skip)..).unwrap_or_default()))
+            .filter_map(|run| self.form.game_frames(run.get(std::mem::take(&mut skip)..).unwrap_or_default()))
             .sum();
         self.game.saturating_sub(waiting + self.before)
     }
@@ -280,8 +307,9 @@ impl Outbox {
         }
     }
 
-    /// Another connection takes what waits, and `first` before it.
-    pub(super) fn connect(&mut self, first: Vec<u8>) {
+    /// Another connection takes what waits, and the frame `first` before it.
+    pub(super) fn connect(&mut self, mut first: Vec<u8>) {
+        self.form.wrap(0, &mut first);
         self.game += self.lost();
         self.line = Line::Connected;
         self.drop_out();
@@ -317,28 +345,6 @@ impl Segment {
             Self::Shared(bytes) => bytes,
         }
     }
-}
-
-/// Where the last frame ends that lies whole in the first `taken` bytes of a run.
-fn ends_within(layout: &FrameLayout, run: &[u8], taken: usize) -> usize {
-    let mut end = 0;
-    while let Ok(Measured::Frame { length, .. }) = layout.measure(run.get(end..).unwrap_or_default()) {
-        if end + length > taken {
-            return end;
-        }
-        end += length;
-    }
-    end
-}
-
-/// How many frames of a run the player counts.
-fn game_frames(layout: &FrameLayout, mut run: &[u8]) -> u64 {
-    let mut count = 0;
-    while let Ok(Measured::Frame { length, id }) = layout.measure(run) {
-        count += u64::from(!layout.is_of_gateway(id));
-        run = run.get(length..).unwrap_or_default();
-    }
-    count
 }
 
 impl Pool {

@@ -175,7 +175,7 @@ fn games(frames: &[(Vec<u8>, bool)]) -> u64 {
 fn a_cut_leaves_whole_frames_and_knows_how_many_went_out() {
     for seed in 0..300 {
         let (mut dice, pool) = (SmallRng::seed_from_u64(seed), Pool::default());
-        let mut outbox = Outbox::of(&layout(), 1 << 30);
+        let mut outbox = Outbox::of(&layout(), false, 1 << 30);
         let mut model = Model { frames: Vec::new(), out: 0 };
         let (mut before, steps) = (0, dice.random_range(1..80));
         let counts_from = dice.random_range(0..steps * 2);
@@ -215,7 +215,7 @@ fn a_cut_leaves_whole_frames_and_knows_how_many_went_out() {
 fn without_a_connection_frames_are_kept_until_one_has_no_room_and_then_all_are_lost() {
     let (layout, pool) = (layout(), Pool::default());
     let (small, large) = (frame(&layout, 1000, b"small"), frame(&layout, 1000, &[0; 100]));
-    let mut outbox = Outbox::of(&layout, 100);
+    let mut outbox = Outbox::of(&layout, false, 100);
     outbox.cut();
     assert_eq!((outbox.put(&small, &pool), outbox.lost()), (Ok(()), 0));
     assert_eq!(outbox.put(&large, &pool), Err(Full));

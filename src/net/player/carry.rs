@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::channel::Channel;
 use super::conduct::Conduct;
 use super::parking::{Return, Shown};
 use super::porch::Porch;
@@ -21,13 +22,13 @@ use crate::net::worker::Command;
 use crate::net::world::{Door, World};
 use crate::session::{EndReason, Session};
 use crate::telemetry::Resumption;
-use crate::wire::{FrameDecoder, Notice, NoticeCode};
+use crate::wire::{Notice, NoticeCode};
 
 /// A connection between two sessions, and maybe between two workers.
 #[derive(Debug)]
 pub struct Carried {
     transport: Packed,
-    decoder: FrameDecoder,
+    channel: Channel,
     place: ConnectionPlace,
     door: Arc<Door>,
     address: SocketAddr,
@@ -68,7 +69,7 @@ fn serve_anew(hub: &Rc<Hub>, carried: Carried) {
     conduct.notice(&Notice::new(NoticeCode::LoginRequired));
     let mut player = Player::new(conduct, connection, place, now);
     player.greeted = true; // its handshake was counted where it arrived
-    player.take_bytes(&world, &[], now); // what came behind the token
+    player.take_behind(&world, now);
     drop(tokio::task::spawn_local(player.run()));
 }
 
@@ -76,7 +77,7 @@ impl Carried {
     fn unpack(self) -> io::Result<Connection> {
         let layout = Arc::clone(self.door.listener.layout());
         let transport = self.transport.unpack()?;
-        Ok(Connection { transport, porch: Porch::Inside, decoder: self.decoder, layout, place: self.place })
+        Ok(Connection { transport, porch: Porch::Inside, channel: self.channel, layout, place: self.place })
     }
 }
 
@@ -93,7 +94,7 @@ impl Player {
         let (Ok(()), Ok(transport)) = (whole, connection.transport.pack()) else { return };
         let carried = Box::new(Carried {
             transport,
-            decoder: connection.decoder,
+            channel: connection.channel,
             place: connection.place,
             door: Arc::clone(&self.conduct.door),
             address: self.conduct.tally.address,
@@ -123,7 +124,7 @@ impl Player {
         self.conduct.tally.comes_by(address, local, tls);
         self.conduct.return_by(world, Return { door, address, shown }, now);
         self.connection = Some(connection);
-        self.take_bytes(world, &[], now); // what came behind the token
+        self.take_behind(world, now);
     }
 
     /// The session is over; a connection that has come for it until now is served by itself.

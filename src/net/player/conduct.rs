@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
+use super::channel::Offer;
 use super::choose::Turned;
 use super::entry::Entrance;
+use super::messages::Farewell;
 use super::parking::Comeback;
 use super::tally::{Tally, Told};
 use super::upstream::Upstream;
@@ -43,6 +45,10 @@ pub(super) struct Conduct {
     /// The session is over and nothing more is written.
     pub(super) closed: bool,
     pub(super) comeback: Comeback,
+    /// What a WebSocket player asked for, where its backend has to hear of it.
+    pub(super) offer: Option<Box<Offer>>,
+    /// What a WebSocket player reads last, where the end of the session does not tell it.
+    pub(super) farewell: Option<Farewell>,
 }
 
 /// How long a session waits for a full link that still moves before its frames are judged by their class.
@@ -73,6 +79,8 @@ impl Conduct {
             generation: 0,
             closed: false,
             comeback: Comeback::default(),
+            offer: None,
+            farewell: None,
         }
     }
 
@@ -343,6 +351,23 @@ impl Conduct {
         }
     }
 
+    /// Ends a session whose player has gone; what it sent last goes out, and its dedicated backends may answer.
+    pub(super) fn leave_with_answers(&mut self, end: EndReason, now: Instant) {
+        if self.upstreams.is_empty() {
+            return self.leave(end, now);
+        }
+        if self.session.leave(end, now) {
+            self.part_shared(end.reason());
+            self.upstreams.iter_mut().for_each(Upstream::finish);
+            self.answers_until = Some(now + LAST_ANSWERS);
+        }
+    }
+
+    /// Whether answers may still come before a session that was told to go is closed.
+    pub(super) fn may_be_answered(&self, now: Instant) -> bool {
+        self.answers_until.is_some_and(|until| now < until)
+    }
+
     /// Whether answers are still awaited before a session that was told to go is closed. Its backends hear of it then.
     pub(super) fn awaits_last_answers(&mut self, now: Instant) -> bool {
         if self.answers_until.is_none_or(|until| now < until) {
@@ -429,7 +454,7 @@ impl Conduct {
             session: self.seat.id,
             account: self.seat.account(),
             listener: self.door.listener.name(),
-            tls: self.door.is_tls(),
+            transport: self.door.transport(),
             frames_out: self.seat.outbox.try_borrow().map_or(0, |outbox| outbox.frames()),
             end,
         }

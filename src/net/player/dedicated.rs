@@ -16,6 +16,7 @@ use crate::net::stream::Dial;
 use crate::net::world::{ClusterView, Lane, World};
 use crate::session::{Binding, EndReason};
 use crate::telemetry::{self, Refusal};
+use crate::wire::websocket::MessageKind;
 use crate::wire::{Frame, FrameDecoder, Notice, NoticeCode, append_proxy_v1, append_proxy_v2};
 
 impl Conduct {
@@ -64,6 +65,11 @@ impl Conduct {
         if let Some(upstream) = self.upstreams.first_mut() {
             upstream.put(bytes, &self.hub.pool);
         }
+    }
+
+    /// One message of an opaque session.
+    pub(super) fn forward_message(&mut self, _kind: MessageKind, bytes: &[u8]) {
+        self.forward_opaque(bytes);
     }
 
     /// Leaves backends that are gone or disabled, whose cluster no route leads to any more, or that are spoken to in
@@ -254,6 +260,10 @@ impl Conduct {
         match step {
             Step::Waits => return true,
             Step::Unreachable(error) => self.dial_another(world, place, &error, now),
+            Step::Ended if self.is_opaque() && self.door.is_websocket() => {
+                self.leave(EndReason::BackendClosed, now);
+                return true;
+            }
             Step::Ended if self.is_opaque() => {
                 self.backend_ended = true;
                 return true;

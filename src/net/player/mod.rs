@@ -4,11 +4,13 @@
 
 mod alarm;
 mod carry;
+mod channel;
 mod choose;
 mod conduct;
 mod dedicated;
 mod entry;
 mod marks;
+mod messages;
 mod orders;
 mod parking;
 mod porch;
@@ -30,6 +32,7 @@ use tokio::net::TcpStream;
 
 use self::alarm::Alarm;
 pub(super) use self::carry::{Carried, adopt};
+use self::channel::Channel;
 use self::conduct::Conduct;
 use self::porch::{HEADER_WITHIN, Porch};
 use self::tally::Tally;
@@ -58,14 +61,16 @@ pub(super) async fn serve(hub: Rc<Hub>, seat: Rc<Seat>, arrival: Arrival) {
     let porch = Porch::new(&door, address.ip());
     let is_shut = door.is_tls() || porch.awaits_header();
     let now = hub::now();
-    let mut session = Session::new(*door.listener.limits(), is_shut, now);
+    let shakes_hands = is_shut || door.is_websocket();
+    let mut session = Session::new(*door.listener.limits(), shakes_hands, now);
     if porch.awaits_header() {
         session.header_within(HEADER_WITHIN, now);
     }
+    let channel = Channel::new(&door);
     let conduct = Conduct::new(hub, seat, door, session, Tally::new(address, local, now));
     let layout = Arc::clone(conduct.door.listener.layout());
     let (transport, place) = (Transport::new(stream, is_shut), admission.connection);
-    let connection = Connection { transport, porch, decoder: FrameDecoder::new(), layout, place };
+    let connection = Connection { transport, porch, channel, layout, place };
     Player::new(conduct, connection, admission.session, now).run().await;
 }
 
@@ -86,7 +91,7 @@ struct Player {
 struct Connection {
     transport: Transport,
     porch: Porch,
-    decoder: FrameDecoder,
+    channel: Channel,
     /// The player's frames.
     layout: Arc<FrameLayout>,
     /// Held as long as the socket is.
@@ -125,14 +130,16 @@ impl Player {
         self.hand_over(now);
         self.conduct.turn_upstreams(cx, &world, now);
         self.conduct.hear_call(cx, &world, now);
+        self.tend(now);
         self.write(cx, &world, now);
         if self.conduct.session.is_parked() {
-            self.connection = None;
+            self.drop_connection(cx);
         }
         self.conduct.show();
         let ended = self.finish(cx, now);
         if ended.is_pending() {
-            self.alarm.set(cx, self.conduct.next_deadline(), now);
+            let deadline = self.next_deadline();
+            self.alarm.set(cx, deadline, now);
         }
         ended
     }
@@ -154,21 +161,22 @@ impl Player {
     /// An opaque session needs its backend before the player has said a word: the server may speak first.
     fn greet(&mut self, world: &World, now: Instant) {
         let Some(connection) = &mut self.connection else { return };
-        if !self.greeted && connection.transport.is_open() && self.conduct.session.leaving().is_none() {
-            self.greeted = true;
-            if matches!(connection.porch, Porch::Handshaking { .. }) {
-                connection.porch = Porch::Inside; // the next one's turn
-            }
-            self.conduct.session.handshake_done(now);
-            self.conduct.expect_login(world, now);
-            self.conduct.tally.handshake_done(
-                connection.transport.tls_version(),
-                &self.conduct.hub.meter,
-                now,
-            );
-            if self.conduct.is_opaque() {
-                self.conduct.connect_opaque(world, now);
-            }
+        let Connection { transport, porch, channel, .. } = connection;
+        if self.greeted || !transport.is_open() || self.conduct.session.leaving().is_some() {
+            return;
+        }
+        if matches!(porch, Porch::Handshaking { .. }) {
+            *porch = Porch::Inside; // the next one's turn
+            self.conduct.tally.handshake_done(transport.tls_version(), &self.conduct.hub.meter, now);
+        }
+        if channel.is_upgrading() {
+            return;
+        }
+        self.greeted = true;
+        self.conduct.session.handshake_done(now);
+        self.conduct.expect_login(world, now);
+        if self.conduct.is_opaque() {
+            self.conduct.connect_opaque(world, now);
         }
     }
 
@@ -198,7 +206,12 @@ impl Player {
                 self.conduct.tally.bytes_in += bytes.len() as u64;
                 self.take_bytes(world, bytes, now);
             }
-            Ok(Received::End) => self.conduct.player_ended(world, now),
+            Ok(Received::End) if !self.conduct.door.is_websocket() => self.conduct.player_ended(world, now),
+            // A WebSocket ends with a close: without one, its connection broke.
+            Ok(Received::End) if self.conduct.is_opaque() => {
+                self.conduct.disconnected(world, EndReason::PlayerReset, now);
+            }
+            Ok(Received::End) => self.conduct.gone(world, now),
             Err(Broken::Reset) => self.conduct.disconnected(world, EndReason::PlayerReset, now),
             Err(Broken::Tls) => self.conduct.leave(EndReason::TlsFailed, now),
         }
@@ -206,9 +219,50 @@ impl Player {
     }
 
     /// Carries what the player sent through the rules.
-    fn take_bytes(&mut self, world: &World, bytes: &[u8], now: Instant) {
-        if let Some(Connection { decoder, layout, .. }) = &mut self.connection {
-            take_bytes(&mut self.conduct, decoder, layout, world, bytes, now);
+    fn take_bytes(&mut self, world: &World, bytes: &mut [u8], now: Instant) {
+        let Some(connection) = &mut self.connection else { return };
+        let Connection { channel, layout, .. } = connection;
+        match channel {
+            Channel::Stream(decoder) => take_bytes(&mut self.conduct, decoder, layout, world, bytes, now),
+            Channel::Messages(socket) => socket.take(&mut self.conduct, (layout, world), bytes, now),
+            Channel::Upgrading(_) => {
+                if let Some(mut behind) = connection.upgrade(&mut self.conduct, bytes, now) {
+                    self.greet(world, now);
+                    self.take_bytes(world, &mut behind, now);
+                }
+            }
+        }
+    }
+
+    /// Carries on with what came behind the token that led the connection here.
+    fn take_behind(&mut self, world: &World, now: Instant) {
+        let Some(Connection { channel, layout, .. }) = &mut self.connection else { return };
+        match channel {
+            Channel::Stream(decoder) => take_bytes(&mut self.conduct, decoder, layout, world, &[], now),
+            Channel::Messages(socket) => socket.take_behind(&mut self.conduct, (layout, world), now),
+            Channel::Upgrading(_) => {}
+        }
+    }
+
+    fn tend(&mut self, now: Instant) {
+        if let Some(socket) = self.connection.as_mut().and_then(|connection| connection.channel.websocket()) {
+            socket.tend(&self.conduct, now);
+        }
+    }
+
+    fn next_deadline(&mut self) -> Option<Instant> {
+        let socket = self.connection.as_mut().and_then(|connection| connection.channel.websocket());
+        let asks_at = socket.and_then(|socket| socket.asks_at(&self.conduct));
+        self.conduct.next_deadline().into_iter().chain(asks_at).min()
+    }
+
+    /// The session goes on without a connection. Who closed in order is answered so, if its socket takes it at once.
+    fn drop_connection(&mut self, cx: &mut Context<'_>) {
+        let Some(mut connection) = self.connection.take() else { return };
+        let answer = connection.channel.websocket().and_then(|socket| socket.parting_answer());
+        let said = answer.is_some_and(|answer| connection.transport.say(&answer).is_ok());
+        if said && connection.transport.poll_close(cx, &self.conduct.hub.pool).is_pending() {
+            connection.transport.abort(); // nobody waits for the rest of it to go out
         }
     }
 

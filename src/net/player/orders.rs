@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::conduct::Conduct;
+use super::messages::Farewell;
 use super::upstream::Upstream;
 use crate::base::{BackendKey, ClusterKey, Reason};
 use crate::net::facts::SessionFacts;
@@ -48,6 +49,8 @@ impl Conduct {
             self.ban(kick, now);
         }
         if self.session.leave(end, now) {
+            self.farewell =
+                Some(Farewell { code: Some(code_of(end, notice)), reason: notice.as_str().into() });
             let redirect: Vec<&str> = kick.redirect.iter().map(String::as_str).collect();
             self.notice(&Notice {
                 message: kick.text.as_deref(),
@@ -158,7 +161,7 @@ impl Conduct {
             account: text(self.seat.account()),
             address: self.tally.address,
             listener: self.door.listener.name().to_owned(),
-            transport: if self.door.is_tls() { "tls" } else { "tcp" },
+            transport: self.door.transport().as_str(),
             group: text(self.seat.group()),
             age: self.tally.age(now),
             backends: shared.chain(dedicated).collect(),
@@ -169,6 +172,16 @@ impl Conduct {
         });
     }
 }
+
+/// The close code of a KICK: who is only asked to come later hears that.
+fn code_of(end: EndReason, notice: NoticeCode) -> u16 {
+    match matches!(notice, NoticeCode::Maintenance | NoticeCode::Overloaded) {
+        true => TRY_AGAIN_LATER,
+        false => end.close_code(),
+    }
+}
+
+const TRY_AGAIN_LATER: u16 = 1013;
 
 /// How long a ban lasts of which a backend does not say how long.
 const BAN: Duration = Duration::from_hours(1);

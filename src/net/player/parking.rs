@@ -71,10 +71,10 @@ impl Conduct {
         self.comeback.token = None;
         let within = world.resume()?;
         let layout = self.door.listener.layout();
-        if layout.notice.is_none() || !layout.is_stream() {
+        if layout.notice.is_none() || !layout.is_stream() && !self.door.is_websocket() {
             return None; // it could not be told, or nobody could say where a frame was cut
         }
-        let token = self.hub.commons.tokens.issue(self.seat.id, layout)?;
+        let token = self.hub.commons.tokens.issue(self.seat.id, layout, self.door.is_websocket())?;
         self.comeback.token = Some(token);
         Some((token.text(), in_millis(within).into()))
     }
@@ -113,7 +113,7 @@ impl Conduct {
 
     /// Sessions whose players are away take no more than a listener's connections: else one who comes and goes could fill
     /// the gateway with them.
-    fn parks(&mut self, world: &World, now: Instant) -> bool {
+    pub(super) fn parks(&mut self, world: &World, now: Instant) -> bool {
         let has_room = self.door.meter.away() < self.door.listener.limits().connections();
         let within = world.resume().filter(|_| has_room && self.comeback.token.is_some());
         let parks = within.is_some_and(|within| self.session.park(within, now));
@@ -155,7 +155,9 @@ impl Conduct {
             (Membership::Queued | Membership::In, _) => Resumption::LoggedIn,
             (Membership::Guest, None) => Resumption::Malformed,
             (Membership::Guest, Some(shown)) => {
-                if let Some(session) = self.hub.commons.tokens.find(shown.token, layout) {
+                if let Some(session) =
+                    self.hub.commons.tokens.find(shown.token, layout, self.door.is_websocket())
+                {
                     self.comeback.claim = Some(Claim { session, shown });
                     return;
                 }

@@ -131,7 +131,7 @@ impl Connection {
                     let end = if why == DoorRefusal::Banned { EndReason::Banned } else { EndReason::Refused };
                     return refuse(conduct, why, end, now);
                 }
-                conduct.session.header_read(conduct.door.is_tls(), now);
+                conduct.session.header_read(conduct.door.is_tls() || conduct.door.is_websocket(), now);
                 self.pass_header(conduct);
             }
             Ok(None) if more => {}

@@ -8,6 +8,7 @@ use crate::base::SessionId;
 use crate::router::RouteIndex;
 use crate::session::EndReason;
 use crate::telemetry::{self, Handshake, SessionRecord, WorkerMeter};
+use crate::wire::link::Transport;
 
 /// Counted while the session lives.
 #[derive(Debug)]
@@ -99,7 +100,7 @@ impl Tally {
             session: told.session,
             account: told.account.as_deref(),
             address: self.address,
-            transport: if told.tls { "tls" } else { "tcp" },
+            transport: told.transport.as_str(),
             tls: self.tls,
             listener: told.listener,
             duration: self.age(now),
@@ -119,7 +120,7 @@ pub(super) struct Told<'a> {
     pub(super) session: SessionId,
     pub(super) account: Option<Arc<str>>,
     pub(super) listener: &'a str,
-    pub(super) tls: bool,
+    pub(super) transport: Transport,
     pub(super) frames_out: u64,
     /// `None` while it lives.
     pub(super) end: Option<EndReason>,

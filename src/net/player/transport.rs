@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::net::hub::{Buffers, ENCRYPT_CHUNK};
 use crate::net::outbox::{Outbox, Pool, SLICES};
-use crate::net::tls::{TlsError, TlsSession};
+use crate::net::tls::{TlsError, TlsSession, encrypted_size};
 
 /// A connected player.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ enum WriteEnd {
 #[derive(Debug)]
 pub(super) enum Received<'a> {
     /// Plain bytes; none when TLS alone moved on.
-    Bytes(&'a [u8]),
+    Bytes(&'a mut [u8]),
     /// The player will send nothing more.
     End,
 }
@@ -128,6 +128,19 @@ impl Transport {
     /// These bytes come before what the socket gives.
     pub(super) fn put_back(&mut self, bytes: Vec<u8>) {
         self.ahead = bytes;
+    }
+
+    /// Says this before all that waits: the answer of a handshake, or the last words to somebody who has gone.
+    pub(super) fn say(&mut self, words: &[u8]) -> Result<(), Broken> {
+        match &mut self.tls {
+            None => self.pending.extend_from_slice(words),
+            Some(tls) => {
+                let mut cipher = vec![0; encrypted_size(words.len())];
+                let length = tls.encrypt(words, &mut cipher).map_err(|_| Broken::Tls)?;
+                self.pending.extend_from_slice(cipher.get(..length).unwrap_or_default());
+            }
+        }
+        Ok(())
     }
 
     /// Leaves the event loop of this thread.

@@ -180,6 +180,17 @@ impl BackendState {
 }
 
 impl Transport {
+    /// The word of logs and of the admin API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+        }
+    }
+
     /// The number on the wire.
     #[must_use]
     pub const fn code(self) -> u8 {

@@ -74,7 +74,8 @@ mod tests {
         for code in bad {
             assert_eq!(Close::read(&code.to_be_bytes()), Err(WebSocketFault::BadClose), "{code}");
         }
-        for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 3000, 3999, 4000, 4999] {
+        for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 3000, 3999, 4000, 4999]
+        {
             assert_eq!(
                 Close::read(&u16::to_be_bytes(code)),
                 Ok(Close { code: Some(code), reason: "" }),

@@ -7,9 +7,11 @@ mod decoder;
 mod fault;
 mod header;
 mod mask;
+mod upgrade;
 
 pub use close::{Close, LONGEST_REASON, append_close};
 pub use decoder::{Incoming, MessageDecoder, MessageKind, Messages, Peer, Reading};
 pub use fault::WebSocketFault;
 pub use header::{FrameKind, SentFrame, append_frame, append_head, head_length, measure_sent};
 pub use mask::apply_mask;
+pub use upgrade::{Upgrade, UpgradeRefusal, UpgradeRules, read_upgrade};
