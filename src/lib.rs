@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod config;
 pub mod http;
 pub mod net;
+pub mod partners;
 pub mod players;
 pub mod policy;
 pub mod router;

@@ -15,6 +15,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("router", &["base", "wire", "policy", "config"], &[]),
     ("cluster", &["base", "policy", "config"], &["rand"]),
     ("players", &["base", "policy", "config"], &["jsonwebtoken", "serde_json"]),
+    ("partners", &["base", "players"], &["aws_lc_rs", "serde_json"]),
     ("session", &["base", "wire", "policy", "config", "router"], &[]),
     (
         "telemetry",

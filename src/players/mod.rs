@@ -12,4 +12,4 @@ pub use attributes::{Attributes, Unfit};
 pub use directory::{Claim, Directory, Epoch, Seating};
 pub use memory::Memory;
 pub use rooms::{Crowded, ROOMS, ROOMS_OF_SESSION, Rooms};
-pub use token::{Claims, KeyFault, TokenFault, Verifier};
+pub use token::{Claims, KeyFault, TokenFault, Verifier, claimed_account};

@@ -156,6 +156,16 @@ impl Verifier {
     }
 }
 
+/// The account that a token says it is of. Nothing is proven by that: it is where to look for the key.
+#[must_use]
+pub fn claimed_account(token: &[u8]) -> Option<String> {
+    if token.len() > LONGEST {
+        return None;
+    }
+    let claims = jsonwebtoken::dangerous::insecure_decode_claims::<Map<String, Value>>(token).ok()?;
+    claims.get("sub").and_then(Value::as_str).map(str::to_owned)
+}
+
 /// A time of a token, in seconds since 1970, perhaps with a fraction.
 fn seconds(value: Option<&Value>) -> Result<Option<Duration>, TokenFault> {
     let Some(value) = value else { return Ok(None) };
