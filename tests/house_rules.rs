@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("router", &["base", "wire", "policy", "config"], &[]),
     ("cluster", &["base", "policy", "config"], &["rand"]),
     ("players", &["base", "policy", "config"], &["jsonwebtoken", "serde_json"]),
-    ("partners", &["base", "players"], &["aws_lc_rs", "serde_json"]),
+    ("partners", &["base", "config", "players"], &["aws_lc_rs", "serde_json"]),
     ("session", &["base", "wire", "policy", "config", "router"], &[]),
     (
         "telemetry",
@@ -24,7 +24,18 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "net",
-        &["base", "wire", "policy", "config", "router", "cluster", "players", "session", "telemetry"],
+        &[
+            "base",
+            "wire",
+            "policy",
+            "config",
+            "router",
+            "cluster",
+            "players",
+            "partners",
+            "session",
+            "telemetry",
+        ],
         &[
             "arc_swap",
             "atomic_waker",
@@ -62,7 +73,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "admin",
-        &["base", "config", "router", "cluster", "players", "telemetry", "net"],
+        &["base", "config", "router", "cluster", "players", "partners", "telemetry", "net"],
         &[
             "arc_swap",
             "clap",

@@ -96,12 +96,11 @@ pub(super) async fn ban(ask: &Ask<'_>) -> Changed {
 const LONGEST_BAN: Duration = Duration::from_hours(24 * 365);
 
 /// `POST /v1/partners/NAME`.
-pub(super) fn partner(ask: &Ask<'_>, name: &str) -> Changed {
+pub(super) async fn partner(ask: &Ask<'_>, partner: &str) -> Changed {
     let mut body = Body::read(ask.body, &["enabled"])?;
-    body.boolean("enabled")?
-        .ok_or_else(|| wrong("enabled", "{\"enabled\": true} or {\"enabled\": false}"))?;
-    let error = format!("there is no [partner.{}]", shown(name));
-    Err(answer::error(StatusCode::NOT_FOUND, &error, "this file has no partners"))
+    let enabled = body.boolean("enabled")?;
+    let enabled = enabled.ok_or_else(|| wrong("enabled", "{\"enabled\": true} or {\"enabled\": false}"))?;
+    order(ask, Override::Partner { name: name(partner)?, enabled }).await
 }
 
 /// `POST /v1/reload`.

@@ -96,6 +96,9 @@ pub(super) fn to_json(entry: &Override) -> Value {
             "retry_after_ms": closed.as_ref().and_then(|words| words.retry_after).map(crate::base::millis),
             "until": closed.as_ref().and_then(|words| words.until).map(format_moment),
         }),
+        Override::Partner { name, enabled } => {
+            json!({ "kind": "partner", "partner": name, "enabled": enabled })
+        }
         Override::Release { active, moving } => {
             json!({ "kind": "release", "active": active, "move": moving.map(Moving::as_str) })
         }
@@ -148,6 +151,7 @@ fn from_json(entry: &Value) -> Option<Override> {
             Override::Maintenance { route: owned("route")?, closed }
         }
         "maintenance" => Override::Maintenance { route: owned("route")?, closed: None },
+        "partner" => Override::Partner { name: owned("partner")?, enabled: entry.get("enabled")?.as_bool()? },
         "release" => Override::Release {
             active: owned("active")?,
             moving: match text("move") {

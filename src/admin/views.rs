@@ -1,12 +1,13 @@
 //! What the API shows: the facts of the running gateway as JSON.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use super::desk::Desk;
-use crate::config::{Banned, Maintenance, Override, Overrides, format_moment};
+use crate::config::{Banned, Maintenance, Override, Overrides, Partner, Plan, format_moment};
 use crate::net::{BackendFacts, BreakerFacts, ClusterFacts, Pressure, RouteFacts, SessionFacts};
+use crate::partners::{self, Book, Refusals, day_of};
 use crate::telemetry::{Meters, Refusal};
 
 /// `GET /v1/status`.
@@ -131,6 +132,37 @@ pub(super) fn maintenance(words: &Maintenance) -> Value {
         "retry_after_ms": words.retry_after.map(millis),
         "until": until,
     })
+}
+
+/// `GET /v1/partners`; what they have had on the day of `clock`.
+pub(super) fn partners(plan: &Plan, book: &Book, clock: SystemTime) -> Value {
+    let today = day_of(clock.duration_since(UNIX_EPOCH).unwrap_or_default());
+    let one = |partner: &Partner| {
+        let standing = book.partner(partner.name());
+        json!({
+            "name": partner.name(),
+            "enabled": partner.enabled(),
+            "auth": partner.auth().as_str(),
+            "rate_per_second": partner.rate().per_second,
+            "burst": partner.rate().burst,
+            "daily": partner.daily(),
+            "used_today": standing.daily().used(today),
+            "in_flight": standing.in_flight(),
+            "in_flight_most": partner.in_flight(),
+            "connections": standing.connections(),
+            "connections_most": partner.connections(),
+            "passed": standing.passed(),
+            "refused": refusals(&standing.refused),
+        })
+    };
+    json!({
+        "partners": plan.partners().iter().map(one).collect::<Vec<_>>(),
+        "strangers": { "refused": refusals(&book.strangers) },
+    })
+}
+
+fn refusals(refused: &Refusals) -> serde_json::Map<String, Value> {
+    partners::Refusal::ALL.iter().map(|why| (why.as_str().to_owned(), json!(refused.of(*why)))).collect()
 }
 
 /// `GET /v1/sessions`.

@@ -234,6 +234,7 @@ fn banned(change: &Override) -> Option<Target> {
         Override::State { .. }
         | Override::Weight { .. }
         | Override::Maintenance { .. }
+        | Override::Partner { .. }
         | Override::Release { .. } => None,
     }
 }

@@ -2,7 +2,9 @@
 //! each for the API and the release where there are.
 
 use crate::base::format_duration as time;
-use crate::config::{Admin, Backend, Canary, Cluster, GroupIndex, Health, Listener, Moving, Plan, Route};
+use crate::config::{
+    Admin, Backend, Canary, Cluster, GroupIndex, Health, Listener, Moving, Partner, Plan, Route,
+};
 use crate::policy::{BreakerRules, OutlierRules};
 
 /// The lines, each with its end.
@@ -10,8 +12,24 @@ pub(super) fn summary(plan: &Plan) -> String {
     let listeners = plan.listeners().iter().map(listener);
     let routes = plan.routes().iter().map(|one| route(plan, one));
     let clusters = plan.clusters().iter().map(|one| cluster(plan, one));
+    let partners = plan.partners().iter().map(partner);
     let rest = [plan.admin().map(admin), release(plan)].into_iter().flatten();
-    listeners.chain(routes).chain(clusters).chain(rest).map(|line| line + "\n").collect()
+    listeners.chain(routes).chain(clusters).chain(partners).chain(rest).map(|line| line + "\n").collect()
+}
+
+fn partner(partner: &Partner) -> String {
+    let switch = if partner.enabled() { "" } else { " switched off" };
+    let rate = partner.rate();
+    let daily = partner.daily().map(|most| format!(", {most} a day")).unwrap_or_default();
+    format!(
+        "partner  {}{switch} {}; {}/s, burst {}{daily}, {} in flight, {} connections",
+        partner.name(),
+        partner.auth().as_str(),
+        rate.per_second,
+        rate.burst,
+        partner.in_flight(),
+        partner.connections(),
+    )
 }
 
 fn admin(admin: &Admin) -> String {

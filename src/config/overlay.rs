@@ -79,6 +79,11 @@ impl Plan {
                     self.release.moving = moving.unwrap_or(self.release.moving);
                 }
             }
+            Override::Partner { name, enabled } => {
+                if let Some(found) = self.partners.iter_mut().find(|found| found.name == *name) {
+                    found.enabled = *enabled;
+                }
+            }
             Override::Ban { .. } => {}
         }
     }
@@ -121,6 +126,10 @@ impl Plan {
             Override::Release { active, .. } => {
                 self.release.active.is_some() && self.release.active == self.group(active)
             }
+            Override::Partner { name, enabled } => {
+                let partner = self.partners.iter().find(|found| found.name == *name);
+                partner.is_some_and(|partner| partner.enabled == *enabled)
+            }
             Override::Ban { .. } => true,
         }
     }
@@ -151,6 +160,11 @@ impl Plan {
                 let error = format!("no backend is in the group {active}");
                 (!known.contains(&active.as_str())).then(|| no_such(&error, active, &known))
             }
+            Override::Partner { name, .. } => {
+                let known: Vec<_> = self.partners.iter().map(|partner| partner.name.as_str()).collect();
+                let error = format!("there is no [partner.{name}]");
+                (!known.contains(&name.as_str())).then(|| no_such(&error, name, &known))
+            }
             Override::Ban { .. } => None,
         }
     }
@@ -173,9 +187,10 @@ impl Plan {
                 ),
                 format!("add backends of {active} to it, or give it its own `active`"),
             ),
-            Override::State { .. } | Override::Maintenance { .. } | Override::Ban { .. } => {
-                ("this cannot be".to_owned(), "look at the file in force".to_owned())
-            }
+            Override::State { .. }
+            | Override::Maintenance { .. }
+            | Override::Partner { .. }
+            | Override::Ban { .. } => ("this cannot be".to_owned(), "look at the file in force".to_owned()),
         };
         Unmatched { why: Unfit::Impossible, error, hint }
     }

@@ -49,6 +49,13 @@ pub enum Override {
         /// Instead of the file's `move`.
         moving: Option<Moving>,
     },
+    /// The kill switch of a partner.
+    Partner {
+        /// The partner's name.
+        name: String,
+        /// Instead of the file's.
+        enabled: bool,
+    },
     /// Nobody from there is let in.
     Ban {
         /// Whom.
@@ -111,16 +118,25 @@ impl Override {
     /// Whether both change the same thing, so that the later one replaces the earlier.
     #[must_use]
     pub fn is_about_the_same(&self, other: &Self) -> bool {
-        use Override::{Ban, Maintenance, Release, State, Weight};
+        use Override::{Ban, Maintenance, Partner, Release, State, Weight};
         match (self, other) {
             (State { cluster: a, address: b, .. }, State { cluster: c, address: d, .. })
             | (Weight { cluster: a, address: b, .. }, Weight { cluster: c, address: d, .. }) => {
                 (a, b) == (c, d)
             }
             (Maintenance { route: a, .. }, Maintenance { route: b, .. }) => a == b,
+            (Partner { name: a, .. }, Partner { name: b, .. }) => a == b,
             (Release { .. }, Release { .. }) => true,
             (Ban { who: a, .. }, Ban { who: b, .. }) => a == b,
-            (State { .. } | Weight { .. } | Maintenance { .. } | Release { .. } | Ban { .. }, _) => false,
+            (
+                State { .. }
+                | Weight { .. }
+                | Maintenance { .. }
+                | Partner { .. }
+                | Release { .. }
+                | Ban { .. },
+                _,
+            ) => false,
         }
     }
 }
@@ -165,6 +181,7 @@ impl Overrides {
             Override::State { .. }
             | Override::Weight { .. }
             | Override::Maintenance { .. }
+            | Override::Partner { .. }
             | Override::Release { .. } => None,
         })
     }
@@ -212,6 +229,9 @@ impl Display for Override {
             Self::Maintenance { route, closed: None } => write!(into, "route {route} maintenance off"),
             Self::Maintenance { route, closed: Some(closed) } => {
                 write!(into, "route {route} maintenance on, {closed}")
+            }
+            Self::Partner { name, enabled } => {
+                write!(into, "partner {name} {}", if *enabled { "enable" } else { "disable" })
             }
             Self::Release { active, moving: None } => write!(into, "release {active}"),
             Self::Release { active, moving: Some(moving) } => {

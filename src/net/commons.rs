@@ -13,6 +13,7 @@ use super::tokens::Tokens;
 use super::worker::WorkerHandle;
 use super::world::World;
 use crate::config::Banned;
+use crate::partners::Book;
 use crate::players::{Directory, Memory};
 
 /// Shared by the control thread and all workers.
@@ -28,6 +29,7 @@ pub struct Commons {
     pub(super) switchboard: Switchboard,
     /// How players come back to their sessions.
     pub(super) tokens: Tokens,
+    partners: Book,
 }
 
 impl Commons {
@@ -42,6 +44,7 @@ impl Commons {
             desks: Desks::default(),
             switchboard: Switchboard::default(),
             tokens: Tokens::default(),
+            partners: Book::default(),
         })
     }
 
@@ -49,6 +52,12 @@ impl Commons {
     #[must_use]
     pub fn pressure(&self) -> &Pressure {
         &self.pressure
+    }
+
+    /// What is true of third parties now.
+    #[must_use]
+    pub fn partners(&self) -> &Book {
+        &self.partners
     }
 
     /// All workers have started: from now on they can tell each other something.

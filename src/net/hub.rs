@@ -249,6 +249,12 @@ pub fn clock() -> SystemTime {
     SystemTime::now()
 }
 
+/// The same, since 1970.
+#[must_use]
+pub fn since_1970() -> Duration {
+    clock().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
 /// The time, read once per wake-up of a task.
 #[expect(clippy::disallowed_methods, reason = "this floor is where time comes from")]
 #[must_use]

@@ -13,6 +13,7 @@ use super::world::{ClusterView, World};
 use crate::base::HistogramCounts;
 use crate::cluster::Backend;
 use crate::config::Protocol;
+use crate::partners::{self, Refusals, day_of};
 use crate::session::EndReason;
 use crate::telemetry::LoginResult;
 use crate::telemetry::{
@@ -37,6 +38,7 @@ pub fn metrics_page(
     sessions(&mut page, meters, workers);
     routes(&mut page, world, now);
     web(&mut page, world, meters);
+    partners(&mut page, world, commons);
     clusters(&mut page, world, now);
     backends(&mut page, &members(world), now);
     links(&mut page, &members(world), meters);
@@ -168,6 +170,20 @@ fn web(page: &mut Page, world: &World, meters: &Meters) {
     let doors = world.doors().iter().filter(|door| door.listener().protocol() == Protocol::Http);
     let malformed = doors.map(|door| ([door.listener().name()], door.meter.malformed()));
     page.family(&metric::HTTP_MALFORMED, malformed);
+fn partners(page: &mut Page, world: &World, commons: &Commons) {
+    let book = commons.partners();
+    let known: Vec<_> =
+        world.plan().partners().iter().map(|one| (one.name(), book.partner(one.name()))).collect();
+    let of =
+        |name, refused: &Refusals| partners::Refusal::ALL.map(|why| ([name, why.as_str()], refused.of(why)));
+    let strangers = (!known.is_empty()).then(|| of("", &book.strangers));
+    let refused = known.iter().map(|(name, standing)| of(name, &standing.refused)).chain(strangers);
+    page.family(&metric::PARTNER_REFUSED, refused.flatten());
+    let in_flight = known.iter().map(|(name, standing)| ([*name], u64::from(standing.in_flight())));
+    page.family(&metric::PARTNER_IN_FLIGHT, in_flight);
+    let today = day_of(super::hub::since_1970());
+    let used = known.iter().map(|(name, standing)| ([*name], standing.daily().used(today)));
+    page.family(&metric::PARTNER_TODAY, used);
 }
 
 fn clusters(page: &mut Page, world: &World, now: Duration) {

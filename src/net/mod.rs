@@ -42,7 +42,7 @@ pub use commons::Commons;
 pub use facts::{BackendFacts, BreakerFacts, ClusterFacts, RouteFacts, SessionFacts, Target};
 pub use guard::{Guard, Promise};
 pub use guest::{Glitch, Guest, HandshakeTurn, Lounge, Stay};
-pub use hub::{clock, now};
+pub use hub::{clock, now, since_1970};
 pub use lobby::Usher;
 pub use metrics::metrics_page;
 pub use opened::Opened;

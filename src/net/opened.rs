@@ -3,14 +3,15 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
 use super::tls::{BackendConnector, ServerTls, Tickets};
-use crate::config::{LoginWay, Plan, Problem, TokenTrust};
+use crate::config::{Located, LoginWay, Partner, PartnerAuth, Plan, Problem, TokenTrust};
+use crate::partners::{Keys, SecretFault};
 use crate::players::Verifier;
 
 /// The contents, in the order of the plan they were read for.
@@ -24,6 +25,8 @@ pub struct Opened {
     pub(super) accounts: Vec<Vec<String>>,
     /// The keys of tokens, where they log players in.
     pub(super) verifier: Option<Arc<Verifier>>,
+    /// By partner: what proves it.
+    pub(super) partners: Vec<Arc<Keys>>,
 }
 
 /// A longer file holds no keys.
@@ -51,26 +54,53 @@ impl Opened {
         });
         let verifier = match plan.login().map(|login| login.way()) {
             Some(LoginWay::Token(rules)) => {
-                verifier(rules.trust()).map_err(|problem| problems.push(problem)).ok()
+                let nobody = "nobody could ever have logged in";
+                verifier(rules.trust(), nobody).map(Arc::new).map_err(|problem| problems.push(problem)).ok()
             }
             Some(LoginWay::Route(_)) | None => None,
         };
-        if problems.is_empty() { Ok(Self { doors, connectors, accounts, verifier }) } else { Err(problems) }
+        let partners = plan.partners().iter().map(|one| partner(one).map_err(|problem| vec![problem]));
+        let partners = collect(partners, &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self { doors, connectors, accounts, verifier, partners })
     }
 }
 
-fn verifier(rules: &TokenTrust) -> Result<Arc<Verifier>, Problem> {
+fn verifier(rules: &TokenTrust, nobody: &'static str) -> Result<Verifier, Problem> {
+    let bytes = secret(rules.key(), nobody)?;
     let (path, site) = (rules.key().get(), rules.key().site());
-    let nobody = "nobody could ever have logged in";
-    let bytes = keys(path).map_err(|error| {
-        Problem::at(site, format!("cannot read {}: {error}", path.display()))
-            .because(nobody)
-            .write("the path of a file that the gateway's user may read, relative to this file")
-    })?;
-    let verifier = Verifier::open(rules, &bytes).map_err(|fault| {
+    Verifier::open(rules, &bytes).map_err(|fault| {
         Problem::at(site, format!("{}: {fault}", path.display())).because(nobody).write(fault.hint())
-    })?;
-    Ok(Arc::new(verifier))
+    })
+}
+
+fn partner(partner: &Partner) -> Result<Arc<Keys>, Problem> {
+    let never = "the partner could never have proved who it is";
+    let open = |file: &Located<PathBuf>, read: fn(&[u8]) -> Result<Keys, SecretFault>| {
+        let fault = |fault: SecretFault| {
+            let title = format!("{}: {fault}", file.get().display());
+            Problem::at(file.site(), title).because(never).write(fault.hint())
+        };
+        read(&secret(file, never)?).map_err(fault)
+    };
+    let keys = match partner.auth() {
+        PartnerAuth::ApiKey { keys } => open(keys, Keys::api_key)?,
+        PartnerAuth::Hmac { secret } => open(secret, Keys::hmac)?,
+        PartnerAuth::Jwt(trust) => Keys::Token(Box::new(verifier(trust, never)?)),
+        PartnerAuth::Mtls { names } => Keys::Certificate(names.clone()),
+    };
+    Ok(Arc::new(keys))
+}
+
+fn secret(file: &Located<PathBuf>, because: &'static str) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let path = file.get();
+    keys(path).map_err(|error| {
+        Problem::at(file.site(), format!("cannot read {}: {error}", path.display()))
+            .because(because)
+            .write("the path of a file that the gateway's user may read, relative to this file")
+    })
 }
 
 fn keys(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {

@@ -12,6 +12,7 @@ use super::web::Web;
 use crate::base::{BackendKey, ClusterKey};
 use crate::cluster::{Backend, Cluster, Registry, RoutePace};
 use crate::config::{self, GroupIndex, LinkKind, Maintenance, Overrides, Plan, Problem, Reply, RouteLimit};
+use crate::partners::Keys;
 use crate::policy::{Balance, Breaker, OnLoss, RouteClass};
 use crate::router::{Groups, RouteIndex, Router};
 use crate::telemetry::{ListenerMeter, Meters, RouteMeter};
@@ -177,6 +178,12 @@ impl World {
     #[must_use]
     pub fn opened(&self) -> &Opened {
         &self.opened
+    }
+
+    /// What proves the partner at a place of the plan.
+    #[must_use]
+    pub fn partner_keys(&self, place: usize) -> Option<&Arc<Keys>> {
+        self.opened.partners.get(place)
     }
 
     /// The listeners, in the order of the plan.

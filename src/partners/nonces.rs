@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault};
 use std::time::Duration;
 
+use crate::config::Partner;
+
 /// How far the clocks of both sides may be apart.
 pub const WINDOW: Duration = Duration::from_mins(5);
 
@@ -30,12 +32,10 @@ pub enum Spent {
     Full,
 }
 
-/// About 100 MB, and 7,000 requests each second with clocks that are as far apart as they may be.
-const MOST: usize = 1 << 22;
-
+/// About 100 MB where all of them are in use.
 impl Default for Nonces {
     fn default() -> Self {
-        Self::new(MOST)
+        Self::new(usize::try_from(Partner::NONCES).unwrap_or(usize::MAX))
     }
 }
 

@@ -106,6 +106,9 @@ metrics! {
     HTTP_REQUESTS Counter "http_requests_total" ["http" "partner" "status"] "Requests by HTTP route, partner and status of the answer; without a route the name is empty, and 499 is a client that went before its answer began.";
     HTTP_REQUEST_SECONDS Histogram "http_request_seconds" ["http"] "How long requests took, from their head to the head of their answer.";
     HTTP_MALFORMED Counter "http_malformed_total" ["listener"] "Connections that were closed because what came on them is no HTTP or could be read in two ways.";
+    PARTNER_REFUSED Counter "partner_refused_total" ["partner" "reason"] "Requests of a third party that were not let through; without a partner: nobody knows whose.";
+    PARTNER_IN_FLIGHT Gauge "partner_in_flight" ["partner"] "Requests of a third party in progress.";
+    PARTNER_TODAY Gauge "partner_requests_today" ["partner"] "Requests of a third party that count for this day of UTC.";
     CLUSTER_PANIC Gauge "cluster_panic" ["cluster"] "Whether so few backends of a cluster are healthy that health is ignored.";
     BACKEND_UP Gauge "backend_up" ["cluster" "backend"] "Whether the probes of a backend say that it lives.";
     BACKEND_SESSIONS Gauge "backend_sessions" ["cluster" "backend"] "Sessions of this gateway at a backend.";

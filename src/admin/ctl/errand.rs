@@ -34,6 +34,7 @@ pub(super) async fn run(client: &Client, verb: &Verb) -> Done {
         Verb::Route { name, what: OfRoute::Maintenance { switch } } => {
             change(client, &["v1", "routes", name, "maintenance"], &closing(switch)).await
         }
+        Verb::Partners => see(client, "/v1/partners", show::partners).await,
         Verb::Partner { name, switch } => {
             let enabled = matches!(switch, Switch::Enable);
             change(client, &["v1", "partners", name], &json!({ "enabled": enabled })).await

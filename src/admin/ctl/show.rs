@@ -153,6 +153,45 @@ fn refused(route: &Value) -> String {
     some.map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
 }
 
+/// `partners`.
+pub(super) fn partners(answer: &Value) -> String {
+    let mut table = Table::new(&[
+        "PARTNER",
+        "SERVED",
+        "AUTH",
+        ">RATE",
+        ">TODAY",
+        ">IN FLIGHT",
+        ">CONNECTIONS",
+        ">PASSED",
+        "REFUSED",
+    ]);
+    let of = |one: &Value, now: &str, most: &str| match number_at(one, most) {
+        Some(most) => format!("{}/{most}", text(one, now)),
+        None => text(one, now),
+    };
+    for one in list(answer, "partners") {
+        table.row([
+            text(one, "name"),
+            text(one, "enabled"),
+            text(one, "auth"),
+            format!("{}/s", text(one, "rate_per_second")),
+            of(one, "used_today", "daily"),
+            of(one, "in_flight", "in_flight_most"),
+            of(one, "connections", "connections_most"),
+            text(one, "passed"),
+            refused(one),
+        ]);
+    }
+    let strangers = answer.get("strangers").map(refused).filter(|refused| !refused.is_empty());
+    let strangers = strangers.map(|refused| format!("\nof strangers: {refused}\n")).unwrap_or_default();
+    format!("{table}{strangers}")
+}
+
+fn number_at(value: &Value, key: &str) -> Option<u64> {
+    value.get(key).and_then(Value::as_u64)
+}
+
 /// `sessions`, `account NAME where`.
 pub(super) fn sessions(answer: &Value) -> String {
     let mut table = Table::new(&[
@@ -227,6 +266,10 @@ fn difference(entry: &Value) -> (String, String) {
         }
         "maintenance" => (text("route"), "open".to_owned()),
         "release" => (text("active"), text("move")),
+        "partner" if entry.get("enabled") == Some(&Value::Bool(true)) => {
+            (text("partner"), "enabled".to_owned())
+        }
+        "partner" => (text("partner"), "disabled".to_owned()),
         _ => (text("address") + &text("account"), format!("until {}", text("until"))),
     }
 }

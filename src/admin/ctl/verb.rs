@@ -66,6 +66,8 @@ pub enum Verb {
         #[command(subcommand)]
         what: OfRoute,
     },
+    /// The third parties: what they have had today, and what was refused
+    Partners,
     /// Serve a third party, or do not
     Partner {
         /// The partner's name

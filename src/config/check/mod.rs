@@ -65,6 +65,7 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> O
     login::across(&context, &players, &clusters, &routes);
     let partners = partner::check(&context);
     let http = http::check(&context, &listeners);
+    partner::across(&context, &partners, &http, &listeners);
     let admin = admin::check(&context);
     let drain = drain(&raw.drain, mistakes);
     let gateway = gateway(&context);

@@ -53,6 +53,13 @@ pub enum Change {
     },
     /// `[login]`.
     Login(LoginChange),
+    /// `[partner.NAME]`.
+    Partner {
+        /// Its name.
+        name: String,
+        /// What of it.
+        what: PartnerChange,
+    },
     /// `gateway.zone`.
     Zone(Swap<String>),
     /// `[drain]`.
@@ -177,6 +184,25 @@ pub enum LoginChange {
     Versions,
     /// When players wait.
     Queue,
+}
+
+/// What is different at a partner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartnerChange {
+    /// It is new.
+    Added,
+    /// It is gone.
+    Removed,
+    /// It is served.
+    Enabled,
+    /// It is served no more.
+    Disabled,
+    /// What proves it, in words.
+    Auth(Swap<String>),
+    /// From where it may ask.
+    Networks,
+    /// How much it may ask: these keys.
+    Limits(Vec<&'static str>),
 }
 
 /// What is different at the release.

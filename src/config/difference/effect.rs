@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::change::{
-    BackendChange, Change, ClusterChange, ListenerChange, LoginChange, ReleaseChange, RouteChange,
+    BackendChange, Change, ClusterChange, ListenerChange, LoginChange, PartnerChange, ReleaseChange,
+    RouteChange,
 };
 use crate::base::format_duration;
 use crate::config::AdminState;
@@ -45,6 +46,7 @@ impl Change {
             Self::Route { what, .. } => of_route(what),
             Self::Release { what, moving, spread } => of_release(what, *moving, *spread),
             Self::Login(what) => of_login(what).to_owned(),
+            Self::Partner { what, .. } => of_partner(what).to_owned(),
             Self::Zone(_) => {
                 "new sessions prefer backends of the new zone; sessions that are in stay".to_owned()
             }
@@ -108,7 +110,9 @@ impl Change {
             }
             Self::Release { .. } => Touched::OtherGroup,
             Self::Login(LoginChange::Added) => Touched::Everybody,
-            Self::Login(_) | Self::Zone(_) | Self::Drain | Self::Process(_) => Touched::Nobody,
+            Self::Login(_) | Self::Partner { .. } | Self::Zone(_) | Self::Drain | Self::Process(_) => {
+                Touched::Nobody
+            }
         }
     }
 }
@@ -204,6 +208,21 @@ const fn of_login(what: &LoginChange) -> &'static str {
         LoginChange::Resume(_) => "nothing for sessions that are in, until a connection breaks",
         LoginChange::Versions => "sessions that are in stay in, whatever their version; for new logins",
         LoginChange::Queue => "sessions that are in stay in; who waits is let in by the new rules",
+    }
+}
+
+const fn of_partner(what: &PartnerChange) -> &'static str {
+    match what {
+        PartnerChange::Added | PartnerChange::Enabled => {
+            "nothing for sessions: its next request is let through"
+        }
+        PartnerChange::Removed | PartnerChange::Disabled => {
+            "nothing for sessions: its next request is refused, and its open tunnels end"
+        }
+        PartnerChange::Auth(_) | PartnerChange::Networks => {
+            "nothing for sessions: its next request is judged by the new rules"
+        }
+        PartnerChange::Limits(_) => "nothing for sessions: what it has had today stays counted",
     }
 }
 

@@ -6,6 +6,7 @@ mod clusters;
 mod effect;
 mod listeners;
 mod login;
+mod partners;
 mod process;
 mod routes;
 mod words;
@@ -16,12 +17,13 @@ mod tests;
 use super::Plan;
 
 pub use change::{
-    BackendChange, Change, ClusterChange, ListenerChange, LoginChange, ProcessKey, ReleaseChange,
-    RouteChange, Swap,
+    BackendChange, Change, ClusterChange, ListenerChange, LoginChange, PartnerChange, ProcessKey,
+    ReleaseChange, RouteChange, Swap,
 };
 pub use effect::Touched;
 
-/// What is different, in the order of the file: listeners, clusters, routes, login, release, the process.
+/// What is different, in the order of the file: listeners, clusters, routes, login, partners, release, the
+/// process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     changes: Vec<Change>,
@@ -35,6 +37,7 @@ pub fn difference(old: &Plan, new: &Plan) -> Difference {
     clusters::compare(&mut changes, old, new);
     routes::compare(&mut changes, old, new);
     login::compare(&mut changes, old, new);
+    partners::compare(&mut changes, old, new);
     process::compare(&mut changes, old, new);
     Difference { changes }
 }

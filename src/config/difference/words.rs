@@ -4,7 +4,8 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use super::change::{
-    BackendChange, Change, ClusterChange, ListenerChange, LoginChange, ReleaseChange, RouteChange, Swap,
+    BackendChange, Change, ClusterChange, ListenerChange, LoginChange, PartnerChange, ReleaseChange,
+    RouteChange, Swap,
 };
 use crate::base::format_duration;
 
@@ -22,6 +23,7 @@ impl Change {
             }
             Self::Release { what, .. } => format!("release: {what}"),
             Self::Login(what) => format!("login: {what}"),
+            Self::Partner { name, what } => format!("partner {name}: {what}"),
             Self::Zone(zones) => format!("gateway: zone {}", named(zones)),
             Self::Drain => "drain: other times".to_owned(),
             Self::Process(key) => format!("{}: only a restart or an upgrade changes it", key.as_str()),
@@ -122,6 +124,20 @@ impl Display for LoginChange {
             Self::Resume(times) => write!(into, "resume {} -> {}", time(times.from), time(times.to)),
             Self::Versions => into.write_str("versions"),
             Self::Queue => into.write_str("queue"),
+        }
+    }
+}
+
+impl Display for PartnerChange {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Added => into.write_str("added"),
+            Self::Removed => into.write_str("removed"),
+            Self::Enabled => into.write_str("enabled"),
+            Self::Disabled => into.write_str("disabled"),
+            Self::Auth(ways) => write!(into, "auth {ways}"),
+            Self::Networks => into.write_str("allow"),
+            Self::Limits(keys) => into.write_str(&keys.join(", ")),
         }
     }
 }

@@ -30,19 +30,22 @@ pub enum PartnerAuth {
     },
     /// Each request is signed with a shared secret.
     Hmac {
-        /// The secret as it is, without what white space is around it.
+        /// The secrets in use, one a line, without the white space around them.
         secret: Located<PathBuf>,
     },
     /// A signed token in each request.
     Jwt(TokenTrust),
     /// A certificate that the listener's `client_ca` vouches for.
     Mtls {
-        /// Common names or names of servers in it; one is enough.
+        /// Common names or alternative names in it; one is enough.
         names: Vec<String>,
     },
 }
 
 impl Partner {
+    /// The most nonces of one partner that are remembered.
+    pub const NONCES: u32 = 1 << 22;
+
     /// The name in the file.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -36,7 +36,7 @@ pub(super) use listener::{CertificatePair, Limits, Listener, ProxyProtocol};
 pub(super) use login::{Login, Queue, Token};
 pub(super) use maintenance::Maintenance;
 pub(super) use outlier::Outlier;
-pub(super) use partner::{AuthKind, Partner};
+pub(super) use partner::{Auth, AuthKind, Partner};
 pub(super) use release::{Canary, Release};
 pub(super) use route::{Ids, Route};
 pub(super) use top::{Drain, Gateway};

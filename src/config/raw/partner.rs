@@ -30,14 +30,14 @@ pub(in crate::config) struct Auth {
     pub(in crate::config) kind: Field<AuthKind>,
     /// `api_key`: SHA-256 of the keys, in hex, one a line.
     pub(in crate::config) keys_file: Field<PathBuf>,
-    /// `hmac`: the secret.
+    /// `hmac`: the secrets, one a line.
     pub(in crate::config) secret_file: Field<PathBuf>,
     /// `jwt`: what tokens are verified with.
     pub(in crate::config) key: Field<PathBuf>,
     pub(in crate::config) algorithm: Field<TokenAlgorithm>,
     pub(in crate::config) audience: Field<String>,
     pub(in crate::config) skew: Field<Duration>,
-    /// `mtls`: subjects of certificates.
+    /// `mtls`: names in certificates.
     pub(in crate::config) names: Field<Vec<Located<String>>>,
 }
 
@@ -48,6 +48,18 @@ pub(in crate::config) enum AuthKind {
     Hmac,
     Jwt,
     Mtls,
+}
+
+impl AuthKind {
+    /// The word of the file.
+    pub(in crate::config) const fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api_key",
+            Self::Hmac => "hmac",
+            Self::Jwt => "jwt",
+            Self::Mtls => "mtls",
+        }
+    }
 }
 
 impl Partner {
