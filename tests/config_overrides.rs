@@ -243,3 +243,46 @@ fn a_change_is_one_line_whatever_is_in_it() {
         assert_eq!(change.to_string(), line);
     }
 }
+
+#[test]
+fn the_kill_switch_of_a_partner_wins_over_the_file_until_it_is_cleared() {
+    let file = plan(&format!("{FILE}{PARTNERS}"));
+    let switch = |name: &str, enabled| Override::Partner { name: name.to_owned(), enabled };
+    let enabled = |plan: &Plan| plan.partners().iter().map(|one| one.enabled()).collect::<Vec<_>>();
+    assert_eq!(enabled(&file), [true, false]);
+    let overrides = Overrides::default().with(switch("adnet", true)).with(switch("adnet", false));
+    assert_eq!(overrides.entries().len(), 1, "the later word counts");
+    assert_eq!(enabled(&file.with(&overrides)), [false, false]);
+    let overrides = overrides.with(switch("paynet", true));
+    assert_eq!(enabled(&file.with(&overrides)), [false, true]);
+    assert!(file.stale(&overrides).is_empty() && file.unmatched(&switch("paynet", false)).is_none());
+    let unmatched = file.unmatched(&switch("adnett", false)).expect("nobody has this name");
+    assert_eq!((unmatched.why, unmatched.error.as_str()), (Unfit::Unknown, "there is no [partner.adnett]"));
+    assert_eq!(unmatched.hint, "did you mean adnet?");
+    assert_eq!(plan(FILE).stale(&overrides).len(), 2, "the file has no partners any more");
+    let words: Vec<_> = overrides.entries().iter().map(ToString::to_string).collect();
+    assert_eq!(words, ["partner adnet disable", "partner paynet enable"]);
+}
+
+const PARTNERS: &str = r#"
+[listener.open]
+listen   = "127.0.0.1:7001"
+protocol = "http"
+
+[cluster.web]
+link     = "http"
+backends = [{ address = "10.0.1.1:8080" }]
+
+[http.pay]
+listener = "open"
+path     = "/pay/*"
+cluster  = "web"
+partners = ["adnet", "paynet"]
+
+[partner.adnet]
+auth = { kind = "hmac", secret_file = "keys/adnet" }
+
+[partner.paynet]
+enabled = false
+auth    = { kind = "api_key", keys_file = "keys/paynet" }
+"#;

@@ -142,7 +142,7 @@ fn a_wait_that_is_over_says_how_many_are_left() {
 fn a_refusal_is_a_sentence_and_exit_code_1() {
     let program = Program::start("");
     for (verb, error, hint) in [
-        (&["partner", "adnet", "disable"][..], "there is no [partner.adnet]", "this file has no partners"),
+        (&["partner", "adnet", "disable"][..], "there is no [partner.adnet]", "the file in force has none"),
         (&["session", "00100000000000ff", "kick"], "no such session", "ctl sessions"),
         (&["account", "ann", "kick"], "no session of this account", "ctl sessions"),
         (&["backend", "batle", "127.0.0.1:1", "drain"], "there is no cluster batle", "battle"),

@@ -70,7 +70,7 @@ impl Partner {
             allow: fields.networks("allow"),
             rate: fields.rate("rate"),
             burst: fields.number("burst", 1..=10_000_000),
-            daily: fields.number("daily", 1..=u64::MAX),
+            daily: fields.number("daily", 1..=1_000_000_000_000),
             in_flight: fields.number("in_flight", 1..=1_000_000),
             connections: fields.number("connections", 1..=1_000_000),
         }
