@@ -170,6 +170,8 @@ fn web(page: &mut Page, world: &World, meters: &Meters) {
     let doors = world.doors().iter().filter(|door| door.listener().protocol() == Protocol::Http);
     let malformed = doors.map(|door| ([door.listener().name()], door.meter.malformed()));
     page.family(&metric::HTTP_MALFORMED, malformed);
+}
+
 fn partners(page: &mut Page, world: &World, commons: &Commons) {
     let book = commons.partners();
     let known: Vec<_> =

@@ -141,6 +141,14 @@ impl Drop for InFlight {
     }
 }
 
+impl Place {
+    /// Whether it is one of this partner.
+    #[must_use]
+    pub fn is_of(&self, standing: &Arc<Standing>) -> bool {
+        Arc::ptr_eq(&self.0, standing)
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::AcqRel);

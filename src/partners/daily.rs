@@ -93,6 +93,12 @@ impl Daily {
         Self { reserved: self.used, ..self }
     }
 
+    /// Whether nothing of it counts any more, also when the clock is set back a little.
+    #[must_use]
+    pub fn is_over(&self, day: u64) -> bool {
+        self.day + 1 < day
+    }
+
     fn turn(&mut self, day: u64) {
         if !self.is_of(day) {
             *self = Self { day, ..Self::default() };

@@ -10,6 +10,7 @@ mod login;
 mod meters;
 pub mod metric;
 mod page;
+mod partner;
 mod push;
 mod reloads;
 mod resumption;
@@ -30,6 +31,7 @@ pub use log::{
 pub use login::LoginResult;
 pub use meters::{Counter, Level, ListenerMeter, Meters, Refusal, RouteCounts, RouteMeter, WorkerMeter};
 pub use page::{Number, Page};
+pub use partner::{partner_refused, quotas_not_kept};
 pub use push::{Audience, Fate};
 pub use reloads::{ReloadResult, Reloads};
 pub use resumption::Resumption;

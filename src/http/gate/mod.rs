@@ -1,32 +1,265 @@
-//! Who may ask: partners prove who they are, and are held to what they may ask.
+//! Whether a request of a third party is let through: who it is from, whether that is proven, and whether it is not too
+//! much. What costs least is looked at first, and a body is only read for whom its head speaks.
+
+mod guests;
+mod ledger;
+mod pace;
+mod shown;
+mod verdict;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hyper::{Request, StatusCode};
+use http_body_util::BodyExt;
+use hyper::header::HeaderMap;
+use hyper::http::request::Parts;
+use hyper::Request;
 
 use super::answer::{self, Answer};
 use super::line::Caller;
 use super::thread::Thread;
-use super::upload::Upload;
-use crate::net::{WebLane, World};
+use super::upload::{Upload, UploadError};
+use crate::config::Partner;
+use crate::net::{WebLane, World, since_1970};
+use crate::partners::{self, Claim, InFlight, Keys, Refusal, Signed, Spent, Standing, Taken, day_of};
+use crate::telemetry;
 
-/// What all threads know of partners.
+pub(in crate::http) use guests::Guests;
+pub use ledger::{Ledger, LedgerFault};
+use pace::{Allowance, Paces};
+use verdict::Refused;
+
+/// What all threads share of partners beside their standing.
 #[derive(Debug, Default)]
-pub(in crate::http) struct Gatehouse;
+pub(in crate::http) struct Gatehouse {
+    paces: Paces,
+    ledger: Arc<Ledger>,
+}
 
-/// A partner's request that was let in; held until its answer is over.
+/// A request was let through, and is in progress until this is dropped.
 #[derive(Debug)]
-pub(in crate::http) struct Pass;
+pub(in crate::http) struct Pass {
+    _in_flight: InFlight,
+    allowance: Allowance,
+}
 
-/// Lets a request in at a route that is for partners only.
+/// A request that asks to be let through.
+struct Asking<'a> {
+    thread: &'a Thread,
+    world: &'a World,
+    lane: &'a WebLane,
+    caller: &'a Caller,
+    head: &'a Parts,
+    /// The time since 1970.
+    now: Duration,
+}
+
+/// A partner of the route that a request says it is of.
+struct Known<'a> {
+    partner: &'a Partner,
+    keys: &'a Keys,
+    standing: Arc<Standing>,
+}
+
+/// Why there is no pass.
+enum Denied {
+    Refused(Refused),
+    Upload(UploadError),
+}
+
+/// A nonce is held for so long that waiting for one to be over is hardly worth the wait.
+const NONCES_FULL: Duration = Duration::from_secs(60);
+/// Somebody's request will be over by then.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Lets a request through to a route that has partners, or says why not. Its body may have been read whole then.
+///
+/// # Errors
+/// The answer.
 pub(in crate::http) async fn admit(
-    _thread: &Rc<Thread>,
-    _world: &Arc<World>,
-    _lane: &Arc<WebLane>,
-    _request: Request<Upload>,
+    thread: &Rc<Thread>,
+    (world, lane): (&World, &WebLane),
+    request: Request<Upload>,
     caller: &mut Caller,
 ) -> Result<(Request<Upload>, Pass), Answer> {
-    std::future::ready(()).await;
-    Err(answer::error(StatusCode::UNAUTHORIZED, "unauthorized", &caller.id))
+    let (head, body) = request.into_parts();
+    let asking = Asking { thread, world, lane, caller, head: &head, now: since_1970() };
+    let judged = asking.judge(body).await;
+    match judged {
+        Ok((name, pass, body)) => {
+            caller.partner = Some(name);
+            Ok((Request::from_parts(head, body), pass))
+        }
+        Err(Denied::Upload(error)) => Err(error.answer(&caller.id)),
+        Err(Denied::Refused(refused)) => {
+            let mut answer = answer::error(refused.status(), refused.words(), &caller.id);
+            refused.mark(answer.headers_mut());
+            Err(answer)
+        }
+    }
+}
+
+/// Whether whoever has opened a tunnel may keep it: a partner that is gone or switched off, or has to come from
+/// elsewhere now, may not.
+pub(in crate::http) fn is_welcome(world: &World, caller: &Caller) -> bool {
+    let Some(name) = caller.partner.as_deref() else { return true };
+    let partner = world.plan().partners().iter().find(|partner| partner.name() == name);
+    partner.is_some_and(|partner| partner.enabled() && partner.allows(caller.line.address.ip()))
+}
+
+impl Gatehouse {
+    pub(in crate::http) fn new(ledger: Arc<Ledger>) -> Self {
+        Self { paces: Paces::default(), ledger }
+    }
+}
+
+impl Pass {
+    /// What the answer says of the next requests.
+    pub(in crate::http) fn mark(&self, headers: &mut HeaderMap) {
+        self.allowance.mark(headers);
+    }
+}
+
+impl<'a> Asking<'a> {
+    async fn judge(&self, body: Upload) -> Result<(Arc<str>, Pass, Upload), Denied> {
+        let line = &self.caller.line;
+        let names = line.guests.names(line.certificate.as_ref());
+        let claim = Claim::read(&shown::read(&self.head.headers, names));
+        let claim = claim.map_err(|why| self.deny(None, why.into()))?;
+        let known = self.find(&claim).ok_or_else(|| self.deny(None, Refusal::Unknown.into()))?;
+        let deny = |refused: Refused| self.deny(Some(&known), refused);
+        known.check_head(&claim, self).map_err(|why| deny(why.into()))?;
+        let (in_flight, body) = if claim.needs_body() {
+            let in_flight = known.enter().map_err(deny)?;
+            let body = body.collect().await.map_err(Denied::Upload)?.to_bytes();
+            self.check_whole(&known, &claim, &body).map_err(|why| deny(why.into()))?;
+            (Some(in_flight), Upload::Whole(body))
+        } else {
+            (None, body)
+        };
+        line.guests
+            .seat(&known.standing, known.partner.connections())
+            .map_err(|why| deny(Refused::over(why, SOON, u64::from(known.partner.connections()))))?;
+        let pass = self.take(&known, &claim, in_flight).await.map_err(deny)?;
+        known.standing.pass();
+        Ok((known.partner.name().into(), pass, body))
+    }
+
+    /// The partner of the route that a claim is of. Nothing is proven yet.
+    fn find(&self, claim: &Claim<'_>) -> Option<Known<'a>> {
+        let partners = self.world.plan().partners();
+        self.lane.route().partners().iter().find_map(|place| {
+            let (partner, keys) = (partners.get(*place)?, self.world.partner_keys(*place)?);
+            let is_it = claim.partner().is_none_or(|name| name == partner.name()) && keys.fits(claim);
+            let standing = || self.thread.commons.partners().partner(partner.name());
+            is_it.then(|| Known { partner, keys, standing: standing() })
+        })
+    }
+
+    /// What can only be told of all of the request; and while it came, the partner may have been switched off.
+    fn check_whole(&self, known: &Known<'_>, claim: &Claim<'_>, body: &[u8]) -> Result<(), Refusal> {
+        let target = self.head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let request = partners::Request { method: self.head.method.as_str(), target, body };
+        known.keys.check_all(claim, &request)?;
+        let world = self.thread.world.load();
+        let partner = world.plan().partners().iter().find(|partner| partner.name() == known.partner.name());
+        if partner.is_some_and(Partner::enabled) { Ok(()) } else { Err(Refusal::Disabled) }
+    }
+
+    /// Counts the request against everything that is limited. What it cannot have in the end it has not had.
+    async fn take(
+        &self,
+        known: &Known<'_>,
+        claim: &Claim<'_>,
+        in_flight: Option<InFlight>,
+    ) -> Result<Pass, Refused> {
+        let signed = if let Claim::Signed { signed: Ok(signed), .. } = claim { Some(signed) } else { None };
+        if let Some(signed) = signed {
+            known.standing.nonces().check(signed.nonce(), self.now.as_secs()).map_err(of_nonce)?;
+        }
+        let rate = known.partner.rate();
+        let allowance = self.thread.gate.paces.take(known.partner.name(), &rate);
+        let over = |again| Refused::over(Refusal::Rate, again, u64::from(rate.burst));
+        let allowance = allowance.map_err(over)?;
+        self.take_day(known).await?;
+        let taken = self.take_rest(known, signed, in_flight);
+        if taken.is_err() {
+            known.standing.daily().give_back();
+        }
+        Ok(Pass { _in_flight: taken?, allowance })
+    }
+
+    /// One more of the day; where the disk has to hear of it first, that is waited for.
+    async fn take_day(&self, known: &Known<'_>) -> Result<(), Refused> {
+        let (most, day) = (known.partner.daily(), day_of(self.now));
+        let over = |again| Refused::over(Refusal::Quota, again, most.unwrap_or_default());
+        loop {
+            let taken = known.standing.daily().take(most, day);
+            match taken {
+                Taken::Yes => return Ok(()),
+                Taken::Over => return Err(over(partners::until_midnight(self.now))),
+                Taken::Reserve if self.reserve(known, day).await => {}
+                Taken::Reserve => return Err(over(SOON)),
+            }
+        }
+    }
+
+    async fn reserve(&self, known: &Known<'_>, day: u64) -> bool {
+        let (ledger, commons) = (Arc::clone(&self.thread.gate.ledger), Arc::clone(&self.thread.commons));
+        let (name, most) = (known.partner.name().to_owned(), known.partner.daily().unwrap_or(u64::MAX));
+        let written =
+            tokio::task::spawn_blocking(move || ledger.reserve(commons.partners(), &name, most, day));
+        written.await.unwrap_or(false)
+    }
+
+    fn take_rest(
+        &self,
+        known: &Known<'_>,
+        signed: Option<&Signed<'_>>,
+        in_flight: Option<InFlight>,
+    ) -> Result<InFlight, Refused> {
+        let in_flight = in_flight.map_or_else(|| known.enter(), Ok)?;
+        if let Some(signed) = signed {
+            let now = self.now.as_secs();
+            known.standing.nonces().spend(signed.nonce(), signed.last(), now).map_err(of_nonce)?;
+        }
+        Ok(in_flight)
+    }
+
+    /// Counts and logs a refusal.
+    fn deny(&self, known: Option<&Known<'_>>, refused: Refused) -> Denied {
+        let (book, why) = (self.thread.commons.partners(), refused.why);
+        known.map_or(&book.strangers, |known| &known.standing.refused).count(why);
+        let name = known.map_or("", |known| known.partner.name());
+        let (id, address) = (self.caller.id.to_string(), self.caller.line.address);
+        telemetry::partner_refused(&id, name, self.lane.name(), address, why.as_str());
+        Denied::Refused(refused)
+    }
+}
+
+impl Known<'_> {
+    /// What can be told of the head, and what costs least of it first.
+    fn check_head(&self, claim: &Claim<'_>, asking: &Asking<'_>) -> Result<(), Refusal> {
+        if !self.partner.enabled() {
+            return Err(Refusal::Disabled);
+        }
+        if !self.partner.allows(asking.caller.line.address.ip()) {
+            return Err(Refusal::Address);
+        }
+        self.keys.check_head(claim, asking.now)
+    }
+
+    fn enter(&self) -> Result<InFlight, Refused> {
+        let most = self.partner.in_flight();
+        let over = || Refused::over(Refusal::InFlight, SOON, u64::from(most));
+        self.standing.enter(Some(most)).ok_or_else(over)
+    }
+}
+
+fn of_nonce(spent: Spent) -> Refused {
+    match spent {
+        Spent::Already => Refusal::Replayed.into(),
+        Spent::Full => Refused::over(Refusal::Rate, NONCES_FULL, u64::from(Partner::NONCES)),
+    }
 }

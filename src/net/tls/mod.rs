@@ -8,7 +8,7 @@ mod session;
 mod tickets;
 
 pub use backend::BackendConnector;
-pub use pem::TlsFault;
+pub use pem::{TlsFault, certificate_names};
 pub(super) use server::ServerTls;
 pub(super) use session::{TlsError, TlsSession, encrypted_size};
 pub use tickets::{TicketKeys, Tickets};

@@ -106,6 +106,23 @@ fn mismatch(pair: &CertificatePair, error: &rustls::Error) -> Problem {
         .write("the key that this certificate was made for")
 }
 
+/// The common names and the alternative names in a certificate that was verified.
+#[must_use]
+pub fn certificate_names(certificate: &CertificateDer<'_>) -> Vec<String> {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return Vec::new() };
+    let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let names = names.into_iter().flat_map(|extension| extension.value.general_names.iter());
+    let text = |name: &GeneralName<'_>| {
+        if let GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name) = name {
+            Some((*name).to_owned())
+        } else {
+            None
+        }
+    };
+    common.map(str::to_owned).chain(names.filter_map(text)).collect()
+}
+
 /// Checks the time of a certificate; its names, and when it expires.
 fn inspect(
     leaf: &CertificateDer<'_>,

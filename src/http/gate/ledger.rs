@@ -1,0 +1,222 @@
+//! The days of partners on disk: written whole, synced, and put in the place of the old file by one rename, before what
+//! was reserved is used.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::partners::{Book, Damaged, read_days, write_days};
+use crate::telemetry;
+
+/// The file of the days.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// `None`: the days end with the process.
+    folder: Option<PathBuf>,
+    /// One writes at a time, so that no older state comes after a newer one.
+    turn: Mutex<()>,
+    /// Another process keeps it now.
+    sealed: AtomicBool,
+}
+
+/// Why the file cannot be read.
+#[derive(Debug)]
+pub enum LedgerFault {
+    /// The operating system says no.
+    Io(PathBuf, io::Error),
+    /// It is there and not what this program writes.
+    Damaged(PathBuf, String),
+}
+
+const FILE: &str = "quotas.json";
+
+impl Ledger {
+    /// The file in a gateway's `state_dir`; what is in it goes into the book.
+    ///
+    /// # Errors
+    /// When it cannot be read: then nobody can know what partners have had, and an operator has to look.
+    pub fn open(folder: &Path, book: &Book) -> Result<Self, LedgerFault> {
+        let path = folder.join(FILE);
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let damaged = |Damaged(what)| LedgerFault::Damaged(path.clone(), what);
+                book.restore(read_days(&text).map_err(damaged)?);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(LedgerFault::Io(path, error)),
+        }
+        Ok(Self { folder: Some(folder.to_owned()), ..Self::default() })
+    }
+
+    /// Reserves more of a partner's day. False: another process does that now. Blocks until it is on disk; where the
+    /// disk takes nothing the day is counted in memory, and said so.
+    pub(super) fn reserve(&self, book: &Book, partner: &str, most: u64, day: u64) -> bool {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.sealed.load(Ordering::Acquire) {
+            return false;
+        }
+        let standing = book.partner(partner);
+        let wanted = standing.daily().with_more(most, day);
+        let mut days = book.days();
+        days.insert(partner.to_owned(), wanted);
+        days.retain(|_, daily| !daily.is_over(day));
+        self.write(&write_days(&days));
+        standing.daily().reserve(wanted);
+        true
+    }
+
+    /// What was reserved and not used is given back: the process ends in order.
+    pub fn settle(&self, book: &Book) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let days = book.days().into_iter().map(|(name, daily)| (name, daily.settled()));
+        let days: std::collections::BTreeMap<_, _> = days.collect();
+        if !self.sealed.load(Ordering::Acquire) && !days.is_empty() {
+            self.write(&write_days(&days));
+        }
+    }
+
+    /// Another process keeps the file from now on. What was reserved here is still used here, and counts there.
+    pub fn seal(&self) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.sealed.store(true, Ordering::Release);
+    }
+
+    fn write(&self, text: &str) {
+        let Some(folder) = &self.folder else { return };
+        if let Err(error) = try_write(folder, text) {
+            telemetry::quotas_not_kept(&folder.display().to_string(), &error);
+        }
+    }
+}
+
+fn try_write(folder: &Path, text: &str) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let next = folder.join(format!("{FILE}.new"));
+    match fs::remove_file(&next) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {} // what a write left that was cut short may have other permissions
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&next, folder.join(FILE))?;
+    File::open(folder)?.sync_all() // the rename itself
+}
+
+impl LedgerFault {
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Io(..) => "let the gateway's user read and write its state_dir",
+            Self::Damaged(..) => "look at it; without it every partner begins its day anew",
+        }
+    }
+}
+
+impl fmt::Display for LedgerFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Damaged(path, what) => write!(f, "{} is damaged: {what}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for LedgerFault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::partners::Taken;
+
+    /// A folder of a test, gone with it.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("realmgate-ledger-{}-{name}", std::process::id()));
+            drop(fs::remove_dir_all(&folder));
+            Self(folder)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            drop(fs::remove_dir_all(&self.0));
+        }
+    }
+
+    fn ask(ledger: &Ledger, book: &Book, most: u64) -> bool {
+        loop {
+            let taken = book.partner("adnet").daily().take(Some(most), 20_000);
+            match taken {
+                Taken::Yes => return true,
+                Taken::Over => return false,
+                Taken::Reserve if !ledger.reserve(book, "adnet", most, 20_000) => return false,
+                Taken::Reserve => {}
+            }
+        }
+    }
+
+    fn next_life(folder: &Folder) -> (Ledger, Book) {
+        let book = Book::default();
+        (Ledger::open(&folder.0, &book).expect("its own file"), book)
+    }
+
+    #[test]
+    fn a_life_that_is_cut_off_has_let_through_no_more_than_the_file_says() {
+        let folder = Folder::new("cut");
+        let (ledger, book) = next_life(&folder);
+        assert_eq!((0..25).filter(|_| ask(&ledger, &book, 10_000)).count(), 25);
+        let (_, book) = next_life(&folder);
+        assert_eq!(book.partner("adnet").daily().used(20_000), 30, "three steps of ten");
+    }
+
+    #[test]
+    fn a_life_that_ends_in_order_gives_back_what_it_did_not_use() {
+        let folder = Folder::new("order");
+        let (ledger, book) = next_life(&folder);
+        assert!(ask(&ledger, &book, 10_000));
+        ledger.settle(&book);
+        let (_, book) = next_life(&folder);
+        assert_eq!(book.partner("adnet").daily().used(20_000), 1);
+    }
+
+    #[test]
+    fn two_processes_together_let_through_no_more_than_one_day() {
+        let folder = Folder::new("two");
+        let (ledger, before) = next_life(&folder);
+        assert!(ask(&ledger, &before, 5000), "five are reserved");
+        ledger.seal();
+        let (heir, after) = next_life(&folder);
+        let here = (0..5000).filter(|_| ask(&ledger, &before, 5000)).count();
+        assert_eq!(here, 4, "what was reserved, and no more");
+        ledger.settle(&before);
+        let there = (0..6000).filter(|_| ask(&heir, &after, 5000)).count();
+        assert_eq!(1 + here + there, 5000);
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_costs_no_request() {
+        let folder = Folder::new("full");
+        fs::write(&folder.0, "no folder").expect("a file");
+        let ledger = Ledger { folder: Some(folder.0.clone()), ..Ledger::default() };
+        let book = Book::default();
+        assert_eq!((0..30).filter(|_| ask(&ledger, &book, 20)).count(), 20);
+        fs::remove_file(&folder.0).expect("the file");
+    }
+
+    #[test]
+    fn a_file_that_is_damaged_is_told_and_not_passed_over() {
+        let folder = Folder::new("damaged");
+        fs::create_dir_all(&folder.0).expect("a folder");
+        fs::write(folder.0.join(FILE), "{").expect("a file");
+        let fault = Ledger::open(&folder.0, &Book::default()).expect_err("damaged");
+        assert!(fault.to_string().contains("quotas.json is damaged"), "{fault}");
+    }
+}

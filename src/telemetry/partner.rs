@@ -1,0 +1,16 @@
+//! What is logged of third parties. Never what they showed: no keys, no signatures, no queries.
+
+use std::net::SocketAddr;
+
+use tracing::{debug, error};
+
+/// A request of a third party is not let through. By `request`, which the answer names too, an operator finds the reason
+/// that the answer does not tell.
+pub fn partner_refused(request: &str, partner: &str, route: &str, address: SocketAddr, reason: &'static str) {
+    debug!(request, partner, http = route, %address, reason, "a partner's request was refused");
+}
+
+/// What partners have had today is not on disk; it is counted in memory.
+pub fn quotas_not_kept(folder: &str, why: &std::io::Error) {
+    error!(folder, %why, "the quotas of partners could not be written: a crash would forget what was used since");
+}
