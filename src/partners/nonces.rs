@@ -1,10 +1,10 @@
 //! The nonces of one partner that were seen, each for as long as its request could come again. How many are kept is
 //! bounded: who would need more is refused, and nobody is let in twice.
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashSet};
-use std::hash::{BuildHasher, BuildHasherDefault};
 use std::time::Duration;
+
+use aws_lc_rs::digest;
 
 use crate::config::Partner;
 
@@ -14,14 +14,11 @@ pub const WINDOW: Duration = Duration::from_mins(5);
 /// The nonces of one partner.
 #[derive(Debug)]
 pub struct Nonces {
-    seen: HashSet<u64, Hasher>,
+    seen: HashSet<u64>,
     /// By the last second in which each is held: what is over goes in one piece.
     until: BTreeMap<u64, Vec<u64>>,
     most: usize,
 }
-
-/// Only what the partner has signed is kept, so nobody else can choose what falls together.
-type Hasher = BuildHasherDefault<DefaultHasher>;
 
 /// Why a nonce cannot be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,9 +101,11 @@ impl Nonces {
 
 const ROOM: usize = 4096;
 
-/// Two nonces have the same one so rarely that nobody will see it; the later one would be refused.
+/// The same in every life. Two nonces have the same one so rarely that nobody will see it; the later one would be
+/// refused.
 fn tag(nonce: &str) -> u64 {
-    Hasher::default().hash_one(nonce)
+    let hash = digest::digest(&digest::SHA256, nonce.as_bytes());
+    hash.as_ref().iter().take(8).fold(0, |tag, byte| tag << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]

@@ -10,6 +10,11 @@ pub fn partner_refused(request: &str, partner: &str, route: &str, address: Socke
     debug!(request, partner, http = route, %address, reason, "a partner's request was refused");
 }
 
+/// A nonce is not on disk; it is remembered in memory.
+pub fn nonces_not_kept(folder: &str, why: &std::io::Error) {
+    error!(folder, %why, "a nonce could not be written: a restart would forget it");
+}
+
 /// What partners have had today is not on disk; it is counted in memory.
 pub fn quotas_not_kept(folder: &str, why: &std::io::Error) {
     error!(folder, %why, "the quotas of partners could not be written: a crash would forget what was used since");

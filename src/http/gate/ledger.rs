@@ -1,4 +1,4 @@
-//! The days of partners on disk: written whole, synced, and put in the place of the old file by one rename, before what
+//! The days of partners on disk, and with them the nonces: written whole, synced, and put in the place of the old file by one rename, before what
 //! was reserved is used.
 
 use std::fmt;
@@ -8,7 +8,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use super::seen::Seen;
 use crate::partners::{Book, Damaged, read_days, write_days};
 use crate::telemetry;
 
@@ -21,6 +23,7 @@ pub struct Ledger {
     turn: Mutex<()>,
     /// Another process keeps it now.
     sealed: AtomicBool,
+    seen: Seen,
 }
 
 /// Why the file cannot be read.
@@ -35,11 +38,11 @@ pub enum LedgerFault {
 const FILE: &str = "quotas.json";
 
 impl Ledger {
-    /// The file in a gateway's `state_dir`; what is in it goes into the book.
+    /// The files in a gateway's `state_dir`; what is in them goes into the book. `now` is the time since 1970.
     ///
     /// # Errors
     /// When it cannot be read: then nobody can know what partners have had, and an operator has to look.
-    pub fn open(folder: &Path, book: &Book) -> Result<Self, LedgerFault> {
+    pub fn open(folder: &Path, book: &Book, now: Duration) -> Result<Self, LedgerFault> {
         let path = folder.join(FILE);
         match fs::read_to_string(&path) {
             Ok(text) => {
@@ -49,7 +52,9 @@ impl Ledger {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(LedgerFault::Io(path, error)),
         }
-        Ok(Self { folder: Some(folder.to_owned()), ..Self::default() })
+        let seen = Seen::open(folder, book, now.as_secs());
+        let seen = seen.map_err(|error| LedgerFault::Io(folder.to_owned(), error))?;
+        Ok(Self { folder: Some(folder.to_owned()), seen, ..Self::default() })
     }
 
     /// Reserves more of a partner's day. False: another process does that now. Blocks until it is on disk; where the
@@ -67,6 +72,11 @@ impl Ledger {
         self.write(&write_days(&days));
         standing.daily().reserve(wanted);
         true
+    }
+
+    /// A partner has spent a nonce; no later life takes it again before `last` is over.
+    pub(super) fn seen(&self, partner: &str, tag: u64, last: u64, now: u64) {
+        self.seen.add(partner, tag, last, now);
     }
 
     /// What was reserved and not used is given back: the process ends in order.
@@ -165,7 +175,7 @@ mod tests {
 
     fn next_life(folder: &Folder) -> (Ledger, Book) {
         let book = Book::default();
-        (Ledger::open(&folder.0, &book).expect("its own file"), book)
+        (Ledger::open(&folder.0, &book, Duration::ZERO).expect("its own file"), book)
     }
 
     #[test]
@@ -216,7 +226,7 @@ mod tests {
         let folder = Folder::new("damaged");
         fs::create_dir_all(&folder.0).expect("a folder");
         fs::write(folder.0.join(FILE), "{").expect("a file");
-        let fault = Ledger::open(&folder.0, &Book::default()).expect_err("damaged");
+        let fault = Ledger::open(&folder.0, &Book::default(), Duration::ZERO).expect_err("damaged");
         assert!(fault.to_string().contains("quotas.json is damaged"), "{fault}");
     }
 }

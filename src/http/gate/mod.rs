@@ -4,6 +4,7 @@
 mod guests;
 mod ledger;
 mod pace;
+mod seen;
 mod shown;
 mod verdict;
 
@@ -14,7 +15,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
-use hyper::Request;
+use hyper::{Request, StatusCode};
 
 use super::answer::{self, Answer};
 use super::line::Caller;
@@ -79,7 +80,8 @@ const SOON: Duration = Duration::from_secs(1);
 /// The answer.
 pub(in crate::http) async fn admit(
     thread: &Rc<Thread>,
-    (world, lane): (&World, &WebLane),
+    world: &World,
+    lane: &WebLane,
     request: Request<Upload>,
     caller: &mut Caller,
 ) -> Result<(Request<Upload>, Pass), Answer> {
@@ -91,7 +93,7 @@ pub(in crate::http) async fn admit(
             caller.partner = Some(name);
             Ok((Request::from_parts(head, body), pass))
         }
-        Err(Denied::Upload(error)) => Err(error.answer(&caller.id)),
+        Err(Denied::Upload(error)) => Err(answer::error(status_of(&error), words_of(&error), &caller.id)),
         Err(Denied::Refused(refused)) => {
             let mut answer = answer::error(refused.status(), refused.words(), &caller.id);
             refused.mark(answer.headers_mut());
@@ -134,7 +136,7 @@ impl<'a> Asking<'a> {
             let in_flight = known.enter().map_err(deny)?;
             let body = body.collect().await.map_err(Denied::Upload)?.to_bytes();
             self.check_whole(&known, &claim, &body).map_err(|why| deny(why.into()))?;
-            (Some(in_flight), Upload::Whole(body))
+            (Some(in_flight), Upload::whole(body))
         } else {
             (None, body)
         };
@@ -222,7 +224,9 @@ impl<'a> Asking<'a> {
         let in_flight = in_flight.map_or_else(|| known.enter(), Ok)?;
         if let Some(signed) = signed {
             let now = self.now.as_secs();
-            known.standing.nonces().spend(signed.nonce(), signed.last(), now).map_err(of_nonce)?;
+            let spent = known.standing.nonces().spend(signed.nonce(), signed.last(), now);
+            let tag = spent.map_err(of_nonce)?;
+            self.thread.gate.ledger.seen(known.partner.name(), tag, signed.last(), now);
         }
         Ok(in_flight)
     }
@@ -254,6 +258,22 @@ impl Known<'_> {
         let most = self.partner.in_flight();
         let over = || Refused::over(Refusal::InFlight, SOON, u64::from(most));
         self.standing.enter(Some(most)).ok_or_else(over)
+    }
+}
+
+fn status_of(error: &UploadError) -> StatusCode {
+    match error {
+        UploadError::Stalled => StatusCode::REQUEST_TIMEOUT,
+        UploadError::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        UploadError::Broken(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
+const fn words_of(error: &UploadError) -> &'static str {
+    match error {
+        UploadError::Stalled => "the body did not come in time",
+        UploadError::TooLong => "the body is too long",
+        UploadError::Broken(_) => "the body broke off",
     }
 }
 
