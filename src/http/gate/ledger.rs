@@ -1,5 +1,5 @@
-//! The days of partners on disk, and with them the nonces: written whole, synced, and put in the place of the old file by one rename, before what
-//! was reserved is used.
+//! The days of partners on disk: written whole, synced, and put in the place of the old file by one rename, before what
+//! was reserved is used. With them the nonces.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
