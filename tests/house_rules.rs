@@ -57,9 +57,10 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "http",
-        &["base", "wire", "policy", "config", "router", "cluster", "telemetry", "net"],
+        &["base", "wire", "policy", "config", "router", "cluster", "partners", "telemetry", "net"],
         &[
             "arc_swap",
+            "governor",
             "http_body_util",
             "hyper",
             "hyper_util",

@@ -168,13 +168,11 @@ impl Gate {
             self.doors.bind_missing(&world).map_err(|problems| Box::new(world.plan().report(problems)))?;
         self.web.make_ready(&world).await.map_err(|error| {
             let problem = Problem::without_site(format!("there are no threads for HTTP: {error}"));
-            Box::new(
-                world.plan().report(vec![
+            Box::new(world.plan().report(vec![
                     problem
                         .because("nobody could have asked anything there")
                         .write("give the process more threads"),
-                ]),
-            )
+                ]))
         })?;
         telemetry::world_changes(generation, who, &reloaded.changes, &reloaded.effects);
         if is_reload {

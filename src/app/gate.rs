@@ -20,10 +20,10 @@ use crate::admin::{Access, Desk, Order, Store, StoreError};
 use crate::base::Phase;
 use crate::cluster::Registry;
 use crate::config::{Banned, Overrides, Plan, Report};
-use crate::http::{Web, WebSetup};
+use crate::http::{Ledger, LedgerFault, Web, WebSetup};
 use crate::net::{
     Command, Commons, Ground, Opened, Pressure, Prober, Reception, SessionIds, Tickets, Usher, WorkerHandle,
-    WorkerSetup, World, metrics_page, watch_pressure,
+    WorkerSetup, World, metrics_page, since_1970, watch_pressure,
 };
 use crate::telemetry::{self, Meters};
 
@@ -71,6 +71,8 @@ pub enum StartError {
     Bind(Box<Report>),
     /// The runtime changes of earlier lives cannot be read; exit code 71.
     State(StoreError),
+    /// What partners have had cannot be read; exit code 71.
+    Partners(LedgerFault),
     /// The machine gives no threads, no event queue or no randomness; exit code 71.
     Machine(io::Error),
 }
@@ -112,13 +114,18 @@ impl Gate {
         let ground = (&world, &meters, &commons);
         let workers = start_workers(wanted, ground, started).await.map_err(StartError::Machine)?;
         commons.connect(&workers, &ids);
-        let web = Web::new(WebSetup {
+        let ledger = match &legacy.store {
+            Some(_) => Ledger::open(file.gateway().state_dir(), commons.partners(), since_1970()),
+            None => Ok(Ledger::default()),
+        };
+        let setup = WebSetup {
             world: Arc::clone(&world),
             meters: Arc::clone(&meters),
             commons: Arc::clone(&commons),
             workers: Arc::clone(&workers),
             started,
-        });
+        };
+        let web = Web::new(setup, ledger.map_err(StartError::Partners)?);
         web.make_ready(&world.load()).await.map_err(StartError::Machine)?;
         let reception = Reception {
             world: Arc::clone(&world),
@@ -161,6 +168,7 @@ impl Gate {
 
     /// Accepts from now on.
     pub fn serve(&mut self) {
+        self.web.keep();
         self.doors.resume();
         self.phase.send_replace(Phase::Serving);
         telemetry::up(self.workers.len());
@@ -313,6 +321,7 @@ impl Gate {
         while !self.workers.iter().all(WorkerHandle::has_ended) || !self.web.has_ended() {
             sleep(LOOK).await;
         }
+        self.web.settle();
         self.phase.send_replace(Phase::Stopped);
         telemetry::stopped();
     }
@@ -407,6 +416,9 @@ impl fmt::Display for StartError {
             Self::Configuration(report) | Self::Bind(report) => f.write_str(&report.render(false)),
             Self::State(error) => {
                 write!(f, "the runtime changes cannot be read: {error}\n  {}", error.hint())
+            }
+            Self::Partners(fault) => {
+                write!(f, "what partners have had cannot be read: {fault}\n  {}", fault.hint())
             }
             Self::Machine(error) => write!(f, "the machine does not let the gateway start: {error}"),
         }

@@ -21,6 +21,7 @@ impl Gate {
         match &result {
             Ok(pid) => telemetry::upgraded(*pid),
             Err(error) => {
+                self.web.keep();
                 self.doors.resume();
                 telemetry::upgrade_failed(who, &error.to_string());
             }
@@ -35,6 +36,7 @@ impl Gate {
 
     /// An upgrade that was dropped midway: its new process is gone, and this one accepts as before.
     pub(super) fn forget_upgrade(&mut self, who: &str) {
+        self.web.keep();
         self.doors.resume();
         telemetry::upgrade_failed(who, "an order to stop came meanwhile");
     }
@@ -49,6 +51,7 @@ impl Gate {
         let mut heir = Heir::spawn(&program.file, &program.arguments, package)?;
         heir.ready(deadline).await?;
         self.doors.pause().await; // who arrives now waits in the sockets, a moment
+        self.web.seal();
         heir.go().await?;
         heir.serving(deadline).await
     }

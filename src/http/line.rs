@@ -11,6 +11,7 @@ use rand::Rng;
 use rand::RngExt;
 use rustls::pki_types::CertificateDer;
 
+use super::gate::Guests;
 use super::pulse::Pulse;
 use crate::net::{Door, Glitch, Stay, now};
 
@@ -26,6 +27,8 @@ pub(in crate::http) struct Line {
     pub(in crate::http) certificate: Option<CertificateDer<'static>>,
     /// How it lives.
     pub(in crate::http) pulse: Arc<Pulse>,
+    /// The partners that ask on it.
+    pub(in crate::http) guests: Guests,
     is_tls: bool,
     stay: Stay,
     _count: Counted,
@@ -64,7 +67,8 @@ pub(in crate::http) struct Ends {
 impl Line {
     pub(in crate::http) fn new(ends: Ends, stay: Stay, pulse: Arc<Pulse>, count: Counted) -> Rc<Self> {
         let Ends { address, local, is_tls, certificate } = ends;
-        Rc::new(Self { address, local, certificate, pulse, is_tls, stay, _count: count })
+        let guests = Guests::default();
+        Rc::new(Self { address, local, certificate, pulse, guests, is_tls, stay, _count: count })
     }
 
     /// The listener it came in at, as it was then.

@@ -21,4 +21,5 @@ mod upload;
 mod visit;
 mod web;
 
+pub use gate::{Ledger, LedgerFault};
 pub use web::{Web, WebSetup};

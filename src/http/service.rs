@@ -85,6 +85,7 @@ async fn decide(
         Err(refused) => refused,
         Ok((request, pass)) => {
             let mut answer = target(thread, world, lane, request, caller).await;
+            pass.mark(answer.headers_mut());
             answer.body_mut().hold(pass);
             answer
         }

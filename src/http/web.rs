@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::gate::Gatehouse;
+use super::gate::{Gatehouse, Ledger};
 use super::line::Counted;
 use super::thread::{self, Count, News};
 use crate::config::Protocol;
@@ -54,9 +54,10 @@ const ARRIVALS: usize = 1024;
 impl Web {
     /// There are no threads before [`Web::make_ready`].
     #[must_use]
-    pub fn new(setup: WebSetup) -> Arc<Self> {
+    pub fn new(setup: WebSetup, ledger: Ledger) -> Arc<Self> {
         let news = watch::Sender::new(News::Serving { generation: 1 });
-        Arc::new(Self { setup, gate: Arc::default(), news, threads: Mutex::default() })
+        let gate = Arc::new(Gatehouse::new(ledger));
+        Arc::new(Self { setup, gate, news, threads: Mutex::default() })
     }
 
     /// Starts the threads if a world is the first that needs them.
@@ -121,6 +122,21 @@ impl Web {
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.threads().iter().all(|handle| handle.thread.is_finished())
+    }
+
+    /// What partners have had: kept by this process, with all that an earlier one has written down.
+    pub fn keep(&self) {
+        self.gate.ledger().keep(self.setup.commons.partners());
+    }
+
+    /// What partners have had is another process's to keep from now on.
+    pub fn seal(&self) {
+        self.gate.ledger().seal();
+    }
+
+    /// What partners were given ahead of their day and did not use is given back; to be said when the threads have ended.
+    pub fn settle(&self) {
+        self.gate.ledger().settle(self.setup.commons.partners());
     }
 
     fn threads(&self) -> MutexGuard<'_, Vec<Handle>> {

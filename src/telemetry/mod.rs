@@ -31,7 +31,7 @@ pub use log::{
 pub use login::LoginResult;
 pub use meters::{Counter, Level, ListenerMeter, Meters, Refusal, RouteCounts, RouteMeter, WorkerMeter};
 pub use page::{Number, Page};
-pub use partner::{nonces_not_kept, partner_refused, quotas_not_kept};
+pub use partner::{nonces_not_kept, partner_refused, quotas_not_kept, quotas_not_read};
 pub use push::{Audience, Fate};
 pub use reloads::{ReloadResult, Reloads};
 pub use resumption::Resumption;

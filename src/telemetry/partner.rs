@@ -15,6 +15,11 @@ pub fn nonces_not_kept(folder: &str, why: &std::io::Error) {
     error!(folder, %why, "a nonce could not be written: a restart would forget it");
 }
 
+/// What another process has written down of partners cannot be read; what was read before counts.
+pub fn quotas_not_read(why: &str) {
+    error!(why, "the quotas of partners could not be read");
+}
+
 /// What partners have had today is not on disk; it is counted in memory.
 pub fn quotas_not_kept(folder: &str, why: &std::io::Error) {
     error!(folder, %why, "the quotas of partners could not be written: a crash would forget what was used since");

@@ -43,15 +43,7 @@ impl Ledger {
     /// # Errors
     /// When it cannot be read: then nobody can know what partners have had, and an operator has to look.
     pub fn open(folder: &Path, book: &Book, now: Duration) -> Result<Self, LedgerFault> {
-        let path = folder.join(FILE);
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                let damaged = |Damaged(what)| LedgerFault::Damaged(path.clone(), what);
-                book.restore(read_days(&text).map_err(damaged)?);
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(LedgerFault::Io(path, error)),
-        }
+        restore(folder, book)?;
         let seen = Seen::open(folder, book, now.as_secs());
         let seen = seen.map_err(|error| LedgerFault::Io(folder.to_owned(), error))?;
         Ok(Self { folder: Some(folder.to_owned()), seen, ..Self::default() })
@@ -76,7 +68,7 @@ impl Ledger {
 
     /// A partner has spent a nonce; no later life takes it again before `last` is over.
     pub(super) fn seen(&self, partner: &str, tag: u64, last: u64, now: u64) {
-        self.seen.add(partner, tag, last, now);
+        self.seen.add(&format!("{partner} {tag:016x} {last}\n"), now, !self.sealed.load(Ordering::Acquire));
     }
 
     /// What was reserved and not used is given back: the process ends in order.
@@ -87,6 +79,21 @@ impl Ledger {
         if !self.sealed.load(Ordering::Acquire) && !days.is_empty() {
             self.write(&write_days(&days));
         }
+    }
+
+    /// This process keeps the files from now on. What another one has written since they were opened is read.
+    pub fn keep(&self, book: &Book) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.sealed.store(false, Ordering::Release);
+        let fault = self.folder.as_ref().and_then(|folder| restore(folder, book).err());
+        if let Some(fault) = fault {
+            telemetry::quotas_not_read(&fault.to_string());
+        }
+    }
+
+    /// Nonces that another process has spent since.
+    pub(super) fn catch_up(&self, book: &Book, now: u64) {
+        self.seen.catch_up(book, now);
     }
 
     /// Another process keeps the file from now on. What was reserved here is still used here, and counts there.
@@ -101,6 +108,21 @@ impl Ledger {
             telemetry::quotas_not_kept(&folder.display().to_string(), &error);
         }
     }
+}
+
+/// What is in the file goes into the book.
+fn restore(folder: &Path, book: &Book) -> Result<(), LedgerFault> {
+    let path = folder.join(FILE);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(LedgerFault::Io(path, error)),
+    };
+    match read_days(&text) {
+        Ok(days) => book.restore(days),
+        Err(Damaged(what)) => return Err(LedgerFault::Damaged(path, what)),
+    }
+    Ok(())
 }
 
 fn try_write(folder: &Path, text: &str) -> io::Result<()> {
@@ -204,6 +226,7 @@ mod tests {
         assert!(ask(&ledger, &before, 5000), "five are reserved");
         ledger.seal();
         let (heir, after) = next_life(&folder);
+        heir.keep(&after);
         let here = (0..5000).filter(|_| ask(&ledger, &before, 5000)).count();
         assert_eq!(here, 4, "what was reserved, and no more");
         ledger.settle(&before);

@@ -32,7 +32,7 @@ use pace::{Allowance, Paces};
 use verdict::Refused;
 
 /// What all threads share of partners beside their standing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::http) struct Gatehouse {
     paces: Paces,
     ledger: Arc<Ledger>,
@@ -111,8 +111,12 @@ pub(in crate::http) fn is_welcome(world: &World, caller: &Caller) -> bool {
 }
 
 impl Gatehouse {
-    pub(in crate::http) fn new(ledger: Arc<Ledger>) -> Self {
-        Self { paces: Paces::default(), ledger }
+    pub(in crate::http) fn new(ledger: Ledger) -> Self {
+        Self { paces: Paces::default(), ledger: Arc::new(ledger) }
+    }
+
+    pub(in crate::http) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 }
 
@@ -178,7 +182,9 @@ impl<'a> Asking<'a> {
     ) -> Result<Pass, Refused> {
         let signed = if let Claim::Signed { signed: Ok(signed), .. } = claim { Some(signed) } else { None };
         if let Some(signed) = signed {
-            known.standing.nonces().check(signed.nonce(), self.now.as_secs()).map_err(of_nonce)?;
+            let now = self.now.as_secs();
+            self.thread.gate.ledger.catch_up(self.thread.commons.partners(), now);
+            known.standing.nonces().check(signed.nonce(), now).map_err(of_nonce)?;
         }
         let rate = known.partner.rate();
         let allowance = self.thread.gate.paces.take(known.partner.name(), &rate);

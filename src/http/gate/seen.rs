@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -21,6 +21,8 @@ struct Log {
     file: Option<File>,
     /// When it was begun, in seconds since 1970.
     begun: u64,
+    /// How many bytes of it are in the book.
+    read: u64,
 }
 
 const NOW: &str = "nonces";
@@ -31,42 +33,80 @@ const LIFE: u64 = 2 * WINDOW.as_secs();
 impl Seen {
     /// The files in a folder; what is in them goes into the book. A line that was cut short says nothing.
     pub(super) fn open(folder: &Path, book: &Book, now: u64) -> io::Result<Self> {
-        for name in [BEFORE, NOW] {
-            match fs::read_to_string(folder.join(name)) {
-                Ok(text) => text.lines().for_each(|line| remember(book, line, now)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
+        match fs::read_to_string(folder.join(BEFORE)) {
+            Ok(text) => text.lines().for_each(|line| remember(book, line, now)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
-        Ok(Self(Some(Mutex::new(Log { folder: folder.to_owned(), file: None, begun: now }))))
+        let mut log = Log { folder: folder.to_owned(), file: None, begun: now, read: 0 };
+        match log.catch_up(book, now) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(Self(Some(Mutex::new(log)))),
+        }
     }
 
-    /// A partner has spent one, which nobody may spend again until `last` is over.
-    pub(super) fn add(&self, partner: &str, tag: u64, last: u64, now: u64) {
+    /// What another process has added goes into the book: two of them serve for a while when one takes over.
+    pub(super) fn catch_up(&self, book: &Book, now: u64) {
+        self.with(|log| log.catch_up(book, now));
+    }
+
+    /// A nonce was spent: a line of it, which is added before its request goes on.
+    pub(super) fn add(&self, line: &str, now: u64, may_turn: bool) {
+        self.with(|log| {
+            if may_turn && now.saturating_sub(log.begun) > LIFE {
+                log.turn(now)?;
+            }
+            log.open(true)?.write_all(line.as_bytes())
+        });
+    }
+
+    fn with(&self, act: impl FnOnce(&mut Log) -> io::Result<()>) {
         let Some(log) = &self.0 else { return };
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = log.add(&format!("{partner} {tag:016x} {last}\n"), now) {
-            log.file = None;
-            telemetry::nonces_not_kept(&log.folder.display().to_string(), &error);
+        match act(&mut log) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                telemetry::nonces_not_kept(&log.folder.display().to_string(), &error);
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 }
 
 impl Log {
-    fn add(&mut self, line: &str, now: u64) -> io::Result<()> {
-        if now.saturating_sub(self.begun) > LIFE {
-            self.file = None;
-            match fs::rename(self.folder.join(NOW), self.folder.join(BEFORE)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Ok(()) | Err(_) => self.begun = now,
-            }
-        }
+    /// The file; there is none before the first nonce.
+    fn open(&mut self, create: bool) -> io::Result<&mut File> {
         if self.file.is_none() {
-            fs::create_dir_all(&self.folder)?;
-            let path = self.folder.join(NOW);
-            self.file = Some(OpenOptions::new().append(true).create(true).mode(0o600).open(path)?);
+            if create {
+                fs::create_dir_all(&self.folder)?;
+            }
+            let mut options = OpenOptions::new();
+            options.read(true).append(true).create(create).mode(0o600);
+            self.file = Some(options.open(self.folder.join(NOW))?);
         }
-        self.file.as_mut().map_or(Ok(()), |file| file.write_all(line.as_bytes()))
+        self.file.as_mut().ok_or_else(|| io::Error::other("it was opened and is gone"))
+    }
+
+    /// Reads the lines behind those that were read.
+    fn catch_up(&mut self, book: &Book, now: u64) -> io::Result<()> {
+        let read = self.read;
+        let file = self.open(false)?;
+        let length = file.metadata()?.len();
+        if length <= read {
+            return Ok(());
+        }
+        let mut bytes = vec![0; usize::try_from(length - read).unwrap_or(usize::MAX)];
+        file.read_exact_at(&mut bytes, read)?;
+        let Some(whole) = bytes.iter().rposition(|byte| *byte == b'\n') else { return Ok(()) };
+        let text = String::from_utf8_lossy(bytes.get(..=whole).unwrap_or_default());
+        text.lines().for_each(|line| remember(book, line, now));
+        self.read += whole as u64 + 1;
+        Ok(())
+    }
+
+    /// Begins another file.
+    fn turn(&mut self, now: u64) -> io::Result<()> {
+        (self.file, self.read, self.begun) = (None, 0, now);
+        fs::rename(self.folder.join(NOW), self.folder.join(BEFORE))
     }
 }
 
@@ -95,7 +135,7 @@ mod tests {
 
     fn spend(seen: &Seen, book: &Book, nonce: &str, now: u64) -> Result<(), Spent> {
         let tag = book.partner("adnet").nonces().spend(nonce, now + 300, now)?;
-        seen.add("adnet", tag, now + 300, now);
+        seen.add(&format!("adnet {tag:016x} {}\n", now + 300), now, true);
         Ok(())
     }
 
@@ -134,6 +174,21 @@ mod tests {
         let (_, after) = next_life(&folder, last);
         let held = |book: &Book| book.partner("adnet").nonces().held().count();
         assert_eq!(held(&after), held(&book), "and miss none that counts");
+        drop(fs::remove_dir_all(&folder));
+    }
+
+    #[test]
+    fn two_lives_at_one_time_know_of_each_other() {
+        let folder = folder("both");
+        let (elder, before) = next_life(&folder, NOW_SECONDS);
+        spend(&elder, &before, "of the elder", NOW_SECONDS).expect("new");
+        let (heir, after) = next_life(&folder, NOW_SECONDS);
+        spend(&elder, &before, "of the elder, later", NOW_SECONDS).expect("new");
+        spend(&heir, &after, "of the heir", NOW_SECONDS).expect("new");
+        heir.catch_up(&after, NOW_SECONDS);
+        elder.catch_up(&before, NOW_SECONDS);
+        assert_eq!(spend(&heir, &after, "of the elder, later", NOW_SECONDS), Err(Spent::Already));
+        assert_eq!(spend(&elder, &before, "of the heir", NOW_SECONDS), Err(Spent::Already));
         drop(fs::remove_dir_all(&folder));
     }
 
