@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::accept::SessionIds;
 use super::bans::LiveBans;
 use super::desk::Desks;
+use super::errand::{self, Errand, Outcome};
 use super::lobby::{self, Lobby};
 use super::pressure::Pressure;
 use super::switchboard::Switchboard;
@@ -27,6 +28,7 @@ pub struct Commons {
     pub(super) pressure: Pressure,
     pub(super) desks: Desks,
     pub(super) switchboard: Switchboard,
+    errands: errand::Counter,
     /// How players come back to their sessions.
     pub(super) tokens: Tokens,
     partners: Book,
@@ -43,6 +45,7 @@ impl Commons {
             pressure: Pressure::default(),
             desks: Desks::default(),
             switchboard: Switchboard::default(),
+            errands: errand::Counter::default(),
             tokens: Tokens::default(),
             partners: Book::default(),
         })
@@ -63,6 +66,15 @@ impl Commons {
     /// All workers have started: from now on they can tell each other something.
     pub fn connect(&self, workers: &[WorkerHandle], ids: &Arc<SessionIds>) {
         self.switchboard.connect(workers, ids);
+        self.errands.connect(workers.iter().map(WorkerHandle::errands).collect());
+    }
+
+    /// Has a frame brought to a shared cluster; what becomes of it. Whoever drops this has stopped waiting.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn run_errand(&self, errand: Errand) -> Outcome {
+        self.errands.run(errand).await
     }
 
     /// Another world comes into force: who logs in under it meets its line.

@@ -13,6 +13,7 @@ use foldhash::fast::RandomState;
 use rand::rngs::SmallRng;
 
 use super::commons::Commons;
+use super::errand;
 use super::link::SharedLink;
 use super::recovery::WaitingRoom;
 use super::seat::{Bell, Order, Pool, Seat};
@@ -38,6 +39,8 @@ pub(super) struct Hub {
     pub(super) waiting_room: WaitingRoom,
     /// The rooms that its sessions are in.
     pub(super) rooms: RefCell<Rooms>,
+    /// What waits for an answer and is no player's.
+    pub(super) errands: errand::Board,
     /// A world that is made ready: what it needs is not taken down.
     pub(super) next_world: RefCell<Option<Arc<World>>>,
     /// Links whose first attempt has not ended; the gateway accepts nobody before.
@@ -74,6 +77,7 @@ impl Hub {
             picks: RefCell::default(),
             waiting_room: WaitingRoom::default(),
             rooms: RefCell::default(),
+            errands: errand::Board::default(),
             next_world: RefCell::default(),
             links_starting: Cell::new(0),
             links_bell: Bell::default(),

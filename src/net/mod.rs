@@ -7,6 +7,7 @@ mod bans;
 mod call;
 mod commons;
 mod desk;
+mod errand;
 mod facts;
 mod guard;
 mod guest;
@@ -39,6 +40,7 @@ mod world;
 
 pub use accept::{Bound, Reception, SessionIds, bind};
 pub use commons::Commons;
+pub use errand::{Errand, ErrandSender, ErrandWay, Mishap, Outcome};
 pub use facts::{BackendFacts, BreakerFacts, ClusterFacts, RouteFacts, SessionFacts, Target};
 pub use guard::{Guard, Promise};
 pub use guest::{Glitch, Guest, HandshakeTurn, Lounge, Stay};

@@ -36,6 +36,12 @@ impl Switchboard {
         Some((id, SessionPlace::new(Arc::clone(counts.get(worker)?))))
     }
 
+    /// The ID of a session on a worker that is no player's and takes no place.
+    pub(super) fn number_at(&self, worker: usize) -> Option<SessionId> {
+        let (ids, counts) = self.numbers.get()?;
+        Some(ids.next(worker, counts.len()).0)
+    }
+
     /// Where a session of this process lives. IDs are dealt so that their counter names the worker.
     pub(super) fn worker_of(&self, session: SessionId) -> usize {
         let workers = self.inboxes.get().map_or(1, |inboxes| inboxes.len().max(1));

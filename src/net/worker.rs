@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::accept::Admission;
 use super::commons::Commons;
+use super::errand;
 use super::facts::{SessionFacts, Target};
 use super::hub::{self, Hub};
 use super::lag;
@@ -50,6 +51,7 @@ pub struct WorkerSetup {
 pub struct WorkerHandle {
     commands: mpsc::Sender<Command>,
     publications: mpsc::Sender<Publication>,
+    errands: mpsc::Sender<errand::Sent>,
     sessions: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
 }
@@ -59,6 +61,7 @@ pub struct WorkerHandle {
 struct Inboxes {
     commands: mpsc::Receiver<Command>,
     publications: mpsc::Receiver<Publication>,
+    errands: mpsc::Receiver<errand::Sent>,
 }
 
 /// Hears when a worker has started.
@@ -120,11 +123,12 @@ impl WorkerHandle {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (publications, published) = mpsc::channel(PUBLICATIONS);
         let (ready, is_ready) = oneshot::channel();
-        let inboxes = Inboxes { commands: inbox, publications: published };
+        let (errands, errands_in) = mpsc::channel(errand::ON_THE_WAY);
+        let inboxes = Inboxes { commands: inbox, publications: published, errands: errands_in };
         let thread = std::thread::Builder::new()
             .name(format!("worker-{}", setup.index))
             .spawn(move || run(setup, inboxes, ready))?;
-        Ok((Self { commands, publications, sessions: Arc::default(), thread }, is_ready))
+        Ok((Self { commands, publications, errands, sessions: Arc::default(), thread }, is_ready))
     }
 
     /// Sessions it has or is about to have.
@@ -135,6 +139,10 @@ impl WorkerHandle {
 
     pub(super) fn publications(&self) -> mpsc::Sender<Publication> {
         self.publications.clone()
+    }
+
+    pub(super) fn errands(&self) -> mpsc::Sender<errand::Sent> {
+        self.errands.clone()
     }
 
     pub(super) fn inbox(&self) -> mpsc::Sender<Command> {
@@ -191,13 +199,14 @@ fn run(setup: WorkerSetup, inboxes: Inboxes, ready: oneshot::Sender<io::Result<(
 }
 
 async fn work(setup: WorkerSetup, inboxes: Inboxes, ready: oneshot::Sender<io::Result<()>>) {
-    let Inboxes { commands: mut inbox, publications } = inboxes;
+    let Inboxes { commands: mut inbox, publications, errands } = inboxes;
     let Some(meter) = setup.meters.worker(setup.index).cloned() else { return };
     let hub = Hub::new(setup, meter);
     transition::start_links(&hub, &hub.world.load_full());
     drop(tokio::task::spawn_local(recovery::watch(Rc::clone(&hub))));
     drop(tokio::task::spawn_local(lag::watch(Rc::clone(&hub))));
     drop(tokio::task::spawn_local(publish::serve(Rc::clone(&hub), publications)));
+    drop(tokio::task::spawn_local(errand::serve(Rc::clone(&hub), errands)));
     drop(tokio::time::timeout(LINKS, poll_fn(|cx| hub.poll_links_tried(cx))).await);
     if ready.send(Ok(())).is_err() {
         return; // the gateway gave up starting
@@ -276,6 +285,7 @@ async fn stop(hub: &Rc<Hub>) {
     for seat in hub.all_seats() {
         seat.order(Order::Leave(EndReason::Cut));
     }
+    hub.errands.stop();
     tokio::task::yield_now().await;
     for link in hub.all_links() {
         link.say_goodbye("the gateway is stopping");

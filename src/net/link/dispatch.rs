@@ -9,6 +9,7 @@ use super::commands;
 use super::shared::SharedLink;
 use crate::base::{Reason, SessionId};
 use crate::cluster::{Report, ServingState};
+use crate::net::errand;
 use crate::net::hub::Hub;
 use crate::net::publish::{Publication, whole_frame};
 use crate::net::seat::{Bind, Kick, Order, Seat};
@@ -30,6 +31,9 @@ pub(super) fn envelope(
     }
     let envelope = raw.decode()?;
     let session = envelope.session;
+    if errand::hears(hub, link, session, &envelope.message) {
+        return Ok(None);
+    }
     match envelope.message {
         Message::Frame { payload } => deliver(hub, link, world, session, payload, now),
         Message::Ping { payload } => {
@@ -147,7 +151,9 @@ fn log_in(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, bind:
 /// the player misread all that follows.
 fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, frame: &[u8], now: Duration) {
     let Some(seat) = hub.seat(session).filter(|seat| seat.is_taken()) else {
-        undelivered(hub, link, session, Reason::PlayerLeft);
+        if !errand::deliver(hub, link, session, frame) {
+            undelivered(hub, link, session, Reason::PlayerLeft);
+        }
         return;
     };
     let Some(id) = whole_frame(&seat.layout, frame) else {
@@ -245,7 +251,7 @@ pub(in crate::net) fn undelivered(hub: &Hub, link: &SharedLink, session: Session
     answer(hub, link, session, Message::Undelivered { reason: reason.code() });
 }
 
-pub(super) fn answer(hub: &Hub, link: &SharedLink, session: SessionId, message: Message<'_>) {
+pub(in crate::net) fn answer(hub: &Hub, link: &SharedLink, session: SessionId, message: Message<'_>) {
     if !link.answer(session, message) {
         hub.meter.unsaid.add(1);
     }

@@ -33,6 +33,7 @@ pub(in crate::net) async fn keep(hub: Rc<Hub>, link: Rc<SharedLink>) {
             Ok(connection) => {
                 let error = connection.serve().await;
                 let was_last = link.went_down();
+                hub.errands.lost(link.backend().key());
                 if matches!(error, LinkError::Retired) {
                     return;
                 }

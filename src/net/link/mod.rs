@@ -8,6 +8,6 @@ mod dispatch;
 mod keep;
 mod shared;
 
-pub(super) use dispatch::{report_of, serving_state, undelivered};
+pub(super) use dispatch::{answer, report_of, serving_state, undelivered};
 pub(super) use keep::keep;
 pub(super) use shared::SharedLink;

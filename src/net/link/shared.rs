@@ -149,7 +149,12 @@ impl SharedLink {
             group: group.as_deref(),
             attributes: attributes.as_deref(),
         };
-        self.say(seat.id, Message::Open(open));
+        self.open_for(seat.id, open);
+    }
+
+    /// Tells the backend of a session as it is described here.
+    pub(in crate::net) fn open_for(&self, session: SessionId, open: Open<'_>) {
+        self.say(session, Message::Open(open));
     }
 
     /// Tells the backend that a session is over.

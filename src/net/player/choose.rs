@@ -2,10 +2,11 @@
 //! there, or the one that the balance gives.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::conduct::Conduct;
-use crate::base::{BackendKey, ProtocolId};
+use crate::base::{BackendKey, ProtocolId, SessionId};
 use crate::cluster::{Ask, Backend, Fit, Miss};
 use crate::config::HashOn;
 use crate::net::guard::Promise;
@@ -50,6 +51,16 @@ pub(super) struct Turned {
     pub(super) only: Option<BackendKey>,
     /// Whether the session keeps no backend.
     pub(super) is_new: bool,
+}
+
+/// What a keyed balance may go by.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::net) struct Keyed<'a> {
+    pub(in crate::net) session: SessionId,
+    pub(in crate::net) account: Option<&'a str>,
+    pub(in crate::net) ip: IpAddr,
+    /// The whole frame.
+    pub(in crate::net) bytes: &'a [u8],
 }
 
 /// How many members are tried for one frame when the first ones turn it away at the last moment.
@@ -180,23 +191,11 @@ impl Conduct {
         }
     }
 
-    /// What a keyed balance goes by: numbers as they are, so that an operator can count them out. A frame without
-    /// the field, and a session without an account, go by the session.
     fn key(&self, wanted: &Wanted<'_>) -> u64 {
-        let session = self.seat.id.raw();
-        match wanted.cluster.plan.hash_on() {
-            HashOn::Session | HashOn::Header(_) | HashOn::Cookie { .. } | HashOn::Query(_) => session,
-            HashOn::Account => self.seat.account().map_or(session, |account| stable_hash(account.as_bytes())),
-            HashOn::ClientIp => match self.tally.address.ip().to_canonical() {
-                std::net::IpAddr::V4(ip) => stable_hash(&ip.octets()),
-                std::net::IpAddr::V6(ip) => stable_hash(&ip.octets()),
-            },
-            &HashOn::Field { offset, width, order } => {
-                let field =
-                    wanted.bytes.get(usize::from(offset)..).and_then(|rest| rest.get(..width.bytes()));
-                field.map_or(session, |field| read_number(field, order))
-            }
-        }
+        let account = self.seat.account();
+        let (session, ip) = (self.seat.id, self.tally.address.ip());
+        let keyed = Keyed { session, account: account.as_deref(), ip, bytes: wanted.bytes };
+        balance_key(wanted.cluster.plan.hash_on(), &keyed)
     }
 
     /// What the player is told: how long until a backend may be tried again, as far as that is known.
@@ -207,6 +206,24 @@ impl Conduct {
         let retry_after = places(wanted).filter(mine).filter_map(|place| opens_in(wanted, place)).min();
         let only = kept.filter(|_| closes).and_then(|place| Some(wanted.cluster.entry.at(place)?.key()));
         Turned { refusal, retry_after, only, is_new: wanted.kept.is_none() }
+    }
+}
+
+/// What a keyed balance goes by: numbers as they are, so that an operator can count them out. A frame without
+/// the field, and a session without an account, go by the session.
+pub(in crate::net) fn balance_key(on: &HashOn, keyed: &Keyed<'_>) -> u64 {
+    let session = keyed.session.raw();
+    match on {
+        HashOn::Session | HashOn::Header(_) | HashOn::Cookie { .. } | HashOn::Query(_) => session,
+        HashOn::Account => keyed.account.map_or(session, |account| stable_hash(account.as_bytes())),
+        HashOn::ClientIp => match keyed.ip.to_canonical() {
+            IpAddr::V4(ip) => stable_hash(&ip.octets()),
+            IpAddr::V6(ip) => stable_hash(&ip.octets()),
+        },
+        &HashOn::Field { offset, width, order } => {
+            let field = keyed.bytes.get(usize::from(offset)..).and_then(|rest| rest.get(..width.bytes()));
+            field.map_or(session, |field| read_number(field, order))
+        }
     }
 }
 

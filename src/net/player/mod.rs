@@ -33,6 +33,7 @@ use tokio::net::TcpStream;
 use self::alarm::Alarm;
 pub(super) use self::carry::{Carried, adopt};
 use self::channel::Channel;
+pub(super) use self::choose::{Keyed, balance_key};
 use self::conduct::Conduct;
 use self::porch::{HEADER_WITHIN, Porch};
 use self::tally::Tally;

@@ -1,0 +1,99 @@
+//! Which backend gets an errand. It has no session that could keep one: each is picked anew.
+
+use std::time::Duration;
+
+use super::run::Run;
+use super::{ErrandWay, Mishap};
+use crate::base::BackendKey;
+use crate::cluster::{Ask, Backend, Fit, Miss};
+use crate::net::guard::{Guard, Promise};
+use crate::net::hub::Hub;
+use crate::net::player::{Keyed, balance_key};
+
+/// Who gets it.
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub(super) place: usize,
+    pub(super) promise: Promise,
+}
+
+/// How many members are tried for one errand when the first ones turn it away at the last moment.
+const TRIES: usize = 4;
+
+impl Run {
+    /// Picks a member, takes a place there and passes the route's breaker.
+    pub(super) fn choose(&self, now: Duration) -> Result<Choice, Mishap> {
+        let way = &self.errand.way;
+        if way.cluster.is_hot_standby() {
+            let first = way.cluster.entry.live_pair(now, |backend| self.may_have(backend)).0;
+            let choice = first.and_then(|place| self.take(place, now));
+            return choice.ok_or_else(|| Mishap::Nobody(self.opens_in(now)));
+        }
+        let ask = Ask { key: self.key(), critical: false, now };
+        let tried = std::cell::RefCell::new(Vec::new());
+        let fit = |place: usize| {
+            let is_free = |guard: &&std::sync::Arc<Guard>| {
+                let backend = guard.backend();
+                guard.may_enter(now)
+                    && backend.excepts(way.id, now).is_none()
+                    && self.may_have(backend)
+                    && !tried.borrow().contains(&place)
+            };
+            way.guards.get(place).filter(is_free).map_or(Fit::No, |_| Fit::New)
+        };
+        let mut mishap = Mishap::Nobody(self.opens_in(now));
+        for _ in 0..TRIES {
+            match self.hub.pick(&way.cluster, &ask, fit) {
+                Ok(place) => match self.take(place, now) {
+                    Some(choice) => return Ok(choice),
+                    None => tried.borrow_mut().push(place),
+                },
+                Err(Miss::Full) => return Err(Mishap::Overloaded),
+                Err(Miss::Nobody) => return Err(mishap),
+            }
+            mishap = Mishap::Overloaded;
+        }
+        Err(mishap)
+    }
+
+    fn take(&self, place: usize, now: Duration) -> Option<Choice> {
+        let guard = self.errand.way.guards.get(place)?;
+        if guard.backend().excepts(self.errand.way.id, now).is_some() {
+            return None;
+        }
+        let promise = guard.enter(now, &mut *self.hub.dice.borrow_mut()).ok()?;
+        let opened = self.errand.way.cluster.entry.open_session(place, now);
+        opened.then_some(Choice { place, promise })
+    }
+
+    /// Whether a backend can be reached and has not said no.
+    pub(super) fn may_have(&self, backend: &Backend) -> bool {
+        !self.refused.contains(&backend.key()) && is_up(&self.hub, backend.key())
+    }
+
+    /// What a keyed balance goes by: an errand has no account and no other errand before it.
+    fn key(&self) -> u64 {
+        let Self { errand, hole, .. } = self;
+        let way: &ErrandWay = &errand.way;
+        if !way.cluster.entry.balance().needs_key() {
+            return 0;
+        }
+        let ip = errand.sender.address.ip();
+        balance_key(
+            way.cluster.plan.hash_on(),
+            &Keyed { session: hole.session, account: None, ip, bytes: &errand.frame },
+        )
+    }
+
+    /// When a member takes errands again, if that is why none does.
+    fn opens_in(&self, now: Duration) -> Option<Duration> {
+        let way = &self.errand.way;
+        let opens =
+            |guard: &std::sync::Arc<Guard>| guard.remaining(now).max(guard.backend().excepts(way.id, now));
+        way.guards.iter().filter_map(opens).min()
+    }
+}
+
+fn is_up(hub: &Hub, backend: BackendKey) -> bool {
+    hub.link(backend).is_some_and(|link| link.is_up())
+}

@@ -1,0 +1,143 @@
+//! Errands: one frame to a shared cluster and the one that answers it, for somebody who is no player. Each has a session
+//! number of its own, so that answers find whoever asked, in whatever order they come. What is under way is bounded on
+//! every worker, and comes by a way of its own: a flood of errands keeps no player waiting.
+
+mod board;
+mod choose;
+mod run;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+pub(super) use self::board::{Board, deliver, hears};
+pub(super) use self::run::serve;
+use super::guard::Guard;
+use super::world::{ClusterView, Door};
+use crate::base::ProtocolId;
+use crate::wire::FrameLayout;
+
+/// A frame that is to be brought to a backend of a cluster, and what is awaited for it.
+#[derive(Debug)]
+pub struct Errand {
+    /// Who may serve it.
+    pub way: Arc<ErrandWay>,
+    /// The whole frame.
+    pub frame: Vec<u8>,
+    /// Who sends it, as the backend hears it.
+    pub sender: ErrandSender,
+    /// From then on nobody waits for the answer.
+    pub until: Instant,
+}
+
+/// The way of the errands of one route: its cluster as it serves now, and what the frames look like there.
+#[derive(Debug)]
+pub struct ErrandWay {
+    pub(super) cluster: Arc<ClusterView>,
+    /// The route's breakers, one for each member, in the order of the view.
+    pub(super) guards: Vec<Arc<Guard>>,
+    pub(super) layout: Arc<FrameLayout>,
+    /// What it is.
+    pub(super) id: ProtocolId,
+    /// What answers it.
+    pub(super) reply: ProtocolId,
+}
+
+/// Who sends an errand.
+#[derive(Clone, Debug)]
+pub struct ErrandSender {
+    /// Where it comes from.
+    pub address: SocketAddr,
+    /// The listener it came by.
+    pub door: Arc<Door>,
+    /// What the backend is told of it, as a JSON object of at most 4,096 bytes.
+    pub attributes: String,
+}
+
+/// Why an errand has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// No backend serves it now; when one may again, as far as that is known. None has got it.
+    Nobody(Option<Duration>),
+    /// Too much is under way. No backend has got it.
+    Overloaded,
+    /// The backend that had it is gone.
+    Lost,
+    /// The backend that had it ended the session, or says that it was wrong.
+    Declined,
+    /// No answer in time.
+    Late,
+    /// The gateway stops.
+    Stopping,
+}
+
+/// What becomes of an errand: the whole frame that answers it, or why there is none.
+pub type Outcome = Result<Vec<u8>, Mishap>;
+
+/// An errand on its way to a worker, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) errand: Errand,
+    pub(super) answer: oneshot::Sender<Outcome>,
+}
+
+/// The ways to the workers, known once all of them have started; each gets its turn.
+#[derive(Debug, Default)]
+pub(super) struct Counter {
+    inboxes: OnceLock<Vec<mpsc::Sender<Sent>>>,
+    next: AtomicUsize,
+}
+
+/// Errands that may be on their way to one worker.
+pub(super) const ON_THE_WAY: usize = 256;
+/// Errands that one worker carries at a time: each holds its frame until it is answered.
+const MOST: usize = 1024;
+
+impl Counter {
+    /// All workers have started.
+    pub(super) fn connect(&self, inboxes: Vec<mpsc::Sender<Sent>>) {
+        drop(self.inboxes.set(inboxes));
+    }
+
+    /// Gives an errand to a worker that has room for it, and waits for what becomes of it. Whoever stops waiting ends it.
+    pub(super) async fn run(&self, errand: Errand) -> Outcome {
+        let (answer, answered) = oneshot::channel();
+        self.send(Sent { errand, answer })?;
+        answered.await.unwrap_or(Err(Mishap::Stopping))
+    }
+
+    fn send(&self, sent: Sent) -> Result<(), Mishap> {
+        let inboxes = self.inboxes.get().map_or(&[][..], Vec::as_slice);
+        let first = self.next.fetch_add(1, Ordering::Relaxed) % inboxes.len().max(1);
+        let (behind, ahead) = inboxes.split_at_checked(first).unwrap_or_default();
+        let mut sent = sent;
+        let mut mishap = Mishap::Stopping;
+        for inbox in ahead.iter().chain(behind) {
+            match inbox.try_send(sent) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::error::TrySendError::Full(back)) => (sent, mishap) = (back, Mishap::Overloaded),
+                Err(mpsc::error::TrySendError::Closed(back)) => sent = back,
+            }
+        }
+        Err(mishap)
+    }
+}
+
+impl ErrandWay {
+    /// What its frames look like.
+    #[must_use]
+    pub fn layout(&self) -> &FrameLayout {
+        &self.layout
+    }
+
+    /// The whole frame with this body; `None` where it is longer than the layout allows.
+    #[must_use]
+    pub fn frame(&self, body: &[u8]) -> Option<Vec<u8>> {
+        let mut frame = Vec::new();
+        self.layout.append_frame(self.id, body, &mut frame).ok()?;
+        Some(frame)
+    }
+}
