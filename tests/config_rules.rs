@@ -1,9 +1,10 @@
 //! The rules of clusters and routes in files that are right: every value, and what holds without one.
 
+use std::path::Path;
 use std::time::Duration;
 
 use realmgate::base::ProtocolId;
-use realmgate::config::{HashOn, Probe};
+use realmgate::config::{HashOn, HttpTarget, Probe};
 use realmgate::policy::{Balance, BreakerRules, HealthRules, OutlierRules};
 use realmgate::wire::{ByteOrder, Width};
 
@@ -151,4 +152,67 @@ max_percent = 4
     assert_eq!(cluster.health().probe(), &Probe::Http { path: "/health".to_owned() });
     let outlier = OutlierRules { consecutive: 1, eject: ms(20), max_eject: ms(30), max_percent: 4 };
     assert_eq!(cluster.outlier(), &outlier);
+}
+
+#[test]
+fn a_request_is_answered_by_a_cluster_by_frames_or_by_a_file() {
+    let text = r#"
+        [frame.game]
+        length = { width = 4 }
+        id     = { offset = 4, width = 2 }
+        [frame.other]
+        length = { width = 2 }
+        id     = { offset = 2, width = 1 }
+        [listener.open]
+        listen   = "127.0.0.1:8080"
+        protocol = "http"
+        [cluster.pay]
+        frame    = "game"
+        backends = [{ address = "10.0.1.1:7100" }]
+        [cluster.web]
+        link     = "http"
+        backends = [{ address = "10.0.1.1:7300" }]
+        [http.file]
+        listener = "open"
+        path     = "/season.json"
+        file     = "season.json"
+        cache    = "1h"
+        [http.pay]
+        listener = "open"
+        path     = "/pay"
+        cluster  = "pay"
+        convert  = { id = 5001, reply = 5002 }
+        [http.put]
+        listener = "open"
+        path     = "/put"
+        cluster  = "pay"
+        methods  = ["PUT"]
+        convert  = { id = 5001, reply = 5001 }
+        [http.web]
+        listener = "open"
+        path     = "/*"
+        cluster  = "web"
+        cache    = "10s"
+    "#;
+    let plan = plan(text);
+    let targets: Vec<_> =
+        plan.http().iter().map(|route| (route.target().cluster(), route.methods())).collect();
+    let methods = |methods: &[&str]| methods.iter().map(|&method| method.to_owned()).collect::<Vec<_>>();
+    assert_eq!(
+        targets,
+        [
+            (None, &methods(&["GET", "HEAD"])[..]),
+            (Some(0), &methods(&["POST"])),
+            (Some(0), &methods(&["PUT"])),
+            (Some(1), &[]),
+        ]
+    );
+    let HttpTarget::Convert(conversion) = plan.http()[1].target() else { panic!("it is converted") };
+    assert_eq!((conversion.id(), conversion.reply()), (ProtocolId(5001), ProtocolId(5002)));
+    assert_eq!(conversion.layout(), plan.frames()[0].layout());
+    let HttpTarget::File(path) = plan.http()[0].target() else { panic!("it is a file") };
+    assert_eq!(
+        (path.get().as_path(), plan.http()[0].cache()),
+        (Path::new("season.json"), Some(Duration::from_hours(1)))
+    );
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::listeners::which_frame;
-use super::{Context, backends, hash_on, health, outlier, required};
+use super::{Context, backends, convert, hash_on, health, outlier, required};
 use crate::config::plan::{BackendTls, CertificatePair, Cluster, LinkKind, ProxyHeader};
 use crate::config::problem::Problem;
 use crate::config::raw::{self, Field, Link, Named};
@@ -82,13 +82,13 @@ fn link(context: &Context<'_>, raw: &Named<raw::Cluster>) -> Option<LinkKind> {
         Field::Given(link) => *link.get(),
     };
     match link {
-        Link::Shared => shared(context, &raw.body),
+        Link::Shared => shared(context, raw.name.get(), &raw.body),
         Link::Dedicated => dedicated(context, raw),
         Link::Http => Some(LinkKind::Http),
     }
 }
 
-fn shared(context: &Context<'_>, body: &raw::Cluster) -> Option<LinkKind> {
+fn shared(context: &Context<'_>, name: &str, body: &raw::Cluster) -> Option<LinkKind> {
     if let Some(proxy) = body.proxy_protocol.given().filter(|proxy| *proxy.get() != ProxyHeader::Off) {
         context.add(
             Problem::at(proxy.site(), "`proxy_protocol` is for dedicated links, and this link is shared")
@@ -97,14 +97,16 @@ fn shared(context: &Context<'_>, body: &raw::Cluster) -> Option<LinkKind> {
         );
     }
     if let Some(frame) = body.frame.given() {
-        same_frames(context, frame);
+        same_frames(context, name, frame);
     }
     Some(LinkKind::Shared)
 }
 
-/// Frames go through a shared link unchanged, so a cluster that names its frames must name the players'.
-fn same_frames(context: &Context<'_>, frame: &Located<String>) {
-    if context.layouts.find(frame, context.mistakes).is_none() {
+/// Frames go through a shared link unchanged, so a cluster that names its frames must name the players', unless it gets
+/// frames that requests were converted to.
+fn same_frames(context: &Context<'_>, name: &str, frame: &Located<String>) {
+    let is_known = context.layouts.find(frame, context.mistakes).is_some();
+    if !is_known || convert::is_converted_for(context, name) {
         return;
     }
     let mut players = context.raw.listeners.iter().map(|listener| listener.body.frame.value());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Context, breaker, no_such, required};
+use super::{Context, breaker, convert, no_such, required};
 use crate::base::ProtocolId;
 use crate::config::plan::{Conversion, HttpRoute, HttpTarget, Listener, PathPattern, Protocol};
 use crate::config::problem::Problem;
@@ -33,7 +33,7 @@ fn one(context: &Context<'_>, raw: &Named<raw::Http>, listeners: &[Option<Listen
         host: body.host.value().map(|host| host.to_ascii_lowercase()),
         path: path?,
         strip: body.strip.value().cloned(),
-        methods: body.methods.value().into_iter().flatten().map(|method| method.get().clone()).collect(),
+        methods: convert::methods(body),
         partners: partners?,
         target: target?,
         cache: body.cache.value().copied(),
@@ -113,13 +113,13 @@ fn target(context: &Context<'_>, raw: &Named<raw::Http>) -> Option<HttpTarget> {
         context.add(no_such("cluster", name, &known));
         return None;
     };
-    let Some(convert) = raw.body.convert.value() else { return Some(HttpTarget::Cluster(cluster)) };
+    let Some(conversion) = raw.body.convert.value() else { return Some(HttpTarget::Cluster(cluster)) };
     let id = |key: &'static str, field| {
-        required(field, key, &convert.site, context.mistakes, |site| {
+        required(field, key, &conversion.site, context.mistakes, |site| {
             missing(raw, site, key, "add the protocol ID of the frame")
         })
     };
-    let (id, reply) = (id("id", &convert.id), id("reply", &convert.reply));
+    let (id, reply) = (id("id", &conversion.id), id("reply", &conversion.reply));
     let layout = layout(context, cluster)?;
     Some(HttpTarget::Convert(Conversion {
         cluster,
@@ -131,6 +131,10 @@ fn target(context: &Context<'_>, raw: &Named<raw::Http>) -> Option<HttpTarget> {
 
 /// The frames of a cluster: the ones it names, or the only ones.
 fn layout(context: &Context<'_>, cluster: usize) -> Option<Arc<FrameLayout>> {
-    let named = context.raw.clusters.get(cluster)?.body.frame.value().map(String::as_str);
-    context.layouts.get(named.or(context.layouts.only())?)
+    let cluster = context.raw.clusters.get(cluster)?;
+    let named = cluster.body.frame.value().map(String::as_str).or(context.layouts.only());
+    if named.is_none() {
+        convert::no_layout(context, cluster);
+    }
+    context.layouts.get(named?)
 }

@@ -7,6 +7,7 @@ mod admin;
 mod backends;
 mod breaker;
 mod clusters;
+mod convert;
 mod door;
 mod frames;
 mod hash_on;
@@ -66,6 +67,7 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> O
     let partners = partner::check(&context);
     let http = http::check(&context, &listeners);
     partner::across(&context, &partners, &http, &listeners);
+    convert::across(&context, &clusters, &http);
     let admin = admin::check(&context);
     let drain = drain(&raw.drain, mistakes);
     let gateway = gateway(&context);
