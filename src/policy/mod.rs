@@ -4,6 +4,7 @@
 mod backoff;
 mod balance;
 mod breaker;
+mod budget;
 mod drain;
 mod forecast;
 mod health;
@@ -24,6 +25,7 @@ mod zones;
 pub use backoff::Backoff;
 pub use balance::{Balance, OnLoss};
 pub use breaker::{Breaker, BreakerMemory, BreakerRules, BreakerState, Life, Pass, Shut};
+pub use budget::RetryBudget;
 pub use drain::leave_at;
 pub use forecast::{REPORT_LIFE, allowance, share, step};
 pub use health::{Change, HealthCount, HealthRules};
