@@ -87,6 +87,31 @@ fn a_zone_that_no_backend_has_is_no_mistake() {
 }
 
 #[test]
+fn a_backend_may_be_chosen_by_every_part_of_a_request() {
+    let cluster = |written: &str| {
+        let text = format!(
+            "[listener.open]\nlisten = '127.0.0.1:0'\nprotocol = 'http'\n\
+             [cluster.shop]\nlink = 'http'\nbalance = 'consistent_hash'\n{written}\n\
+             backends = [{{ address = '10.0.1.1:80' }}]\n\
+             [http.shop]\nlistener = 'open'\npath = '/*'\ncluster = 'shop'\n"
+        );
+        plan(&text).clusters()[0].clone()
+    };
+    let cookie = |insert| HashOn::Cookie { name: "Gate".to_owned(), insert };
+    for (written, key) in [
+        ("", HashOn::ClientIp),
+        ("hash_on = 'client_ip'", HashOn::ClientIp),
+        ("hash_on = { header = 'X-Player' }", HashOn::Header("x-player".to_owned())),
+        ("hash_on = { cookie = 'Gate' }", cookie(false)),
+        ("hash_on = { cookie = 'Gate', insert = true }", cookie(true)),
+        ("hash_on = { query = 'sid' }", HashOn::Query("sid".to_owned())),
+    ] {
+        let cluster = cluster(written);
+        assert_eq!((cluster.hash_on(), cluster.health().probe()), (&key, &Probe::Tcp), "{written}");
+    }
+}
+
+#[test]
 fn the_complete_file_gives_the_rules_that_it_says() {
     let plan = file("conf/realmgate.toml");
     let [battle, chat, pay] = plan.clusters() else { panic!("three clusters") };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::listeners::which_frame;
-use super::{Context, backends, convert, hash_on, health, outlier, required};
+use super::{Context, backends, convert, hash_on, health, outlier, requests, required};
 use crate::config::plan::{BackendTls, CertificatePair, Cluster, LinkKind, ProxyHeader};
 use crate::config::problem::Problem;
 use crate::config::raw::{self, Field, Link, Named};
@@ -66,7 +66,9 @@ fn hot_standby(context: &Context<'_>, body: &raw::Cluster) {
                 )
                 .write("write balance = \"backup\", or link = \"shared\""),
         );
-    } else if body.backends.value().is_some_and(|backends| backends.len() == 1) {
+    } else if !requests::takes_requests(body)
+        && body.backends.value().is_some_and(|backends| backends.len() == 1)
+    {
         context.add(
             Problem::at(given.site(), "\"hot_standby\" needs two backends, and this cluster has one")
                 .because("nobody would have stood by")
@@ -84,7 +86,10 @@ fn link(context: &Context<'_>, raw: &Named<raw::Cluster>) -> Option<LinkKind> {
     match link {
         Link::Shared => shared(context, raw.name.get(), &raw.body),
         Link::Dedicated => dedicated(context, raw),
-        Link::Http => Some(LinkKind::Http),
+        Link::Http => {
+            requests::check(context, &raw.body);
+            Some(LinkKind::Http)
+        }
     }
 }
 

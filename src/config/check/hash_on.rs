@@ -2,28 +2,30 @@
 //! there when the rule is changed.
 
 use super::layouts::{can_reach, reads_no_frames};
+use super::requests::{self, takes_requests};
 use super::{Context, required};
 use crate::base::format_size;
 use crate::config::plan::{Cluster, HashOn, Listener, Route};
 use crate::config::problem::Problem;
-use crate::config::raw::{self, Field, HashField, HttpKey, Link, Named};
+use crate::config::raw::{self, Field, HashField, Named};
 use crate::config::site::{Located, Site};
 use crate::wire::ByteOrder;
 
 /// What the backends are chosen by; `None` after a mistake.
 pub(super) fn check(context: &Context<'_>, cluster: &raw::Cluster) -> Option<HashOn> {
+    let http = takes_requests(cluster);
     let given = match &cluster.hash_on {
-        Field::Absent => return Some(HashOn::Session),
+        Field::Absent => return Some(if http { HashOn::ClientIp } else { HashOn::Session }),
         Field::Bad => return None,
         Field::Given(given) => given,
     };
     match given.get() {
+        raw::HashOn::Word(word) if http => requests::word(context, word, given.site()),
         raw::HashOn::Word(word) => Some(word.clone()),
+        raw::HashOn::Field(_) if http => requests::field(context, given.site()),
         raw::HashOn::Field(field) => in_frame(context, field),
-        raw::HashOn::Http(key) => {
-            needs_requests(context, cluster, given.site());
-            in_request(context, key)
-        }
+        raw::HashOn::Http(key) if http => requests::place(context, key),
+        raw::HashOn::Http(_) => needs_requests(context, given.site()),
     }
 }
 
@@ -65,32 +67,13 @@ fn in_frame(context: &Context<'_>, field: &HashField) -> Option<HashOn> {
     Some(HashOn::Field { offset: *offset, width: *width, order: field.order.or(ByteOrder::Big) })
 }
 
-fn needs_requests(context: &Context<'_>, cluster: &raw::Cluster, site: &Site) {
-    if cluster.link.or(Link::Shared) != Link::Http {
-        context.add(
-            Problem::at(site, "this `hash_on` is a place in a request, and this cluster gets frames")
-                .because("there would have been no key to choose by")
-                .write("write hash_on = \"session\", \"account\", \"client_ip\" or { offset = 6, width = 4 }, or link = \"http\""),
-        );
-    }
-}
-
-/// One of the three places in a request.
-fn in_request(context: &Context<'_>, key: &HttpKey) -> Option<HashOn> {
-    let insert = key.insert.or(false);
-    match (key.header.value(), key.cookie.value(), key.query.value()) {
-        (Some(name), None, None) => Some(HashOn::Header(name.to_ascii_lowercase())),
-        (None, Some(name), None) => Some(HashOn::Cookie { name: name.clone(), insert }),
-        (None, None, Some(name)) => Some(HashOn::Query(name.clone())),
-        _ => {
-            context.add(
-                Problem::at(&key.site, "`hash_on` names no place in a request, or two")
-                    .because("nobody would have known where the key is")
-                    .write("write { header = \"x-player\" }, { cookie = \"sid\", insert = true } or { query = \"sid\" }"),
-            );
-            None
-        }
-    }
+fn needs_requests(context: &Context<'_>, site: &Site) -> Option<HashOn> {
+    context.add(
+        Problem::at(site, "this `hash_on` is a place in a request, and this cluster gets frames")
+            .because("there would have been no key to choose by")
+            .write("write hash_on = \"session\", \"account\", \"client_ip\" or { offset = 6, width = 4 }, or link = \"http\""),
+    );
+    None
 }
 
 fn needs_frames(raw: &Named<raw::Cluster>, site: &Site) -> Problem {

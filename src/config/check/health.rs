@@ -44,8 +44,12 @@ fn is_dedicated(cluster: &raw::Cluster) -> bool {
 fn link_on_dedicated(context: &Context<'_>, cluster: &raw::Cluster, probe: &Field<ProbeKind>) {
     let given = probe.given().filter(|probe| *probe.get() == ProbeKind::Link);
     if let (Some(given), true) = (given, is_dedicated(cluster)) {
+        let title = match cluster.link.value() {
+            Some(Link::Http) => "backends with link = \"http\" do not speak the shared link",
+            _ => "backends with dedicated links do not speak the shared link",
+        };
         context.add(
-            Problem::at(given.site(), "backends with dedicated links do not speak the shared link")
+            Problem::at(given.site(), title)
                 .because("no PING would have been answered, and every backend would have been down")
                 .write("write probe = \"tcp\", \"http\" or \"frame\", or link = \"shared\""),
         );

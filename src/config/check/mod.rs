@@ -21,6 +21,7 @@ mod login;
 mod outlier;
 mod partner;
 mod release;
+mod requests;
 mod routes;
 mod times;
 
@@ -56,6 +57,7 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> O
     let clusters = clusters::check(&context);
     let routes = routes::check(&context);
     across::check(&context, &listeners, &clusters, &routes);
+    requests::across(&context);
     let players: Vec<_> = listeners.iter().flatten().filter(|one| one.is_for_players()).collect();
     hash_on::across(&context, &players, &clusters, &routes);
     breaker::across(&context, &players, &clusters, &routes);
