@@ -52,6 +52,7 @@ pub use outbox::{Full, Outbox, Pool};
 pub use pressure::Pressure;
 pub use probe::{PROBES_AT_ONCE, Prober};
 pub use sampler::watch_pressure;
+pub use stream::{BackendStream, Dial};
 pub use tls::{BackendConnector, TicketKeys, Tickets, TlsFault, certificate_names};
 pub use transition::Transition;
 pub use web::WebLane;

@@ -14,22 +14,30 @@ use super::tls::BackendConnector;
 
 /// A connected backend.
 #[derive(Debug)]
-pub(super) enum BackendStream {
+pub enum BackendStream {
+    /// As it is.
     Plain(TcpStream),
+    /// Enciphered.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// Everything a connection attempt needs, owned, so that it can run on its own.
 #[derive(Clone, Debug)]
-pub(super) struct Dial {
-    pub(super) address: String,
-    pub(super) timeout: Duration,
-    pub(super) tls: Option<BackendConnector>,
+pub struct Dial {
+    /// `host:port`.
+    pub address: String,
+    /// For all of it.
+    pub timeout: Duration,
+    /// TLS where the cluster wants it.
+    pub tls: Option<BackendConnector>,
 }
 
 impl Dial {
     /// Connects, writes `preface` (a PROXY header, or nothing), and shakes hands if the cluster says TLS.
-    pub(super) async fn connect(self, preface: Vec<u8>) -> io::Result<BackendStream> {
+    ///
+    /// # Errors
+    /// When there is no connection in time, or not with whom it should be.
+    pub async fn connect(self, preface: Vec<u8>) -> io::Result<BackendStream> {
         let limit = self.timeout;
         tokio::time::timeout(limit, self.open(preface)).await.unwrap_or_else(|_| {
             Err(io::Error::new(io::ErrorKind::TimedOut, "not connected within connect_timeout"))
@@ -57,7 +65,7 @@ impl Dial {
 
 impl BackendStream {
     /// Makes the coming drop an abrupt end for the peer.
-    pub(super) fn abort(&self) {
+    pub fn abort(&self) {
         let tcp = match self {
             Self::Plain(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,

@@ -256,6 +256,15 @@ impl World {
         enabled && self.plan.routes().iter().any(|route| Some(route.cluster()) == place)
     }
 
+    /// Whether a cluster with this name still has a backend, and an operator lets it serve those it has.
+    #[must_use]
+    pub fn lets_serve(&self, cluster: &str, backend: BackendKey) -> bool {
+        let cluster = self.clusters.iter().find(|known| known.name() == cluster);
+        cluster.is_some_and(|known| {
+            known.entry.place_of(backend).is_some_and(|place| known.entry.is_enabled(place))
+        })
+    }
+
     /// How players log in.
     pub(super) fn login_kind(&self) -> LoginKind {
         self.gatekeeper.as_ref().map(Gatekeeper::kind).unwrap_or_default()

@@ -20,18 +20,37 @@ pub(super) fn check(context: &Context<'_>, body: &raw::Cluster) {
     let word = "X-Forwarded-For tells the backend the client's address";
     let keys = [
         (body.frame.given().map(|given| given.site()), "frame", "its backends get requests and no frames"),
-        (body.sticky.given().map(|given| given.site()), "sticky", "`hash_on` says what keeps a client at its backend"),
-        (body.on_loss.given().map(|given| given.site()), "on_loss", "a request has no session that could be lost"),
-        (body.send_buffer.given().map(|given| given.site()), "send_buffer", "what a backend does not take is not read"),
-        (body.websocket.given().map(|given| given.site()), "websocket", "a request says itself when it wants one"),
+        (
+            body.sticky.given().map(|given| given.site()),
+            "sticky",
+            "`hash_on` says what keeps a client at its backend",
+        ),
+        (
+            body.on_loss.given().map(|given| given.site()),
+            "on_loss",
+            "a request has no session that could be lost",
+        ),
+        (
+            body.send_buffer.given().map(|given| given.site()),
+            "send_buffer",
+            "what a backend does not take is not read",
+        ),
+        (
+            body.websocket.given().map(|given| given.site()),
+            "websocket",
+            "a request says itself when it wants one",
+        ),
         (proxy.map(|given| given.site()), "proxy_protocol", word),
     ];
     for (site, key, because) in keys {
         if let Some(site) = site {
             context.add(
-                Problem::at(site, format!("`{key}` is for links that carry frames, and this link is \"http\""))
-                    .because(format!("it would have had no effect: {because}"))
-                    .write(format!("remove `{key}`")),
+                Problem::at(
+                    site,
+                    format!("`{key}` is for links that carry frames, and this link is \"http\""),
+                )
+                .because(format!("it would have had no effect: {because}"))
+                .write(format!("remove `{key}`")),
             );
         }
     }
@@ -50,9 +69,12 @@ pub(super) fn word(context: &Context<'_>, word: &HashOn, site: &Site) -> Option<
         return Some(HashOn::ClientIp);
     }
     context.add(
-        Problem::at(site, format!("hash_on = \"{word}\" is something of a player, and this cluster gets requests"))
-            .because("there would have been no key to choose by")
-            .write(FORMS),
+        Problem::at(
+            site,
+            format!("hash_on = \"{word}\" is something of a player, and this cluster gets requests"),
+        )
+        .because("there would have been no key to choose by")
+        .write(FORMS),
     );
     None
 }
@@ -138,9 +160,12 @@ fn frames_to_requests(route: &str, cluster: &str, site: &Site) -> Problem {
 }
 
 fn requests_to_frames(raw: &Named<raw::Http>, cluster: &str, site: &Site) -> Problem {
-    Problem::at(site, format!("[cluster.{cluster}] takes frames, and [http.{}] brings requests", raw.name.get()))
-        .because("its backends would not have understood a request")
-        .write("add convert = { id = 5001, reply = 5002 }, or name a cluster with link = \"http\"")
+    Problem::at(
+        site,
+        format!("[cluster.{cluster}] takes frames, and [http.{}] brings requests", raw.name.get()),
+    )
+    .because("its backends would not have understood a request")
+    .write("add convert = { id = 5001, reply = 5002 }, or name a cluster with link = \"http\"")
 }
 
 /// A name of a header or a cookie.
@@ -170,5 +195,4 @@ fn parameter(context: &Context<'_>, name: &str, site: &Site) -> Option<String> {
     None
 }
 
-const FORMS: &str =
-    "write \"client_ip\", { header = \"x-player\" }, { cookie = \"gate\", insert = true } or { query = \"sid\" }";
+const FORMS: &str = "write \"client_ip\", { header = \"x-player\" }, { cookie = \"gate\", insert = true } or { query = \"sid\" }";

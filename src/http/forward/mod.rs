@@ -1,19 +1,34 @@
-//! Requests to the backends of a cluster that speaks HTTP.
+//! Forwards requests to the backends of a cluster that speaks HTTP/1.1: who gets one, over which connection, how long
+//! the answer may take, and when it is asked anew elsewhere. Bodies stream both ways, and what the one side does not
+//! take the other side does not read. Refuses to know who may ask, and what a route is.
+
+mod choose;
+mod download;
+mod exchange;
+mod flow;
+mod headers;
+mod parcel;
+mod pool;
+mod refusal;
+mod sending;
+mod sticky;
+mod ticket;
+mod tunnel;
+mod watch;
 
 use std::rc::Rc;
 
-use hyper::StatusCode;
+pub(in crate::http) use pool::Pool;
 
-use super::answer::{self, Answer};
+use super::answer::Answer;
 use super::thread::Thread;
 use super::visit::Visit;
+use exchange::Errand;
 
-/// Connections to backends.
-#[derive(Debug, Default)]
-pub(in crate::http) struct Pool;
-
-/// Asks a backend and answers as it does.
-pub(in crate::http) async fn forward(_thread: &Rc<Thread>, visit: Visit) -> Answer {
-    std::future::ready(()).await;
-    answer::error(StatusCode::BAD_GATEWAY, "there is no answer", &visit.caller.id)
+/// Brings a request to a backend of its route's cluster, and the answer back.
+pub(in crate::http) async fn forward(thread: &Rc<Thread>, visit: Visit) -> Answer {
+    match Errand::new(thread, visit) {
+        Ok((errand, parcel)) => errand.run(parcel).await,
+        Err(answer) => answer,
+    }
 }

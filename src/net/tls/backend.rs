@@ -51,6 +51,12 @@ impl BackendConnector {
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 
+    /// Whether both check backends by the same authorities, read at the same time.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self.0.config(), other.0.config())
+    }
+
     /// Shakes hands over a connection to `address`, whose host is the name the backend must prove.
     ///
     /// # Errors

@@ -1,0 +1,285 @@
+//! One request, tried until a backend has answered it or it cannot be tried again.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::Response;
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use tokio::time::{timeout, timeout_at};
+
+use super::choose::{Turned, Wanted};
+use super::download::Download;
+use super::headers::{self, Origin};
+use super::parcel::Parcel;
+use super::pool::Wire;
+use super::sending::Sending;
+use super::ticket::Ticket;
+use super::tunnel::Tunnel;
+use super::watch::{Patience, Trouble, Watch};
+use super::{refusal, sticky};
+use crate::http::answer::Answer;
+use crate::http::content::Content;
+use crate::http::line::Caller;
+use crate::http::thread::Thread;
+use crate::http::visit::Visit;
+use crate::net::{self, ClusterView, Dial};
+
+/// A request on its way through the gateway.
+#[derive(Debug)]
+pub(super) struct Errand {
+    thread: Rc<Thread>,
+    cluster: Arc<ClusterView>,
+    caller: Caller,
+    wanted: Wanted,
+    patience: Patience,
+    since: Instant,
+    /// How often it may still be asked anew.
+    retries: u8,
+}
+
+/// Why a try brought no answer.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// No connection; nothing of the request was sent.
+    Unreachable(io::Error),
+    /// The connection ended before an answer.
+    Broken,
+    /// What came is no answer.
+    Garbled,
+    /// There was no answer in time.
+    Late,
+    /// The client did not send what it announced.
+    Upload(Trouble),
+}
+
+/// What a backend said, how, and the place there.
+#[derive(Debug)]
+struct Reply {
+    response: Response<Incoming>,
+    wire: Wire,
+    ticket: Ticket,
+}
+
+/// How many backends a request looks for a connection at.
+const DIALS: usize = 4;
+
+impl Errand {
+    /// Makes one of a visit; an answer where no backend could ever have it.
+    pub(super) fn new(thread: &Rc<Thread>, visit: Visit) -> Result<(Self, Parcel), Answer> {
+        let Visit { lane, request, caller, .. } = visit;
+        let Some(cluster) = lane.cluster().cloned() else { return Err(refusal::nobody(&caller.id)) };
+        let head = (request.headers(), request.uri());
+        let wanted = Wanted::new(thread, &lane, &cluster, head, &caller);
+        let id = caller.id.to_string();
+        let origin = Origin {
+            address: caller.line.address.ip(),
+            tls: caller.line.is_tls(),
+            id: &id,
+            partner: caller.partner.as_deref(),
+        };
+        let parcel = Parcel::new(request, &origin);
+        let stall = caller.line.door().listener().limits().write_timeout();
+        let patience = Patience { answer: lane.route().timeout(), stall };
+        let retries = if parcel.is_repeatable() { lane.route().retries() } else { 0 };
+        let thread = Rc::clone(thread);
+        Ok((Self { thread, cluster, caller, wanted, patience, since: net::now(), retries }, parcel))
+    }
+
+    /// Runs it to its answer.
+    pub(super) async fn run(mut self, mut parcel: Parcel) -> Answer {
+        self.thread.pool.asked(self.cluster.entry(), self.now());
+        let mut ticket = match self.wanted.choose() {
+            Ok(ticket) => ticket,
+            Err(turned) => return self.turned(turned),
+        };
+        loop {
+            self.wanted.had(ticket.place());
+            let next = match self.attempt(ticket, &mut parcel).await {
+                Ok(reply) if reply.response.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                    match self.another() {
+                        Some(next) => next,
+                        None => return self.answer(reply, parcel),
+                    }
+                }
+                Ok(reply) => return self.answer(reply, parcel),
+                Err(failure) => match self.after(&failure) {
+                    Some(next) => next,
+                    None => return refusal::failed(&failure, &self.caller.id),
+                },
+            };
+            ticket = next;
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.thread.since_start(net::now())
+    }
+
+    /// The backend that gets the request after this failure, if any does.
+    fn after(&mut self, failure: &Failure) -> Option<Ticket> {
+        match failure {
+            Failure::Unreachable(_) if self.wanted.tries() < DIALS && !self.is_over() => {
+                self.wanted.choose().ok()
+            }
+            Failure::Broken => self.another(),
+            Failure::Unreachable(_) | Failure::Garbled | Failure::Late | Failure::Upload(_) => None,
+        }
+    }
+
+    /// The backend that a request is asked anew at, where it may be.
+    fn another(&mut self) -> Option<Ticket> {
+        self.retries = self.retries.checked_sub(1)?;
+        if self.is_over() {
+            return None;
+        }
+        let ticket = self.wanted.choose().ok()?;
+        self.thread.pool.may_retry(self.cluster.entry(), self.now()).then_some(ticket)
+    }
+
+    /// Whether the time for the answer is over.
+    fn is_over(&self) -> bool {
+        net::now().duration_since(self.since) >= self.patience.answer
+    }
+
+    /// Asks one backend: over a connection that waits, and where that turns out dead, over a new one.
+    async fn attempt(&self, mut ticket: Ticket, parcel: &mut Parcel) -> Result<Reply, Failure> {
+        if let Some(wire) = self.waiting_wire(&ticket, parcel).await {
+            match self.ask(wire, parcel).await {
+                Ok((response, wire)) => return Ok(self.judged(response, wire, ticket)),
+                // It ended while it waited, or in the moment in which it was used.
+                Err(Failure::Broken) if parcel.is_unsent() || parcel.is_repeatable() => {}
+                Err(failure) => return Err(blamed(failure, &mut ticket)),
+            }
+        }
+        let wire = match self.connect(&ticket, parcel).await {
+            Ok(wire) => wire,
+            Err(error) => {
+                ticket.unreachable(&error);
+                return Err(Failure::Unreachable(error));
+            }
+        };
+        ticket.backend().connected();
+        match self.ask(wire, parcel).await {
+            Ok((response, wire)) => Ok(self.judged(response, wire, ticket)),
+            Err(failure) => Err(blamed(failure, &mut ticket)),
+        }
+    }
+
+    /// A connection of the pool. For a request that cannot be sent twice the ends of connections are heard of first.
+    async fn waiting_wire(&self, ticket: &Ticket, parcel: &Parcel) -> Option<Wire> {
+        let backend = ticket.backend().key();
+        if parcel.upgrade.is_some() || !self.thread.pool.has(backend) {
+            return None;
+        }
+        if !parcel.is_repeatable() {
+            tokio::task::yield_now().await;
+        }
+        self.thread.pool.take(backend, self.cluster.connector())
+    }
+
+    async fn connect(&self, ticket: &Ticket, parcel: &Parcel) -> io::Result<Wire> {
+        let dial = Dial {
+            address: ticket.backend().address().to_owned(),
+            timeout: self.cluster.plan().connect_timeout(),
+            tls: self.cluster.connector().cloned(),
+        };
+        let connecting = Wire::connect(dial, ticket.backend().key(), parcel.upgrade.is_some());
+        let left = (self.since + self.patience.answer).saturating_duration_since(net::now());
+        match timeout(left, connecting).await {
+            Ok(connected) => connected,
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the time for the answer is over")),
+        }
+    }
+
+    /// Sends the request and waits for the head of the answer.
+    async fn ask(&self, mut wire: Wire, parcel: &mut Parcel) -> Result<(Response<Incoming>, Wire), Failure> {
+        let (request, watch) = parcel.pack();
+        let mut answer = std::pin::pin!(wire.send(request));
+        loop {
+            let deadline = watch.deadline(self.patience, self.since, net::now());
+            match timeout_at(deadline.into(), &mut answer).await {
+                Ok(Ok(response)) => return Ok((response, wire)),
+                Ok(Err(error)) => return Err(read(error, &watch, parcel)),
+                Err(_) if watch.is_late(self.patience, self.since, net::now()) => {
+                    return Err(Failure::Late);
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Tells the backend's breaker what became of the request.
+    fn judged(&self, response: Response<Incoming>, wire: Wire, mut ticket: Ticket) -> Reply {
+        match response.status() {
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                ticket.failed();
+            }
+            _ => ticket.succeeded(),
+        }
+        Reply { response, wire, ticket }
+    }
+
+    /// The backend's answer in the client's terms.
+    fn answer(self, reply: Reply, parcel: Parcel) -> Answer {
+        let Reply { mut response, wire, ticket } = reply;
+        let turns = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let turned = match (turns, parcel.upgrade) {
+            (true, None) => return refusal::failed(&Failure::Garbled, &self.caller.id),
+            (true, Some(client)) => Some((client, hyper::upgrade::on(&mut response))),
+            (false, _) => None,
+        };
+        let cookie = self.cookie(&ticket);
+        let (mut head, incoming) = response.into_parts();
+        headers::to_client(&mut head.headers, turns);
+        if let Some(cookie) = cookie {
+            head.headers.append(hyper::header::SET_COOKIE, cookie);
+        }
+        let content = match turned {
+            Some((client, backend)) => {
+                let tunnel = Tunnel::new(ticket, wire, self.caller);
+                tokio::task::spawn_local(tunnel.run(client, backend));
+                Content::empty()
+            }
+            None => Content::stream(Download::new(incoming, wire, ticket, self.patience.answer)),
+        };
+        Answer::from_parts(head, content)
+    }
+
+    /// What keeps the client at this backend, if it does not know yet.
+    fn cookie(&self, ticket: &Ticket) -> Option<hyper::header::HeaderValue> {
+        let name = sticky::given(self.cluster.plan().hash_on())?;
+        let mark = sticky::mark(ticket.backend().address());
+        (!self.wanted.keeps(ticket)).then(|| sticky::set_cookie(name, mark, self.caller.line.is_tls()))?
+    }
+
+    fn turned(&self, turned: Turned) -> Answer {
+        refusal::turned(turned, &self.caller.id)
+    }
+}
+
+/// What is wrong with a request that was not answered. Of one that was not sent all is kept.
+fn read(error: TrySendError<hyper::Request<Sending>>, watch: &Watch, parcel: &mut Parcel) -> Failure {
+    let mut error = error;
+    if let Some(request) = error.take_message() {
+        parcel.unpack(request);
+        return Failure::Broken;
+    }
+    match watch.trouble() {
+        Some(trouble) => Failure::Upload(trouble),
+        None if error.error().is_parse() => Failure::Garbled,
+        None => Failure::Broken,
+    }
+}
+
+/// Counts a failure at the backend, where it is the backend's.
+fn blamed(failure: Failure, ticket: &mut Ticket) -> Failure {
+    match failure {
+        Failure::Upload(_) => {}
+        Failure::Unreachable(_) | Failure::Broken | Failure::Garbled | Failure::Late => ticket.failed(),
+    }
+    failure
+}

@@ -1,0 +1,99 @@
+//! A request to be forwarded: what is sent of it at each try, and whether it may be sent again.
+
+use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
+
+use hyper::body::Body;
+use hyper::header::EXPECT;
+use hyper::http::request::Parts;
+use hyper::upgrade::OnUpgrade;
+use hyper::{Method, Request, StatusCode, Version};
+use tokio::sync::oneshot;
+
+use super::headers::{self, Origin};
+use super::sending::{Gate, Sending};
+use super::watch::Watch;
+use crate::http::upload::Upload;
+use crate::net;
+
+/// A request in the backend's terms.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    head: Parts,
+    /// The body, until some of it has gone; `None` too where there is none.
+    upload: Option<Upload>,
+    has_body: bool,
+    /// The client's side, where it asked for a WebSocket.
+    pub(super) upgrade: Option<OnUpgrade>,
+    /// Whether the client asked whether its body may come.
+    expects: bool,
+}
+
+impl Parcel {
+    /// Makes one of what came.
+    pub(super) fn new(mut request: Request<Upload>, origin: &Origin<'_>) -> Self {
+        let is_websocket = *request.method() == Method::GET
+            && request.version() == Version::HTTP_11
+            && headers::wants_websocket(request.headers());
+        let upgrade = is_websocket.then(|| hyper::upgrade::on(&mut request));
+        let (mut head, upload) = request.into_parts();
+        headers::to_backend(&mut head.headers, origin, is_websocket);
+        head.version = Version::HTTP_11;
+        head.extensions.clear();
+        let has_body = !upload.is_end_stream();
+        let expects = has_body && head.headers.get(EXPECT).is_some();
+        if !has_body {
+            head.headers.remove(EXPECT);
+        }
+        Self { head, upload: has_body.then_some(upload), has_body, upgrade, expects }
+    }
+
+    /// Whether it does no more sent twice than once, and can be sent twice: its body cannot.
+    pub(super) fn is_repeatable(&self) -> bool {
+        !self.has_body && self.head.method.is_idempotent()
+    }
+
+    /// Whether nothing of its body has gone, though it has one.
+    pub(super) fn is_unsent(&self) -> bool {
+        self.upload.is_some()
+    }
+
+    /// What is sent now, and how far that is.
+    pub(super) fn pack(&mut self) -> (Request<Sending>, Rc<Watch>) {
+        let watch = Rc::new(Watch::new(!self.has_body, net::now()));
+        let mut gate = None;
+        let mut request = Request::new(());
+        if self.expects {
+            let (say, word) = oneshot::channel();
+            gate = Some(Gate::new(word));
+            let say = Mutex::new(Some(say));
+            hyper::ext::on_informational(&mut request, move |answer| {
+                let mut say = say.lock().unwrap_or_else(PoisonError::into_inner);
+                if answer.status() == StatusCode::CONTINUE
+                    && let Some(say) = say.take()
+                {
+                    say.send(()).ok();
+                }
+            });
+        }
+        let body = match self.upload.take() {
+            Some(upload) => Sending::of(upload, Rc::clone(&watch), gate),
+            None => Sending::nothing(Rc::clone(&watch)),
+        };
+        // Only what may be sent twice is kept.
+        let mut head = if self.is_repeatable() {
+            self.head.clone()
+        } else {
+            std::mem::replace(&mut self.head, Request::new(()).into_parts().0)
+        };
+        head.extensions = std::mem::take(request.extensions_mut());
+        (Request::from_parts(head, body), watch)
+    }
+
+    /// Nothing of it was sent.
+    pub(super) fn unpack(&mut self, request: Request<Sending>) {
+        let (head, body) = request.into_parts();
+        self.head = head;
+        self.upload = body.into_upload();
+    }
+}

@@ -1,0 +1,47 @@
+//! What a client is told when no backend answered.
+
+use std::io;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::header::{HeaderValue, RETRY_AFTER};
+
+use super::choose::Turned;
+use super::exchange::Failure;
+use super::watch::Trouble;
+use crate::http::answer::{self, Answer};
+use crate::http::line::RequestId;
+
+/// The route has no backends.
+pub(super) fn nobody(id: &RequestId) -> Answer {
+    turned(Turned { is_full: false, retry_after: None }, id)
+}
+
+/// Nobody takes the request now.
+pub(super) fn turned(turned: Turned, id: &RequestId) -> Answer {
+    let words = if turned.is_full { "overloaded" } else { "unavailable" };
+    let mut answer = answer::error(StatusCode::SERVICE_UNAVAILABLE, words, id);
+    let wait = turned.retry_after.unwrap_or(SOON).as_secs().max(1);
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait));
+    answer
+}
+
+/// The request was tried, and this is how it ended.
+pub(super) fn failed(failure: &Failure, id: &RequestId) -> Answer {
+    let (status, words) = match failure {
+        Failure::Unreachable(error) if error.kind() == io::ErrorKind::TimedOut => {
+            (StatusCode::GATEWAY_TIMEOUT, "the backend could not be reached in time")
+        }
+        Failure::Unreachable(_) => (StatusCode::BAD_GATEWAY, "the backend could not be reached"),
+        Failure::Broken => (StatusCode::BAD_GATEWAY, "the backend broke off before its answer"),
+        Failure::Garbled => (StatusCode::BAD_GATEWAY, "the backend's answer is no answer"),
+        Failure::Late => (StatusCode::GATEWAY_TIMEOUT, "the backend did not answer in time"),
+        Failure::Upload(Trouble::TooLong) => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"),
+        Failure::Upload(Trouble::Stalled) => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
+        Failure::Upload(Trouble::Broken) => (StatusCode::BAD_REQUEST, "the body broke off"),
+    };
+    answer::error(status, words, id)
+}
+
+/// What is said where nothing tells when somebody will serve again.
+const SOON: Duration = Duration::from_secs(1);
