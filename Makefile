@@ -2,7 +2,7 @@
 SECONDS_EACH ?= 10
 FUZZ_TARGETS := decode envelope config session_steps
 
-.PHONY: demo test lint fuzz-smoke verify-unit verify-metrics bench-micro bench-peers bench-hold bench-scheduling bench-live bench-crowd
+.PHONY: demo test lint fuzz-smoke verify-unit verify-metrics autobahn bench-micro bench-peers bench-hold bench-scheduling bench-live bench-crowd
 
 demo:            ## the embedded game for ten seconds: what is routed where
 	cargo run --locked --release --quiet -- demo --once
@@ -28,6 +28,9 @@ verify-unit:     ## what systemd thinks of the unit
 
 verify-metrics:  ## what Prometheus' promtool thinks of the alerts and of the metrics page
 	conf/prometheus/verify.sh
+
+autobahn:        ## what Autobahn's fuzzing client thinks of WebSocket through the gateway; needs Python 2.7
+	tests/autobahn/run.sh
 
 bench-micro:     ## decode, route, envelope
 	cargo bench --locked --bench micro
