@@ -10,15 +10,11 @@
 )]
 
 mod backend;
-mod certificates;
-#[path = "../common/cpu.rs"]
-mod cpu;
 mod frame;
+#[path = "../lab/mod.rs"]
+mod lab;
 mod loader;
-mod netns;
-mod options;
 mod orders;
-mod process;
 mod proxies;
 mod report;
 mod run;
@@ -26,15 +22,37 @@ mod works;
 
 use std::process::ExitCode;
 
-use options::{Options, USAGE};
+use lab::netns::Needed;
+use lab::options::{Manual, Options};
+use lab::{certificates, cpu, netns, process};
+
+const MANUAL: Manual = Manual { usage: USAGE, draft: "target/peers.md", seconds: 3.0 };
+const NEEDED: [Needed; 1] =
+    [Needed { file: "/usr/lib/nginx/modules/ngx_stream_module.so", package: "libnginx-mod-stream" }];
+const USAGE: &str = "\
+Compares realmgate with HAProxy and nginx on this machine. It takes about a quarter of an hour, two cores
+and the right to make a network namespace.
+
+  cargo bench --bench peers -- run [--quick] [--only WORK,...] [--seconds N] [--rounds N]
+                                   [--gate FILE] [--output FILE]
+
+  --quick        windows of a second, one round: about two minutes
+  --only         works by key or family, e.g. a,b-plain,memory
+  --seconds N    the measured window of a turn (default 3)
+  --rounds N     turns of every peer at every work (default 3)
+  --gate FILE    another realmgate than the one just built
+  --output FILE  the report (default: its part of benches/peers/RESULTS.md; with --quick or
+                 --only target/peers.md)
+
+Nothing was started.";
 
 fn main() -> ExitCode {
     // Cargo adds `--bench` to whatever the person wrote.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let (role, rest) = words.split_first().map_or(("", words.as_slice()), |(role, rest)| (role, rest));
     let done = match role {
-        "run" => Options::parse(rest).and_then(|options| netns::enter(&options, rest)),
-        "run-inside" => Options::parse(rest).and_then(|options| run::everything(&options)),
+        "run" => Options::parse(&MANUAL, rest).and_then(|options| netns::enter(&NEEDED, &options, rest)),
+        "run-inside" => Options::parse(&MANUAL, rest).and_then(|options| run::everything(&options)),
         "loader" => loader::run(rest),
         "backend" => backend::run(rest),
         _ => {

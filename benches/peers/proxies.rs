@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::backend::{ECHO_PORTS, LINK_PORTS};
 use crate::certificates::Certificates;
 use crate::frame::CLUSTERS;
+use crate::lab::folder::last_lines;
 use crate::process::{Guarded, PROXY_CORE};
 
 /// A row of every table.
@@ -103,13 +104,6 @@ impl Peer {
 /// An address of this network.
 pub(crate) fn local(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
-}
-
-/// The end of a log, for a person.
-pub(crate) fn last_lines(log: &Path) -> String {
-    let text = fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().rev().take(12).collect();
-    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }
 
 fn haproxy(peer: Peer, site: &Site, buffers: u32) -> String {

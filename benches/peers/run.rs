@@ -1,17 +1,18 @@
 //! The whole comparison: works one after the other, in each the peers in turn, round after round.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::backend::{ECHO_PORTS, LINK_PORTS};
 use crate::certificates::Certificates;
+use crate::lab::facts::Facts;
+use crate::lab::folder::{Folder, last_lines};
+use crate::lab::options::Options;
 use crate::netns;
-use crate::options::Options;
 use crate::orders::{Load, Order, Outcome};
 use crate::process::{Guarded, OTHER_CORE};
-use crate::proxies::{Peer, Site, last_lines, local};
-use crate::report::{Facts, Table, write};
+use crate::proxies::{Peer, Site, local};
+use crate::report::{Table, write};
 use crate::works::{Work, asked_for};
 
 /// Runs everything and writes the report.
@@ -20,16 +21,25 @@ pub(crate) fn everything(options: &Options) -> Result<(), String> {
     if works.is_empty() {
         return Err(format!("no work is called {}", options.only.join(",")));
     }
-    let facts = Facts::collect(options, &netns::settle()?);
-    let folder = Folder::make()?;
+    let facts = Facts::collect("peers", options, &netns::settle()?, &own_facts(options));
+    let folder = Folder::make("peers")?;
     let site = Site {
-        certificates: Certificates::make(&folder.0)?,
-        folder: folder.0.clone(),
+        certificates: Certificates::make(folder.path())?,
+        folder: folder.path().to_owned(),
         gate: options.gate.clone(),
     };
     let began = Instant::now();
     let tables: Vec<Table> = works.into_iter().map(|work| do_work(work, &site, options)).collect();
     write(&options.output, &facts, &tables, began.elapsed())
+}
+
+fn own_facts(options: &Options) -> [(&'static str, String); 3] {
+    let (seconds, warm_up, rounds) = (options.seconds, options.warm_up(), options.rounds);
+    [
+        ("turns", format!("{rounds} rounds; {warm_up} s of load, then {seconds} s measured")),
+        ("cores", "proxy on core 0; loader and backend on core 1".to_owned()),
+        ("TLS", "1.3, ECDSA P-256, X25519, AES-128-GCM; between player and proxy only".to_owned()),
+    ]
 }
 
 fn do_work(work: Work, site: &Site, options: &Options) -> Table {
@@ -81,22 +91,4 @@ fn explain(reason: &str, log: &Path, site: &Site) -> String {
     let (roles, proxies) = (last_lines(log), last_lines(&site.folder.join("proxies.log")));
     eprintln!("{reason}\n--- loader and backend\n{roles}\n--- proxy\n{proxies}\n---");
     reason.to_owned()
-}
-
-/// A folder that goes away with the run.
-#[derive(Debug)]
-struct Folder(PathBuf);
-
-impl Folder {
-    fn make() -> Result<Self, String> {
-        let path = std::env::temp_dir().join(format!("realmgate-peers-{}", std::process::id()));
-        fs::create_dir_all(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
 }

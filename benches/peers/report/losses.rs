@@ -1,7 +1,7 @@
 //! Where realmgate is not the best, computed from the figures, so that nobody has to look for it.
 
-use super::spread::{Spread, round};
 use super::table::{Figure, Table};
+use crate::lab::spread::{Spread, round};
 use crate::proxies::Peer;
 
 /// A list, or a sentence if there is none.

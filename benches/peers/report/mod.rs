@@ -1,17 +1,17 @@
 //! What is written down: the machine, a table for each work, and where realmgate loses.
 
-mod facts;
 mod losses;
-mod spread;
 mod table;
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-pub(crate) use facts::Facts;
 pub(crate) use table::Table;
+
+use crate::lab::facts::Facts;
+use crate::lab::report::{self, Part};
+use crate::lab::spread::Spread;
 
 const READING: &str = "\
 CPU is user and system time of all threads of the proxy for one frame there and back (or one handshake); the ratio
@@ -34,18 +34,13 @@ pub(crate) fn write(path: &Path, facts: &Facts, tables: &[Table], took: Duration
     let minutes = took.as_secs_f64() / 60.0;
     write!(text, "\n## Where realmgate loses\n\n{losses}\n{strangers}The run took {minutes:.0} minutes.\n")
         .map_err(|error| error.to_string())?;
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    }
-    fs::write(path, &text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-    println!("\n{text}\nwritten to {}", path.display());
-    Ok(())
+    report::write(path, Part::Frames, &text)
 }
 
 /// How much of the machine belonged to somebody else.
 fn strangers(tables: &[Table]) -> String {
     let turns = tables.iter().flat_map(Table::strangers);
-    spread::Spread::of(turns).map_or(String::new(), |spread| {
+    Spread::of(turns).map_or(String::new(), |spread| {
         format!(
             "Other programs of the machine took {:.0} % of the two cores during the measured windows (median; {:.0} to \
              {:.0} %).\n",

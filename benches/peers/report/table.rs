@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::spread::{Spread, round};
+use crate::lab::spread::{Spread, round};
 use crate::orders::{Load, Outcome};
 use crate::proxies::Peer;
 use crate::works::Work;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::cpu;
+use super::cpu;
 
 /// The core of the proxy under test.
 pub(crate) const PROXY_CORE: u32 = 0;

@@ -21,27 +21,20 @@ pub(crate) struct Options {
     pub(crate) words: Vec<String>,
 }
 
-/// Printed when nothing was asked for.
-pub(crate) const USAGE: &str = "\
-Compares realmgate with HAProxy and nginx on this machine. It takes about a quarter of an hour, two cores
-and the right to make a network namespace.
-
-  cargo bench --bench peers -- run [--quick] [--only WORK,...] [--seconds N] [--rounds N]
-                                   [--gate FILE] [--output FILE]
-
-  --quick        windows of a second, one round: about two minutes
-  --only         works by key or family, e.g. a,b-plain,memory
-  --seconds N    the measured window of a turn (default 3)
-  --rounds N     turns of every peer at every work (default 3)
-  --gate FILE    another realmgate than the one just built
-  --output FILE  the report (default benches/peers/RESULTS.md; with --quick or --only
-                 target/peers.md)
-
-Nothing was started.";
+/// What differs between the comparisons.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manual {
+    /// Printed when nothing was asked for.
+    pub(crate) usage: &'static str,
+    /// Where the report of a short run goes.
+    pub(crate) draft: &'static str,
+    /// The measured window in seconds.
+    pub(crate) seconds: f64,
+}
 
 impl Options {
     /// Reads the words after `run`.
-    pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
+    pub(crate) fn parse(manual: &Manual, words: &[String]) -> Result<Self, String> {
         let (mut seconds, mut rounds, mut output) = (None, None, None);
         let mut options = Self {
             quick: false,
@@ -62,12 +55,12 @@ impl Options {
                 "--rounds" => rounds = Some(number(word, value()?)?),
                 "--gate" => options.gate = PathBuf::from(value()?),
                 "--output" => output = Some(PathBuf::from(value()?)),
-                _ => return Err(format!("{word} is not known\n\n{USAGE}")),
+                _ => return Err(format!("{word} is not known\n\n{}", manual.usage)),
             }
         }
-        options.seconds = seconds.unwrap_or(if options.quick { 1.0 } else { 3.0 });
+        options.seconds = seconds.unwrap_or(if options.quick { 1.0 } else { manual.seconds });
         options.rounds = rounds.unwrap_or(if options.quick { 1 } else { 3 });
-        options.output = output.unwrap_or_else(|| options.default_output());
+        options.output = output.unwrap_or_else(|| options.default_output(manual));
         if !(0.1..=600.0).contains(&options.seconds) || !(1..=100).contains(&options.rounds) {
             return Err("--seconds is 0.1 to 600, --rounds 1 to 100".to_owned());
         }
@@ -80,10 +73,10 @@ impl Options {
     }
 
     /// Only a full run may replace the report that is kept.
-    fn default_output(&self) -> PathBuf {
+    fn default_output(&self, manual: &Manual) -> PathBuf {
         let home = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         if self.quick || !self.only.is_empty() {
-            home.join("target/peers.md")
+            home.join(manual.draft)
         } else {
             home.join("benches/peers/RESULTS.md")
         }

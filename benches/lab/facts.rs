@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::options::Options;
+use super::options::Options;
 
 /// The machine, the programs and the settings of a run.
 #[derive(Clone, Debug)]
@@ -14,11 +14,15 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Asks the machine.
-    pub(crate) fn collect(options: &Options, congestion_control: &str) -> Self {
+    /// Asks the machine, and adds what is true of this comparison only.
+    pub(crate) fn collect(
+        bench: &str,
+        options: &Options,
+        congestion_control: &str,
+        own: &[(&'static str, String)],
+    ) -> Self {
         let words = options.words.join(" ");
-        let (seconds, warm_up, rounds) = (options.seconds, options.warm_up(), options.rounds);
-        let lines = vec![
+        let mut lines = vec![
             ("date", said("date", &["--utc", "+%Y-%m-%d %H:%M UTC"])),
             ("processor", format!("{}, {} cores", processor(), cores())),
             ("kernel", said("uname", &["-sr"])),
@@ -27,11 +31,9 @@ impl Facts {
             ("HAProxy", first_line(&said("/usr/sbin/haproxy", &["-v"]))),
             ("nginx", first_line(&said("/usr/sbin/nginx", &["-v"]))),
             ("realmgate", commit()),
-            ("command", format!("`cargo bench --bench peers -- run {words}`").replace(" `", "`")),
-            ("turns", format!("{rounds} rounds; {warm_up} s of load, then {seconds} s measured")),
-            ("cores", "proxy on core 0; loader and backend on core 1".to_owned()),
-            ("TLS", "1.3, ECDSA P-256, X25519, AES-128-GCM; between player and proxy only".to_owned()),
+            ("command", format!("`cargo bench --bench {bench} -- run {words}`").replace(" `", "`")),
         ];
+        lines.extend_from_slice(own);
         Self { lines }
     }
 }
@@ -62,12 +64,13 @@ fn commit() -> String {
     format!("{version}, sources of commit {hash}{}", if changed.is_empty() { "" } else { " with changes" })
 }
 
-fn first_line(text: &str) -> String {
+/// What stands before the first line break.
+pub(crate) fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// What a program prints, on either output.
-fn said(program: impl AsRef<Path>, words: &[&str]) -> String {
+pub(crate) fn said(program: impl AsRef<Path>, words: &[&str]) -> String {
     let Ok(output) = Command::new(program.as_ref()).args(words).output() else { return String::new() };
     let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
     String::from_utf8_lossy(&text).trim().to_owned()

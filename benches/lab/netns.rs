@@ -4,19 +4,22 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::options::Options;
-use crate::process::PRIORITY;
+use super::options::Options;
+use super::process::PRIORITY;
 
-/// A program that the comparison needs and where Debian has it.
-struct Needed {
-    file: &'static str,
-    package: &'static str,
+/// A program that a comparison needs and where Debian has it.
+#[derive(Debug)]
+pub(crate) struct Needed {
+    /// Its file.
+    pub(crate) file: &'static str,
+    /// The package with that file.
+    pub(crate) package: &'static str,
 }
 
-const NEEDED: [Needed; 6] = [
+/// What every comparison needs.
+const NEEDED: [Needed; 5] = [
     Needed { file: "/usr/sbin/haproxy", package: "haproxy" },
     Needed { file: "/usr/sbin/nginx", package: "nginx" },
-    Needed { file: "/usr/lib/nginx/modules/ngx_stream_module.so", package: "libnginx-mod-stream" },
     Needed { file: "/usr/bin/unshare", package: "util-linux" },
     Needed { file: "/usr/bin/prlimit", package: "util-linux-extra" },
     Needed { file: "/usr/sbin/ip", package: "iproute2" },
@@ -33,15 +36,15 @@ const SETTINGS: [(&str, &str); 4] = [
 const CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
 
 /// Installs what is missing and goes on in a new namespace.
-pub(crate) fn enter(options: &Options, words: &[String]) -> Result<(), String> {
+pub(crate) fn enter(more: &[Needed], options: &Options, words: &[String]) -> Result<(), String> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if cores < 2 {
-        return Err("two cores are needed: one for the proxy, one for loader and backend".to_owned());
+        return Err("two cores are needed: one for the proxy, one for load and backend".to_owned());
     }
     if !options.gate.is_file() {
         return Err(format!("{} is no file", options.gate.display()));
     }
-    install()?;
+    install(more)?;
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let root = is_root();
     // A session of its own: where the kernel groups processes by session, priorities hold for the whole group.
@@ -80,8 +83,8 @@ pub(crate) fn settle() -> Result<String, String> {
     fs::read_to_string(CONTROL).map(|text| text.trim().to_owned()).map_err(|error| error.to_string())
 }
 
-fn install() -> Result<(), String> {
-    let missing = || NEEDED.iter().filter(|needed| !Path::new(needed.file).exists());
+fn install(more: &[Needed]) -> Result<(), String> {
+    let missing = || NEEDED.iter().chain(more).filter(|needed| !Path::new(needed.file).exists());
     let packages: Vec<&str> = missing().map(|needed| needed.package).collect();
     if packages.is_empty() {
         return Ok(());

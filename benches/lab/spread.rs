@@ -4,15 +4,15 @@ use std::fmt;
 
 /// A figure of all rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Spread {
-    pub(super) median: f64,
-    pub(super) low: f64,
-    pub(super) high: f64,
+pub(crate) struct Spread {
+    pub(crate) median: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
 }
 
 impl Spread {
     /// `None` of nothing.
-    pub(super) fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+    pub(crate) fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = values.collect();
         sorted.sort_by(f64::total_cmp);
         let (low, high) = (*sorted.first()?, *sorted.last()?);
@@ -22,7 +22,7 @@ impl Spread {
     }
 
     /// Whether two figures share a value: their order may be chance.
-    pub(super) fn overlaps(&self, other: &Self) -> bool {
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.low <= other.high && other.low <= self.high
     }
 }
@@ -38,7 +38,7 @@ impl fmt::Display for Spread {
 }
 
 /// Three digits that mean something, thousands apart.
-pub(super) fn round(value: f64) -> String {
+pub(crate) fn round(value: f64) -> String {
     match value {
         v if v >= 100_000.0 => thousands((v / 1000.0).round() * 1000.0),
         v if v >= 10_000.0 => thousands((v / 100.0).round() * 100.0),
