@@ -23,6 +23,7 @@ mod players;
 mod scenarios;
 mod stage;
 mod token;
+mod web;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,6 @@
 //! A run's gateway, backend and doors together, and how they end.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use crate::page::Page;
 use crate::patience::Patience;
 use crate::token::Signer;
 use crate::verdict::Verdict;
+use crate::web::Web;
 
 /// Everything of a run. Fields end in this order.
 #[derive(Debug)]
@@ -31,6 +33,10 @@ pub(crate) struct Stage {
     pub(crate) plain: Door,
     /// The listener with it.
     pub(crate) tls: Door,
+    /// The server that partners' requests reach.
+    pub(crate) web: Web,
+    /// Where a listener for partners is, if the scenario has one.
+    pub(crate) open: SocketAddr,
     /// Makes accounts.
     pub(crate) signer: Signer,
     /// How long everything may take.
@@ -46,8 +52,11 @@ pub(crate) struct Stage {
 pub(crate) struct Setting {
     /// `limits` of both listeners.
     pub(crate) limits: &'static str,
-    /// Whatever stands at the end.
+    /// Whatever stands at the end; `@OPEN` and `@WEB` are the addresses of a listener for partners and of the server
+    /// behind it.
     pub(crate) more: String,
+    /// Files that it names.
+    pub(crate) files: Vec<(&'static str, String)>,
 }
 
 const SECRET: &[u8] = b"a secret of this bench, long enough for HS256";
@@ -66,16 +75,21 @@ impl Stage {
         let certificates = Certificates::new(folder.path())?;
         certificates.write()?;
         folder.put("login.secret", std::str::from_utf8(SECRET).map_err(|error| error.to_string())?)?;
-        let backend = Backend::start()?;
-        let addresses = machine::free_addresses(3)?;
-        let [plain, tls, admin] = addresses.as_slice() else { return Err("no ports".to_owned()) };
-        let text = FILE
+        for (name, text) in &setting.files {
+            folder.put(name, text)?;
+        }
+        let (backend, web) = (Backend::start()?, Web::start()?);
+        let addresses = machine::free_addresses(4)?;
+        let [plain, tls, admin, open] = addresses.as_slice() else { return Err("no ports".to_owned()) };
+        let text = (FILE.to_owned() + &setting.more)
             .replace("@PLAIN", &plain.to_string())
             .replace("@TLS", &tls.to_string())
             .replace("@ADMIN", &admin.to_string())
             .replace("@BACKEND", &backend.address.to_string())
+            .replace("@OPEN", &open.to_string())
+            .replace("@WEB", &web.address.to_string())
             .replace("@LIMITS", setting.limits);
-        folder.put("gate.toml", &(text + &setting.more))?;
+        folder.put("gate.toml", &text)?;
         let gateway = Gateway::start(options.gate.clone(), &folder, (*plain, Some(*admin)), &patience)
             .map_err(|reason| format!("{reason}\n{}", folder.last_words()))?;
         let trust = certificates.trust(false)?;
@@ -84,6 +98,8 @@ impl Stage {
             backend,
             plain: Door::of(*plain, None),
             tls: Door::of(*tls, Some(Arc::clone(&trust))),
+            web,
+            open: *open,
             signer: Signer::new(SECRET),
             patience,
             began: Instant::now(),

@@ -1,7 +1,7 @@
 //! What the server behind the proxies has to give, and a first look whether it comes through a proxy unchanged.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -48,38 +48,44 @@ pub(crate) fn check(
     certificates: Option<&Certificates>,
     size: usize,
 ) -> Result<usize, String> {
-    let answer =
-        ask(address, certificates, &path(size)).map_err(|error| format!("first request: {error}"))?;
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
-    let (head, body) = end.and_then(|end| answer.split_at_checked(end + 4)).ok_or("no whole answer came")?;
+    let (head, body) = ask(address, certificates, size).map_err(|error| format!("first request: {error}"))?;
     let first = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
     if !first.starts_with(b"HTTP/1.1 200") {
         return Err(format!("the first answer is {}", String::from_utf8_lossy(first)));
     }
-    if body != bytes(size) {
-        return Err(format!("{} bytes of another body came through than {size}", body.len()));
+    if body == bytes(size) {
+        Ok(head.len())
+    } else {
+        Err(format!("other {size} bytes came than were asked for"))
     }
-    Ok(head.len())
 }
 
-fn ask(address: SocketAddr, certificates: Option<&Certificates>, path: &str) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+/// The head and so many bytes of the body. The connection is kept, as the loaders do: that is said in heads, too.
+fn ask(
+    address: SocketAddr,
+    certificates: Option<&Certificates>,
+    size: usize,
+) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let question = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server_name(0));
-    let mut answer = Vec::new();
-    let read = if let Some(certificates) = certificates {
-        let mut stream = StreamOwned::new(trusting(certificates)?, stream);
-        stream.write_all(question.as_bytes())?;
-        stream.read_to_end(&mut answer)
-    } else {
-        stream.write_all(question.as_bytes())?;
-        stream.read_to_end(&mut answer)
-    };
-    // nginx ends TLS without close_notify; whether all has come is for the caller to see.
-    match read {
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
-        Ok(_) | Err(_) => Ok(answer),
+    match certificates {
+        None => talk(stream, address, size),
+        Some(certificates) => talk(StreamOwned::new(trusting(certificates)?, stream), address, size),
     }
+}
+
+fn talk(mut stream: impl Read + Write, host: SocketAddr, size: usize) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    write!(stream, "GET {} HTTP/1.1\r\nHost: {host}\r\n\r\n", path(size))?;
+    let mut stream = BufReader::new(stream);
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read_until(b'\n', &mut head)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    let mut body = vec![0; size];
+    stream.read_exact(&mut body)?;
+    Ok((head, body))
 }
 
 fn trusting(certificates: &Certificates) -> io::Result<ClientConnection> {

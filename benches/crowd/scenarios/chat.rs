@@ -31,7 +31,7 @@ pub(super) const NUMBERS: &[Number] = &[
 pub(super) fn setting(_: &Options) -> Setting {
     let limits = "connections = 20000, connections_per_ip = 0, new_per_ip = \"off\", handshake_timeout = \"30s\", \
          idle_timeout = \"1h\""; // members only listen
-    Setting { limits, more: String::new() }
+    Setting { limits, more: String::new(), files: Vec::new() }
 }
 
 const SIZES: [usize; 3] = [64, 512, 4096];

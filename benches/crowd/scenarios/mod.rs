@@ -2,6 +2,8 @@
 
 mod attacks;
 mod chat;
+mod legitimate;
+mod partner;
 mod resume;
 mod storm;
 
@@ -26,7 +28,7 @@ impl Scenario {
     /// What it is for.
     pub(crate) const PURPOSE: &str = "Puts a crowd in front of a gateway, and says what each of them got.";
     /// In the order of the manual.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self {
             name: "chat",
             about: chat::ABOUT,
@@ -47,6 +49,13 @@ impl Scenario {
             numbers: attacks::NUMBERS,
             setting: attacks::setting,
             play: attacks::play,
+        },
+        Self {
+            name: "partner",
+            about: partner::ABOUT,
+            numbers: partner::NUMBERS,
+            setting: partner::setting,
+            play: partner::play,
         },
         Self {
             name: "storm",

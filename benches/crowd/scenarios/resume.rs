@@ -39,7 +39,7 @@ pub(super) const NUMBERS: &[Number] = &[
 pub(super) fn setting(_: &Options) -> Setting {
     let limits =
         "connections = 20000, connections_per_ip = 0, new_per_ip = \"off\", send_buffer = \"128KiB\"";
-    Setting { limits, more: format!("{LOGIN}resume = \"30s\"\n") }
+    Setting { limits, more: format!("{LOGIN}resume = \"30s\"\n"), files: Vec::new() }
 }
 
 /// From the connection on, until it is cut.

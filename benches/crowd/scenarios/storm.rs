@@ -48,7 +48,7 @@ pub(super) fn setting(options: &Options) -> Setting {
     let queue = format!(
         "queue = {{ above = {above}, admit = \"{admit}/s\", length = {length}, redirect = [\"127.0.0.1:7999\"] }}\n"
     );
-    Setting { limits, more: format!("{LOGIN}{queue}") }
+    Setting { limits, more: format!("{LOGIN}{queue}"), files: Vec::new() }
 }
 
 /// Of one player.

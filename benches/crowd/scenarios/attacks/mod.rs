@@ -2,12 +2,11 @@
 //! every connection that was turned away or thrown out is counted with a reason.
 
 mod attackers;
-mod legitimate;
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::Faults;
+use super::legitimate::{Legitimate, Window};
 use crate::Outcome;
 use crate::machine;
 use crate::options::{Number, Options};
@@ -15,7 +14,6 @@ use crate::page;
 use crate::stage::{LOGIN, Setting, Stage};
 use crate::verdict::Verdict;
 use attackers::{Attack, Report};
-use legitimate::{Legitimate, Window};
 
 /// In a line.
 pub(super) const ABOUT: &str = "slow, senseless, many and deaf: what it does to those who play";
@@ -34,9 +32,11 @@ pub(super) const NUMBERS: &[Number] = &[
 pub(super) fn setting(_: &Options) -> Setting {
     let limits =
         "connections = 20000, handshake_timeout = \"5s\", frame_timeout = \"5s\", login_timeout = \"8s\"";
-    Setting { limits, more: LOGIN.to_owned() }
+    Setting { limits, more: LOGIN.to_owned(), files: Vec::new() }
 }
 
+/// Newcomers a second: fewer than one address may bring.
+const ARRIVALS: f64 = 45.0;
 /// How often the p99 of the quiet times an attack may make of it.
 const MOST: f64 = 2.0;
 /// How long the gateway may take to count what an attack left behind: lingering closes and timeouts.
@@ -63,7 +63,7 @@ struct Seen {
 /// Plays it.
 pub(super) fn play(stage: &mut Stage, options: &Options, verdict: &mut Verdict) -> Outcome<()> {
     machine::hurry(-5);
-    let mut legitimate = Legitimate::arrive(stage, options)?;
+    let mut legitimate = Legitimate::arrive(stage, options, ARRIVALS)?;
     let (quiet, length) =
         (Duration::from_secs(options.number("quiet")), Duration::from_secs(options.number("attack")));
     // The first seconds are everybody's slowest.

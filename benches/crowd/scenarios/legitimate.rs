@@ -47,8 +47,6 @@ struct Crowd {
     faults: Faults,
 }
 
-/// Newcomers a second: fewer than one address may bring.
-const ARRIVALS: f64 = 45.0;
 /// Players of one address.
 const AT_ONE_ADDRESS: u32 = 50;
 const ARRIVE: Duration = Duration::from_secs(60);
@@ -58,8 +56,8 @@ const SLOWEST: u64 = 60_000_000;
 const LOOK: Duration = Duration::from_millis(250);
 
 impl Legitimate {
-    /// They come and log in.
-    pub(super) fn arrive(stage: &Stage, options: &Options) -> Outcome<Self> {
+    /// They come, so many a second, and log in.
+    pub(super) fn arrive(stage: &Stage, options: &Options, arrivals: f64) -> Outcome<Self> {
         let count = options.count("players");
         let login =
             |place: usize| frame::whole(TOKEN, stage.signer.token(&format!("player-{place}")).as_bytes());
@@ -73,7 +71,7 @@ impl Legitimate {
             faults: Faults::default(),
         };
         let mut players = Players::new()?;
-        let mut pace = Pace::new(ARRIVALS, Instant::now());
+        let mut pace = Pace::new(arrivals, Instant::now());
         let until = Instant::now() + ARRIVE;
         let mut place = 0;
         while crowd.inside < count {
