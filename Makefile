@@ -2,7 +2,7 @@
 SECONDS_EACH ?= 10
 FUZZ_TARGETS := decode envelope config session_steps
 
-.PHONY: demo test lint fuzz-smoke verify-unit verify-metrics autobahn bench-micro bench-peers bench-hold bench-scheduling bench-live bench-crowd
+.PHONY: demo test lint fuzz-smoke verify-unit verify-metrics autobahn bench-micro bench-peers bench-web bench-hold bench-scheduling bench-live bench-crowd
 
 demo:            ## the embedded game for ten seconds: what is routed where
 	cargo run --locked --release --quiet -- demo --once
@@ -38,8 +38,12 @@ bench-micro:     ## decode, route, envelope
 bench-peers:     ## HAProxy, nginx and realmgate on the same work; writes benches/peers/RESULTS.md
 	cargo bench --locked --bench peers -- run
 
-bench-hold:      ## 15,000 TLS sessions in one process
+bench-web:       ## the same for HTTP: requests per CPU second; writes its part of benches/peers/RESULTS.md
+	cargo bench --locked --bench web -- run
+
+bench-hold:      ## 15,000 TLS sessions in one process, and 10,000 silent ones over each transport
 	cargo bench --locked --bench hold -- run
+	cargo bench --locked --bench hold -- websocket
 
 bench-scheduling: ## a million simulated players at a hundred gateways; writes docs/scheduling.md and its plots
 	cargo bench --locked --bench scheduling
@@ -49,7 +53,7 @@ bench-live:      ## reloads, cutovers, upgrades and kills under load: what playe
 	  cargo bench --locked --bench live -- $$scenario || exit 1; \
 	done
 
-bench-crowd:     ## a full room, broken connections, attackers, a launch day: what the players feel of it
-	for scenario in chat resume attacks storm full-storm; do \
+bench-crowd:     ## a full room, broken connections, attackers, a partner's flood, a launch day: what the players feel of it
+	for scenario in chat resume attacks partner storm full-storm; do \
 	  cargo bench --locked --bench crowd -- $$scenario || exit 1; \
 	done

@@ -27,7 +27,8 @@ pub(crate) fn write(path: &Path, part: Part, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn joined(kept: &str, part: Part, text: &str) -> String {
+/// The file with this part in place of what was there of it.
+pub(crate) fn joined(kept: &str, part: Part, text: &str) -> String {
     let (frames, requests) = kept.split_once(MARK).unwrap_or((kept, ""));
     let (frames, requests) = match part {
         Part::Frames => (text.trim(), requests.trim()),

@@ -11,6 +11,7 @@
 )]
 
 mod content;
+mod got;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod loaders;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::content;
+use crate::got::Got;
 use crate::lab::certificates::Certificates;
 use crate::lab::cpu;
 use crate::lab::facts::{Facts, first_line, said};
@@ -12,7 +13,7 @@ use crate::lab::folder::{Folder, last_lines};
 use crate::lab::netns;
 use crate::lab::options::Options;
 use crate::lab::report::{self as paper, Part};
-use crate::loaders::{self, Got};
+use crate::loaders;
 use crate::origin;
 use crate::proxies::{Peer, Site};
 use crate::report::{self, Table};
@@ -97,7 +98,7 @@ fn turn(peer: Peer, work: &Work, site: &Site<'_>, options: &Options) -> Result<T
     let (began, before) = (Instant::now(), clocks());
     let got = load(options.seconds).map_err(|reason| explain(&reason, &log, site))?;
     let (took, after) = (began.elapsed(), clocks());
-    if let Some(fault) = got.fault(work, head) {
+    if let Some(fault) = got.fault(work.wanted(head)) {
         return Err(explain(&fault, &log, site));
     }
     let [proxy, loader, origin, everybody] =

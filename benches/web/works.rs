@@ -1,6 +1,7 @@
 //! What is asked of every proxy.
 
 use crate::content::{LARGE, SMALL};
+use crate::got::Wanted;
 
 /// Who asks, and in which version of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,9 +100,14 @@ impl Work {
         self.key.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     }
 
-    /// Requests that may be under way at any moment.
-    pub(crate) fn under_way(&self) -> u64 {
-        u64::try_from(self.connections * self.streams).unwrap_or(u64::MAX)
+    /// What a loader should get; `head` is how long that of the first answer was.
+    pub(crate) fn wanted(&self, head: usize) -> Wanted {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        Wanted {
+            body: number(self.size),
+            head: (self.loader == Loader::Wrk).then_some(number(head)),
+            under_way: number(self.connections * self.streams),
+        }
     }
 
     /// Whether players speak HTTP/2.
