@@ -44,7 +44,9 @@ pub(crate) async fn compare(sessions: u64, silence: Duration) -> Outcome<()> {
         println!("| {} | {kib_each:.2} | {} MiB | {alive} |", transport.name(), resident >> 20);
     }
     for (over, beside) in [(1, 0), (3, 2)] {
-        if let (Some(websocket), Some(tcp)) = (all.get(over), all.get(beside)) {
+        if let (Some(websocket), Some(tcp)) = (all.get(over), all.get(beside))
+            && websocket.joined.min(tcp.joined) == sessions
+        {
             let more = websocket.kib_each - tcp.kib_each;
             println!("{} takes {more:+.2} KiB beside {}", websocket.transport.name(), tcp.transport.name());
         }
