@@ -32,3 +32,4 @@ mod serve;
 mod shared;
 mod tls;
 mod turmoil;
+mod websocket;

@@ -14,7 +14,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{Player, within};
+use super::{Browser, Player, within};
 
 /// A running gate.
 pub(crate) struct Gate {
@@ -62,6 +62,16 @@ impl Gate {
     /// A player that speaks TLS to the host `game.test`.
     pub(crate) async fn tls_player(&self) -> Player {
         self.tls_player_of(Arc::clone(self.client.as_ref().expect("a gate with certificates"))).await
+    }
+
+    /// A player that speaks WebSocket.
+    pub(crate) async fn browser(&self) -> Browser {
+        Browser::over(self.player().await, &[]).await.expect("a handshake")
+    }
+
+    /// One that speaks it over TLS.
+    pub(crate) async fn tls_browser(&self) -> Browser {
+        Browser::over(self.tls_player().await, &[]).await.expect("a handshake")
     }
 
     /// One with a memory of tickets of its own.
@@ -183,6 +193,11 @@ impl GateBuilder {
     pub(crate) fn limit(mut self, line: &str) -> Self {
         self.limits += &format!("{line}\n");
         self
+    }
+
+    /// A listener that speaks WebSocket at `/play`.
+    pub(crate) fn websocket(self) -> Self {
+        self.listener("protocol = \"websocket\"").listener("path = \"/play\"")
     }
 
     /// Any other table.

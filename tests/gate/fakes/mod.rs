@@ -2,6 +2,7 @@
 //! waiting is always for an event, with one bound for the case that it never comes.
 
 mod backend;
+mod browser;
 mod dedicated;
 mod gate;
 mod issuer;
@@ -12,6 +13,7 @@ use std::future::Future;
 use std::time::Duration;
 
 pub(crate) use backend::{Backend, Event, Manner};
+pub(crate) use browser::Browser;
 pub(crate) use dedicated::Dedicated;
 pub(crate) use gate::{Certificates, Gate, GateBuilder};
 pub(crate) use issuer::{Issuer, now};

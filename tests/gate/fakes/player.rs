@@ -11,12 +11,12 @@ use tokio_rustls::TlsConnector;
 
 use super::{frame, within};
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// A connected player.
 pub(crate) struct Player {
-    stream: Box<dyn Stream>,
+    pub(super) stream: Box<dyn Stream>,
     pub(crate) address: SocketAddr,
     /// Of TLS: the gate's certificate, and whether the session was resumed.
     tls: Option<(Vec<u8>, bool)>,
