@@ -13,6 +13,7 @@ mod door;
 mod ends;
 mod facts;
 mod fakes;
+mod http;
 mod limits;
 mod login;
 mod loss;

@@ -28,6 +28,7 @@ pub(crate) struct GateBuilder {
     listener: String,
     limits: String,
     tables: String,
+    drain: String,
 }
 
 /// A certificate authority in a folder of its own, which goes with it.
@@ -51,7 +52,13 @@ notice = { id = 9000, body = "json" }
 impl Gate {
     /// One plain listener; clusters and routes are added to it.
     pub(crate) fn builder() -> GateBuilder {
-        GateBuilder { workers: 1, listener: String::new(), limits: String::new(), tables: FRAME.to_owned() }
+        GateBuilder {
+            workers: 1,
+            listener: String::new(),
+            limits: String::new(),
+            tables: FRAME.to_owned(),
+            drain: "spread = \"0s\"\ndeadline = \"5s\"".to_owned(),
+        }
     }
 
     /// A player of the plain listener.
@@ -183,6 +190,12 @@ impl GateBuilder {
         self
     }
 
+    /// How it drains after a lame duck of no time.
+    pub(crate) fn drains(mut self, lines: &str) -> Self {
+        self.drain = lines.to_owned();
+        self
+    }
+
     /// A line of `[listener.players]`.
     pub(crate) fn listener(mut self, line: &str) -> Self {
         self.listener += &format!("{line}\n");
@@ -229,9 +242,10 @@ impl GateBuilder {
     pub(crate) fn text(&self) -> String {
         let frame = if self.listener.contains("frame") { "" } else { "frame = \"game\"" };
         format!(
-            "[gateway]\nid = 1\nzone = \"test\"\nworkers = {}\n[drain]\nlame_duck = \"0s\"\nspread = \"0s\"\ndeadline = \"5s\"\n\
+            "[gateway]\nid = 1\nzone = \"test\"\nworkers = {}\n[drain]\nlame_duck = \"0s\"\n{}\n\
              [listener.players]\nlisten = \"127.0.0.1:0\"\n{frame}\n{}[listener.players.limits]\n{}{}{}",
             self.workers,
+            self.drain,
             self.listener,
             self.limits,
             self.no_limits(),

@@ -1,0 +1,47 @@
+//! How the gate's own end reaches those who ask.
+
+use super::{Asker, Http2, answered, gate, get, open, route};
+use crate::fakes::within;
+
+#[tokio::test]
+async fn a_drain_ends_idle_connections_in_order() {
+    let gate = gate("").table(&route("all", "path = \"/*\"")).start().await;
+    let (mut one, mut two) = (Asker::connect(open(&gate)).await, Http2::connect(open(&gate)).await);
+    one.ask(get("/a")).await;
+    two.get("http://open.test/a").await;
+    assert_eq!(gate.drain().await, 0, "nobody is cut");
+    assert_eq!(one.end().await, b"");
+    within("the end of HTTP/2", two.connection).await.expect("no panic").expect("GOAWAY, and then the end");
+}
+
+#[tokio::test]
+async fn who_asks_while_the_gate_drains_is_answered_and_told_to_go() {
+    let builder = gate("").table(&route("all", "path = \"/*\""));
+    let gate = builder.drains("spread = \"10s\"\ndeadline = \"15s\"").start().await;
+    let mut phases = gate.inner().phases();
+    let mut one = Asker::connect(open(&gate)).await;
+    one.ask(get("/a")).await;
+    let meters = std::sync::Arc::clone(gate.meters());
+    let drained = tokio::spawn(gate.drain());
+    within("the drain", phases.wait_for(|phase| *phase == realmgate::base::Phase::Draining))
+        .await
+        .expect("a gate");
+    // It ends at some moment within ten seconds; until then whoever asks is answered, and then it ends at once.
+    if one.try_say(get("/b")).await.is_ok() {
+        let rest = String::from_utf8_lossy(&one.end().await).into_owned();
+        assert!(rest.is_empty() || rest.contains("connection: close"), "{rest}");
+    }
+    assert_eq!(within("the end of the drain", drained).await.expect("no panic"), 0);
+    assert!(meters.http("all").answered().iter().map(|(_, _, count)| count).sum::<u64>() >= 1);
+}
+
+#[tokio::test]
+async fn a_stop_leaves_nobody_waiting() {
+    let gate = gate("").table(&route("all", "path = \"/*\"")).start().await;
+    let mut begun = Asker::connect(open(&gate)).await;
+    begun.ask(get("/a")).await;
+    begun.say("GET / HTTP/1.1\r\n").await;
+    assert_eq!(answered(&gate, "all"), 1);
+    gate.stop().await;
+    assert_eq!(begun.end().await, b"");
+}
