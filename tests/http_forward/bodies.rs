@@ -1,0 +1,138 @@
+//! Bodies on their way: streamed both ways, never more than was said, and held back where that was asked.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::origin::{Deed, Origin, ok, values};
+use crate::stage::before;
+use crate::within;
+
+#[tokio::test]
+async fn bodies_arrive_as_they_were_sent_whatever_their_framing() {
+    let mut shop = Origin::start(|asked| {
+        Deed::Say(
+            format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+                asked.body.len(),
+                String::from_utf8_lossy(&asked.body)
+            )
+            .into_bytes(),
+        )
+    })
+    .await;
+    let stage = before(&[shop.address]).start().await;
+    let mut client = stage.client().await;
+    let known = client.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello").await;
+    assert_eq!((known.told(), shop.asked().await.one("content-length")), ((200, "hello"), "5"));
+    let pieces =
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n";
+    assert_eq!(client.ask(pieces).await.told(), (200, "hello"));
+    let asked = shop.asked().await;
+    assert_eq!((asked.body.as_slice(), asked.one("transfer-encoding")), (&b"hello"[..], "chunked"));
+}
+
+#[tokio::test]
+async fn trailers_go_through_both_ways() {
+    let mut shop = Origin::start(|_| {
+        Deed::Say(
+            b"HTTP/1.1 200 OK\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n".to_vec(),
+        )
+    })
+    .await;
+    let stage = before(&[shop.address]).start().await;
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\nTrailer: x-mine\r\n\
+                   Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx-mine: 1\r\n\r\n";
+    let answered = stage.ask(request).await;
+    assert_eq!((answered.text(), answered.trailers.as_str()), ("hi", "x-sum: 7\r\n"), "{}", answered.head);
+    let asked = shop.asked().await;
+    assert_eq!((asked.trailers.as_str(), asked.one("te")), ("x-mine: 1\r\n", "trailers"));
+}
+
+/// A backend that reads and writes as its test says.
+async fn by_hand() -> (std::net::SocketAddr, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    (listener.local_addr().expect("bound"), listener)
+}
+
+#[tokio::test]
+async fn the_beginning_of_a_body_is_there_before_its_end_is_written() {
+    let (address, listener) = by_hand().await;
+    let stage = before(&[address]).start().await;
+    let mut client = stage.client().await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst").await;
+    let (mut backend, _) = within("a connection", listener.accept()).await.expect("the gate comes");
+    let mut read = Vec::new();
+    while !read.ends_with(b"\r\n\r\nfirst") {
+        assert!(within("the first half", backend.read_buf(&mut read)).await.expect("bytes") > 0);
+    }
+    client.send("later").await;
+    while !read.ends_with(b"firstlater") {
+        assert!(within("the second half", backend.read_buf(&mut read)).await.expect("bytes") > 0);
+    }
+    backend.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst").await.expect("taken");
+    let head = within("the head of the answer", client.head()).await.expect("a head");
+    assert_eq!(values(&head, "content-length"), ["10"]);
+    client.hears(b"first").await;
+    backend.write_all(b"later").await.expect("taken");
+    client.hears(b"later").await;
+}
+
+#[tokio::test]
+async fn a_client_that_asks_first_waits_for_the_backends_word() {
+    let mut shop = Origin::start(|asked| ok(std::str::from_utf8(&asked.body).expect("text"))).await;
+    let stage = before(&[shop.address]).start().await;
+    let mut client = stage.client().await;
+    client.send("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n").await;
+    let go_on = within("the word", client.head()).await.expect("a head");
+    assert!(go_on.starts_with("HTTP/1.1 100 "), "{go_on}");
+    client.send("hi").await;
+    assert_eq!(client.answer(false).await.told(), (200, "hi"));
+    assert_eq!(shop.asked().await.one("expect"), "100-continue");
+}
+
+#[tokio::test]
+async fn a_backend_that_does_not_want_the_body_never_gets_it() {
+    let shop = Origin::start(|_| crate::origin::said(417, "", "no")).await;
+    let stage = before(&[shop.address]).start().await;
+    let mut client = stage.client().await;
+    // The fake answers at once when it reads x-doubt.
+    client
+        .send("PUT / HTTP/1.1\r\nHost: a\r\nX-Doubt: 1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        .await;
+    let answered = client.answer(false).await;
+    assert_eq!(answered.told(), (417, "no"), "no word to go on came before");
+    stage.has_in_flight(&[0]).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_not_taken_for_whole() {
+    for deed in [
+        Deed::SayAndLeave(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf".to_vec()),
+        Deed::SayAndLeave(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n".to_vec()),
+        Deed::SayAndLeave(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhalf\r\n".to_vec()),
+    ] {
+        let shop = Origin::start(move |_| deed.clone()).await;
+        let stage = before(&[shop.address]).start().await;
+        let mut client = stage.client().await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let whole = within("the end", client.try_answer(false)).await;
+        assert!(whole.is_none(), "{whole:?}");
+        stage.has_in_flight(&[0]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_the_request_at_the_backend() {
+    let (address, listener) = by_hand().await;
+    let stage = before(&[address]).start().await;
+    let mut client = stage.client().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let (mut backend, _) = within("a connection", listener.accept()).await.expect("the gate comes");
+    let mut read = Vec::new();
+    within("a request", backend.read_buf(&mut read)).await.expect("bytes");
+    stage.has_in_flight(&[1]).await;
+    drop(client);
+    within("the end", async { while backend.read_buf(&mut read).await.is_ok_and(|length| length > 0) {} })
+        .await;
+    stage.has_in_flight(&[0]).await;
+}

@@ -1,0 +1,198 @@
+//! Backends that fail: who gets the request then, who does not, and what is said.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::net::TcpListener;
+
+use crate::origin::{Deed, Origin, ok, said};
+use crate::stage::before;
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
+
+/// An address at which nobody listens.
+async fn nobody() -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    listener.local_addr().expect("bound")
+}
+
+#[tokio::test]
+async fn a_backend_that_cannot_be_reached_costs_no_request_whatever_its_method() {
+    let shop = Origin::named("shop").await;
+    let gone = nobody().await;
+    let stage =
+        before(&[gone, shop.address]).cluster("balance = \"backup\"").route("retries = 0").start().await;
+    for _ in 0..10 {
+        assert_eq!(stage.ask(POST).await.told(), (200, "shop"));
+    }
+    assert_eq!(stage.in_flight(), [0, 0]);
+}
+
+#[tokio::test]
+async fn with_nobody_to_be_reached_the_client_is_told() {
+    let stage = before(&[nobody().await]).start().await;
+    let first = stage.get("/").await;
+    assert_eq!(first.status, 502, "{}", first.text());
+    let second = stage.get("/").await;
+    assert_eq!((second.status, second.all("retry-after")), (503, vec!["1"]), "it is left alone for a second");
+    assert!(second.text().contains("\"request\""), "{}", second.text());
+}
+
+#[tokio::test]
+async fn a_request_that_may_be_repeated_is_asked_anew_elsewhere() {
+    for deed in [Deed::Break, said(503, "", "busy")] {
+        let (bad, good) = (Origin::start(move |_| deed.clone()).await, Origin::named("good").await);
+        let stage = before(&[bad.address, good.address]).cluster("balance = \"backup\"").start().await;
+        assert_eq!(stage.ask(GET).await.told(), (200, "good"));
+        assert_eq!((bad.connections(), good.connections()), (1, 1));
+        assert_eq!(stage.in_flight(), [0, 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_may_not_be_repeated_is_asked_once() {
+    let (mut bad, mut good) = (Origin::start(|_| Deed::Break).await, Origin::named("good").await);
+    let stage = before(&[bad.address, good.address]).cluster("balance = \"backup\"").start().await;
+    let answered = stage.ask(POST).await;
+    assert_eq!(answered.status, 502, "{}", answered.text());
+    assert_eq!(bad.asked().await.body, b"hi");
+    assert!(good.is_idle());
+}
+
+#[tokio::test]
+async fn without_retries_a_backends_own_words_are_passed_on() {
+    let (bad, mut good) =
+        (Origin::start(|_| said(503, "Retry-After: 7\r\n", "busy")).await, Origin::named("good").await);
+    let stage = before(&[bad.address, good.address])
+        .cluster("balance = \"backup\"")
+        .route("retries = 0")
+        .start()
+        .await;
+    let answered = stage.ask(GET).await;
+    assert_eq!((answered.told(), answered.all("retry-after")), ((503, "busy"), vec!["7"]));
+    assert!(good.is_idle());
+}
+
+#[tokio::test]
+async fn only_a_fifth_of_the_requests_is_asked_anew() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let manner = move |_: &crate::origin::Asked| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        said(503, "", "busy")
+    };
+    let (one, two) = (Origin::start(manner.clone()).await, Origin::start(manner).await);
+    let stage = before(&[one.address, two.address])
+        .route("retries = 5")
+        .table("[http.shop.breaker]\nconsecutive = 1000000\nmin_frames = 1000000")
+        .table("[cluster.shop.outlier]\nconsecutive = 1000000")
+        .start()
+        .await;
+    let mut client = stage.client().await;
+    for _ in 0..100 {
+        assert_eq!(client.ask(GET).await.told(), (503, "busy"));
+    }
+    assert_eq!(count.load(Ordering::Relaxed), 120, "100 requests and 20 of them once more");
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_not_passed_on() {
+    for bytes in [
+        "SSH-2.0-OpenSSH\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+    ] {
+        let shop = Origin::start(move |_| Deed::Say(bytes.as_bytes().to_vec())).await;
+        let stage = before(&[shop.address]).route("retries = 0").start().await;
+        let answered = stage.get("/").await;
+        assert_eq!(answered.status, 502, "{bytes:?}: {}", answered.text());
+        stage.has_in_flight(&[0]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_fails_in_a_row_is_taken_out_and_the_breaker_of_its_route_opens() {
+    let broken = Arc::new(AtomicBool::new(true));
+    let is_broken = Arc::clone(&broken);
+    let shop =
+        Origin::start(
+            move |_| {
+                if is_broken.load(Ordering::Relaxed) { said(502, "", "ill") } else { ok("well") }
+            },
+        )
+        .await;
+    let stage = before(&[shop.address])
+        .table("[http.shop.breaker]\nconsecutive = 3\nopen = \"100ms\"")
+        .table("[cluster.shop.outlier]\nconsecutive = 1000")
+        .start()
+        .await;
+    for _ in 0..3 {
+        assert_eq!(stage.ask(POST).await.told(), (502, "ill"));
+    }
+    let refused = stage.ask(POST).await;
+    assert_eq!((refused.status, refused.all("retry-after")), (503, vec!["1"]), "{}", refused.text());
+    assert!(!refused.text().contains("ill"), "the gate itself says so: {}", refused.text());
+    broken.store(false, Ordering::Relaxed);
+    crate::within("the breaker to close", async {
+        while stage.ask(POST).await.told() != (200, "well") {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn traffic_takes_an_ill_backend_out_of_the_cluster() {
+    let (ill, well) = (Origin::start(|_| said(504, "", "ill")).await, Origin::named("well").await);
+    let stage = before(&[ill.address, well.address])
+        .cluster("balance = \"backup\"")
+        .cluster("panic_threshold = 0")
+        .table("[http.shop.breaker]\nconsecutive = 1000000\nmin_frames = 1000000")
+        .table("[cluster.shop.outlier]\nconsecutive = 3\neject = \"20s\"")
+        .start()
+        .await;
+    for _ in 0..3 {
+        assert_eq!(stage.ask(POST).await.told(), (504, "ill"));
+    }
+    assert_eq!(stage.ask(POST).await.told(), (200, "well"));
+}
+
+#[tokio::test]
+async fn a_backend_that_is_killed_under_load_fails_only_what_it_had_and_what_may_not_be_repeated() {
+    let (mut one, two) = (Origin::named("one").await, Origin::named("two").await);
+    let stage = before(&[one.address, two.address]).start().await;
+    let address = stage.address();
+    let (failed_gets, failed_posts) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let clients: Vec<_> = (0..8)
+        .map(|number| {
+            let (request, failed) = match number % 2 {
+                0 => (GET, Arc::clone(&failed_gets)),
+                _ => (POST, Arc::clone(&failed_posts)),
+            };
+            tokio::spawn(async move {
+                let mut client = crate::stage::Client::connect(address).await;
+                for _ in 0..300 {
+                    let answered = client.ask(request).await;
+                    match answered.status {
+                        200 => {}
+                        502 => drop(failed.fetch_add(1, Ordering::Relaxed)),
+                        other => panic!("{other}: {}", answered.text()),
+                    }
+                }
+            })
+        })
+        .collect();
+    for _ in 0..50 {
+        one.asked().await;
+    }
+    one.die();
+    for client in clients {
+        crate::within("a client", client).await.expect("it ends well");
+    }
+    assert_eq!(failed_gets.load(Ordering::Relaxed), 0, "each was asked anew");
+    let posts = failed_posts.load(Ordering::Relaxed);
+    assert!(posts <= 4, "{posts} of four clients: only those on their way may have failed");
+    assert_eq!(stage.in_flight(), [0, 0]);
+}

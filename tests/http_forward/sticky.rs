@@ -1,0 +1,109 @@
+//! A client that keeps its backend by the gate's cookie, as servers need it that hold a room or a session in memory.
+
+use crate::origin::{Asked, Deed, Origin, ok, said};
+use crate::stage::{Answered, Stage, before};
+
+const INSERT: &str = "hash_on = { cookie = \"gate\", insert = true }";
+
+async fn two() -> (Origin, Origin, Stage) {
+    let (one, two) = (Origin::named("one").await, Origin::named("two").await);
+    let stage = before(&[one.address, two.address]).cluster(INSERT).start().await;
+    (one, two, stage)
+}
+
+/// The cookie that an answer gives.
+fn given(answered: &Answered) -> String {
+    match answered.all("set-cookie").as_slice() {
+        [one] => one.split(';').next().expect("a pair").to_owned(),
+        many => panic!("{many:?} in\n{}", answered.head),
+    }
+}
+
+async fn with(stage: &Stage, cookie: &str) -> Answered {
+    stage.ask(&format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: other=1; {cookie}\r\n\r\n")).await
+}
+
+#[tokio::test]
+async fn a_cookie_keeps_a_client_at_its_backend_and_is_given_once() {
+    let (_one, _two, stage) = two().await;
+    let (first, second) = (stage.get("/").await, stage.get("/").await);
+    assert_ne!(first.text(), second.text(), "two clients in turn");
+    let (first_cookie, second_cookie) = (given(&first), given(&second));
+    assert_ne!(first_cookie, second_cookie);
+    assert!(first.head.contains("; Path=/; HttpOnly\r\n"), "{}", first.head);
+    for _ in 0..5 {
+        let (again, other) = (with(&stage, &first_cookie).await, with(&stage, &second_cookie).await);
+        assert_eq!((again.text(), other.text()), (first.text(), second.text()));
+        assert!(again.all("set-cookie").is_empty(), "{}", again.head);
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_that_names_nobody_is_replaced() {
+    let (_one, _two, stage) = two().await;
+    for cookie in ["gate=0123456789abcdef", "gate=nonsense", "gate="] {
+        let answered = with(&stage, cookie).await;
+        assert_eq!(answered.status, 200);
+        assert_ne!(given(&answered), cookie);
+    }
+}
+
+#[tokio::test]
+async fn a_client_whose_backend_is_gone_gets_another_and_its_cookie() {
+    let (one, two, stage) = two().await;
+    let first = stage.get("/").await;
+    let (lost, left) = if first.text() == "one" { (&one, "two") } else { (&two, "one") };
+    let cookie = given(&first);
+    lost.die();
+    let moved = with(&stage, &cookie).await;
+    assert_eq!(moved.told(), (200, left));
+    let cookie = given(&moved);
+    let again = with(&stage, &cookie).await;
+    assert_eq!((again.text(), again.all("set-cookie").len()), (left, 0));
+}
+
+/// A server in the manner of socket.io: a session begins by polling, belongs to one process, and then becomes a
+/// WebSocket. Any other process says that it does not know the session.
+fn sessions(name: &'static str) -> impl Fn(&Asked) -> Deed {
+    move |asked| {
+        let sid = asked.line().split("sid=").nth(1);
+        let is_websocket = !asked.all("upgrade").is_empty();
+        match (sid, is_websocket) {
+            (None, false) => ok(&format!("sid={name}")),
+            (Some(sid), _) if sid != name => said(400, "", "Session ID unknown"),
+            (Some(_), false) => ok("poll"),
+            (Some(_), true) => Deed::Say(
+                format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello from {name}")
+                    .into_bytes(),
+            ),
+            (None, true) => said(400, "", "no session"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn polling_and_the_upgrade_behind_it_meet_the_same_process() {
+    let (a, b) = (Origin::start(sessions("a")).await, Origin::start(sessions("b")).await);
+    let stage = before(&[a.address, b.address]).cluster(INSERT).start().await;
+    for _ in 0..10 {
+        let begun = stage.get("/socket.io/?EIO=4&transport=polling").await;
+        let (sid, cookie) = (begun.text().to_owned(), given(&begun));
+        for _ in 0..3 {
+            let poll = format!(
+                "POST /socket.io/?EIO=4&{sid} HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\nContent-Length: 1\r\n\r\n4"
+            );
+            assert_eq!(stage.ask(&poll).await.told(), (200, "poll"));
+        }
+        let mut client = stage.client().await;
+        client
+            .send(format!(
+                "GET /socket.io/?EIO=4&{sid} HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\nConnection: Upgrade\r\n\
+                 Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            ))
+            .await;
+        let head = crate::within("the upgrade", client.head()).await.expect("an answer");
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        let name = sid.strip_prefix("sid=").expect("a session");
+        client.hears(format!("hello from {name}").as_bytes()).await;
+    }
+}
