@@ -124,7 +124,7 @@ impl Origin {
         self.asked.try_recv().is_err()
     }
 
-    /// Connections so far.
+    /// Connections so far on which something was asked.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
@@ -146,14 +146,18 @@ async fn serve(listener: TcpListener, manner: Manner, tell: mpsc::Sender<Asked>,
     let mut served = tokio::task::JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else { return };
-        let connection = count.fetch_add(1, Ordering::Relaxed);
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a socket");
-        served.spawn(converse(stream, connection, Arc::clone(&manner), tell.clone()));
+        served.spawn(converse(stream, Arc::clone(&count), Arc::clone(&manner), tell.clone()));
     }
 }
 
-async fn converse(mut stream: TcpStream, connection: usize, manner: Manner, tell: mpsc::Sender<Asked>) {
+async fn converse(mut stream: TcpStream, count: Arc<AtomicUsize>, manner: Manner, tell: mpsc::Sender<Asked>) {
     let mut read = Vec::new();
+    // A probe connects and says nothing.
+    if stream.read_buf(&mut read).await.is_ok_and(|length| length == 0) {
+        return;
+    }
+    let connection = count.fetch_add(1, Ordering::Relaxed);
     while let Some(asked) = next(&mut stream, &mut read, connection).await {
         let deed = manner(&asked);
         tell.try_send(asked).expect("room for every request");

@@ -160,7 +160,7 @@ async fn an_abrupt_end_is_abrupt_on_the_other_side_too() {
 async fn a_tunnel_is_a_session_of_its_backend() {
     let tunnel = Tunnel::open().await;
     tunnel.stage.has_in_flight(&[1]).await;
-    drop(tunnel.client);
+    drop((tunnel.client, tunnel.backend));
     tunnel.stage.has_in_flight(&[0]).await;
 }
 

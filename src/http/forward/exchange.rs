@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::Response;
-use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
+use hyper::{StatusCode, Version};
 use tokio::time::{timeout, timeout_at};
 
 use super::choose::{Turned, Wanted};
@@ -235,6 +235,7 @@ impl Errand {
         let cookie = self.cookie(&ticket);
         let (mut head, incoming) = response.into_parts();
         headers::to_client(&mut head.headers, turns);
+        head.version = Version::HTTP_11; // what is spoken with the client is not the backend's to say
         if let Some(cookie) = cookie {
             head.headers.append(hyper::header::SET_COOKIE, cookie);
         }
