@@ -1,6 +1,6 @@
 //! Bytes to frames and back, without I/O: the games' frame layouts, the notices the gateway writes in them, the
-//! envelope of the shared link, the PROXY protocol header, and WebSocket's messages. Every length is checked before memory is
-//! reserved. Knows nothing of routes, clusters or sessions.
+//! envelope of the shared link, the PROXY protocol header, WebSocket's messages and the framing of HTTP requests.
+//! Every length is checked before memory is reserved. Knows nothing of routes, clusters or sessions.
 
 mod cutter;
 mod decode;
@@ -12,6 +12,7 @@ mod measure;
 mod notice;
 mod number;
 mod proxy;
+mod request;
 pub mod websocket;
 
 pub use decode::{Frame, FrameDecoder, Frames};
@@ -23,4 +24,7 @@ pub use number::read_number;
 pub use proxy::{
     ProxyFault, ProxyHeader, append_proxy_v1, append_proxy_v1_local, append_proxy_v2, append_proxy_v2_local,
     looks_like_proxy, read_proxy,
+};
+pub use request::{
+    BodyLength, Part, RequestFault, RequestFramer, RequestHead, Taken, is_host, is_path, read_length,
 };

@@ -1,0 +1,77 @@
+//! Why bytes are no request that everybody reads alike.
+
+use std::fmt;
+
+/// What is wrong with a request. The connection cannot be read on after any of them: where the next request would
+/// begin is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestFault {
+    /// Not a method, a target and a version with one space between them.
+    RequestLine,
+    /// A version other than HTTP/1.0 and HTTP/1.1.
+    Version,
+    /// A target that has no form of RFC 9112, has letters no URI has, or does not go with the method.
+    Target,
+    /// A line that does not end in CR LF, or a CR inside it.
+    LineEnd,
+    /// A line over the limit.
+    LineTooLong,
+    /// A head, or trailers, over the limit.
+    HeadTooLong,
+    /// Too many fields.
+    TooManyFields,
+    /// A field without a name, with letters no name has, or with a space before the colon.
+    FieldName,
+    /// A control character in a value.
+    FieldValue,
+    /// A line that begins with a space: obsolete folding.
+    Folded,
+    /// No host, two, one that is none, or another one than the target's.
+    Host,
+    /// A `Content-Length` that is no plain number, too large, or not the only one.
+    Length,
+    /// A `Transfer-Encoding` other than one `chunked`, or one in HTTP/1.0.
+    Coding,
+    /// Both `Content-Length` and `Transfer-Encoding`.
+    TwoLengths,
+    /// `Upgrade` with a body: where the new protocol begins would be a guess.
+    UpgradeWithBody,
+    /// A chunk whose size is no plain number or too large, or which does not end where it says.
+    Chunk,
+    /// A trailer that belongs into the head: it would change how the request was read.
+    Trailer,
+}
+
+impl RequestFault {
+    /// The word for the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestLine => "request_line",
+            Self::Version => "version",
+            Self::Target => "target",
+            Self::LineEnd => "line_end",
+            Self::LineTooLong => "line_too_long",
+            Self::HeadTooLong => "head_too_long",
+            Self::TooManyFields => "too_many_fields",
+            Self::FieldName => "field_name",
+            Self::FieldValue => "field_value",
+            Self::Folded => "folded",
+            Self::Host => "host",
+            Self::Length => "length",
+            Self::Coding => "coding",
+            Self::TwoLengths => "two_lengths",
+            Self::UpgradeWithBody => "upgrade_with_body",
+            Self::Chunk => "chunk",
+            Self::Trailer => "trailer",
+        }
+    }
+}
+
+impl fmt::Display for RequestFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::error::Error for RequestFault {}
