@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use hyper::header::HeaderMap;
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
@@ -63,6 +63,15 @@ struct Known<'a> {
     standing: Arc<Standing>,
 }
 
+/// A request that is let through.
+struct Admitted {
+    partner: Arc<str>,
+    /// The header that whoever reads it could use again.
+    shows: Option<HeaderName>,
+    pass: Pass,
+    body: Upload,
+}
+
 /// Why there is no pass.
 enum Denied {
     Refused(Refused),
@@ -85,12 +94,15 @@ pub(in crate::http) async fn admit(
     request: Request<Upload>,
     caller: &mut Caller,
 ) -> Result<(Request<Upload>, Pass), Answer> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let asking = Asking { thread, world, lane, caller, head: &head, now: since_1970() };
     let judged = asking.judge(body).await;
     match judged {
-        Ok((name, pass, body)) => {
-            caller.partner = Some(name);
+        Ok(Admitted { partner, shows, pass, body }) => {
+            caller.partner = Some(partner);
+            if let Some(name) = shows {
+                head.headers.remove(name);
+            }
             Ok((Request::from_parts(head, body), pass))
         }
         Err(Denied::Upload(error)) => Err(answer::error(status_of(&error), words_of(&error), &caller.id)),
@@ -100,14 +112,6 @@ pub(in crate::http) async fn admit(
             Err(answer)
         }
     }
-}
-
-/// Whether whoever has opened a tunnel may keep it: a partner that is gone or switched off, or has to come from
-/// elsewhere now, may not.
-pub(in crate::http) fn is_welcome(world: &World, caller: &Caller) -> bool {
-    let Some(name) = caller.partner.as_deref() else { return true };
-    let partner = world.plan().partners().iter().find(|partner| partner.name() == name);
-    partner.is_some_and(|partner| partner.enabled() && partner.allows(caller.line.address.ip()))
 }
 
 impl Gatehouse {
@@ -128,7 +132,7 @@ impl Pass {
 }
 
 impl<'a> Asking<'a> {
-    async fn judge(&self, body: Upload) -> Result<(Arc<str>, Pass, Upload), Denied> {
+    async fn judge(&self, body: Upload) -> Result<Admitted, Denied> {
         let line = &self.caller.line;
         let names = line.guests.names(line.certificate.as_ref());
         let claim = Claim::read(&shown::read(&self.head.headers, names));
@@ -149,7 +153,16 @@ impl<'a> Asking<'a> {
             .map_err(|why| deny(Refused::over(why, SOON, u64::from(known.partner.connections()))))?;
         let pass = self.take(&known, &claim, in_flight).await.map_err(deny)?;
         known.standing.pass();
-        Ok((known.partner.name().into(), pass, body))
+        Ok(Admitted { partner: known.partner.name().into(), shows: self.secret_of(&claim), pass, body })
+    }
+
+    /// The header with a key or a token, which a backend has no use for.
+    fn secret_of(&self, claim: &Claim<'_>) -> Option<HeaderName> {
+        match claim {
+            Claim::ApiKey { .. } if self.head.headers.contains_key(shown::API_KEY) => Some(shown::API_KEY),
+            Claim::ApiKey { .. } | Claim::Token { .. } => Some(AUTHORIZATION),
+            Claim::Signed { .. } | Claim::Certificate { .. } => None,
+        }
     }
 
     /// The partner of the route that a claim is of. Nothing is proven yet.

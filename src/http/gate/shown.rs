@@ -1,8 +1,12 @@
 //! What the head of a request shows of whoever sent it.
 
 use hyper::HeaderMap;
+use hyper::header::HeaderName;
 
 use crate::partners::Shown;
+
+/// What holds a key.
+pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The headers that speak of a partner.
 pub(super) fn read<'a>(headers: &'a HeaderMap, certificate: &'a [String]) -> Shown<'a> {
@@ -12,7 +16,7 @@ pub(super) fn read<'a>(headers: &'a HeaderMap, certificate: &'a [String]) -> Sho
         timestamp: one("x-realmgate-timestamp"),
         nonce: one("x-realmgate-nonce"),
         signature: one("x-realmgate-signature"),
-        api_key: one("x-api-key"),
+        api_key: one(API_KEY.as_str()),
         authorization: one("authorization"),
         certificate,
     }
