@@ -149,6 +149,10 @@ impl Gate {
         let wanted = proposal.file.with(&proposal.overrides);
         let mut reloaded = super::effects::tell(&old, &wanted, self.sessions());
         let is_reload = proposal.asked.is_none(); // a runtime change brings no backends
+        for file in proposal.opened.changes(old.opened()) {
+            reloaded.effects.push(format!("{file}: the next request gets it, with another fingerprint"));
+            reloaded.changes.push(file);
+        }
         if reloaded.changes.is_empty() {
             reloaded.changes.extend(proposal.asked);
         }

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
+use super::statics::{self, StaticFile};
 use super::tls::{BackendConnector, ServerTls, Tickets};
 use crate::config::{Located, LoginWay, Partner, PartnerAuth, Plan, Problem, TokenTrust};
 use crate::partners::{Keys, SecretFault};
@@ -27,6 +28,8 @@ pub struct Opened {
     pub(super) verifier: Option<Arc<Verifier>>,
     /// By partner: what proves it.
     pub(super) partners: Vec<Arc<Keys>>,
+    /// By HTTP route; `None`: the gateway has no answer of its own.
+    pub(super) files: Vec<Option<Arc<StaticFile>>>,
 }
 
 /// A longer file holds no keys.
@@ -61,10 +64,20 @@ impl Opened {
         };
         let partners = plan.partners().iter().map(|one| partner(one).map_err(|problem| vec![problem]));
         let partners = collect(partners, &mut problems);
+        let files = statics::read(plan).unwrap_or_else(|found| {
+            problems.extend(found);
+            Vec::new()
+        });
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Self { doors, connectors, accounts, verifier, partners })
+        Ok(Self { doors, connectors, accounts, verifier, partners, files })
+    }
+
+    /// In words, which files that requests are answered with have other bytes than before.
+    #[must_use]
+    pub fn changes(&self, before: &Self) -> Vec<String> {
+        statics::changed(&before.files, &self.files)
     }
 }
 

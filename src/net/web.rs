@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use super::errand::ErrandWay;
 use super::guard::Guard;
+use super::opened::Opened;
+use super::statics::StaticFile;
 use super::world::{ClusterView, Ground, World};
 use crate::cluster::Backend;
-use crate::config::{GroupIndex, HttpRoute, Plan};
+use crate::config::{Conversion, GroupIndex, HttpRoute, HttpTarget, Plan};
 use crate::policy::Breaker;
 use crate::router::{WebMiss, WebRouter};
 use crate::telemetry::{HttpMeter, Statuses};
@@ -24,6 +27,8 @@ pub struct WebLane {
     route: HttpRoute,
     cluster: Option<Arc<ClusterView>>,
     guards: Vec<Arc<Guard>>,
+    errands: Option<Arc<ErrandWay>>,
+    file: Option<Arc<StaticFile>>,
     meter: Arc<HttpMeter>,
     /// Counts of requests that no partner made, or none that was proven.
     of_nobody: Arc<Statuses>,
@@ -33,11 +38,19 @@ pub struct WebLane {
 
 impl Web {
     /// `views`: what serves each release group, by cluster.
-    pub(super) fn new(plan: &Plan, views: &[Vec<Arc<ClusterView>>], ground: &mut Ground<'_>) -> Self {
+    pub(super) fn new(
+        plan: &Plan,
+        views: &[Vec<Arc<ClusterView>>],
+        opened: &Opened,
+        ground: &mut Ground<'_>,
+    ) -> Self {
         let group = plan.release().active().map_or(0, GroupIndex::get);
         let views = views.get(group).or(views.first()).map(Vec::as_slice).unwrap_or_default();
-        let lane = |route| Arc::new(WebLane::new(plan, route, views, ground));
-        Self { lanes: plan.http().iter().map(lane).collect(), router: WebRouter::new(plan) }
+        let lane = |(place, route)| {
+            let file = opened.files.get(place).cloned().flatten();
+            Arc::new(WebLane { file, ..WebLane::new(plan, route, views, ground) })
+        };
+        Self { lanes: plan.http().iter().enumerate().map(lane).collect(), router: WebRouter::new(plan) }
     }
 }
 
@@ -77,12 +90,19 @@ impl WebLane {
             let breakers = ground.registry.breakers(&name, view.entry());
             view.entry().members().zip(breakers).map(guard).collect::<Vec<_>>()
         });
-        let guards = guards.collect();
+        let guards: Vec<_> = guards.collect();
+        let errands = cluster.as_ref().zip(conversion(route)).map(|(cluster, conversion)| {
+            let (id, reply) = (conversion.id(), conversion.reply());
+            let layout = Arc::clone(conversion.layout());
+            Arc::new(ErrandWay { cluster: Arc::clone(cluster), guards: guards.clone(), layout, id, reply })
+        });
         let meter = ground.meters.http(route.name());
         let partners = route.partners().iter().filter_map(|place| plan.partners().get(*place));
         Self {
             guards,
             cluster,
+            errands,
+            file: None,
             of_nobody: meter.of(""),
             of_partners: partners.map(|partner| (partner.name().into(), meter.of(partner.name()))).collect(),
             meter,
@@ -115,6 +135,18 @@ impl WebLane {
         &self.guards
     }
 
+    /// Where its requests go as frames; `None`: they do not.
+    #[must_use]
+    pub fn errands(&self) -> Option<&Arc<ErrandWay>> {
+        self.errands.as_ref()
+    }
+
+    /// What the gateway itself answers with; `None`: backends do.
+    #[must_use]
+    pub fn file(&self) -> Option<&Arc<StaticFile>> {
+        self.file.as_ref()
+    }
+
     /// Where it counts.
     #[must_use]
     pub fn meter(&self) -> &Arc<HttpMeter> {
@@ -126,5 +158,12 @@ impl WebLane {
     pub fn statuses(&self, partner: Option<&str>) -> &Arc<Statuses> {
         let of = |name: &str| self.of_partners.iter().find(|(known, _)| **known == *name);
         partner.and_then(of).map_or(&self.of_nobody, |(_, statuses)| statuses)
+    }
+}
+
+fn conversion(route: &HttpRoute) -> Option<&Conversion> {
+    match route.target() {
+        HttpTarget::Convert(conversion) => Some(conversion),
+        HttpTarget::Cluster(_) | HttpTarget::File(_) => None,
     }
 }

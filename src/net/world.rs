@@ -138,7 +138,7 @@ impl World {
             .map(|group| clusters.iter().map(|view| view.part(&plan, group, ground.registry)).collect())
             .collect();
         let lanes = views.iter().map(|views| lanes(&plan, views, &mut ground)).collect();
-        let web = Web::new(&plan, &views, &mut ground);
+        let web = Web::new(&plan, &views, &opened, &mut ground);
         let door = |(listener, tls): (&config::Listener, &Option<ServerTls>)| {
             let meter = ground.meters.listener(listener.name());
             Arc::new(Door { listener: listener.clone(), tls: tls.clone(), meter })

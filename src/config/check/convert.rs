@@ -157,18 +157,15 @@ fn cache_of_nothing(context: &Context<'_>, raw: &raw::Http) {
     );
 }
 
+/// One connection a session is none for a session that is one request.
 fn shared(context: &Context<'_>, convert: &Site, cluster: &Cluster) {
-    if !matches!(cluster.link, LinkKind::Shared) {
-        let (name, link) = (&cluster.name, cluster.link.as_str());
+    if let LinkKind::Dedicated { .. } = cluster.link {
+        let title =
+            format!("[cluster.{}] has dedicated links, and `convert` needs shared ones", cluster.name);
         context.add(
-            Problem::at(
-                convert,
-                format!("[cluster.{name}] has {link} links, and `convert` needs shared ones"),
-            )
-            .because("nobody there reads a frame of a session that is only one request")
-            .write(
-                "name a cluster with link = \"shared\", or remove `convert` where its backends speak HTTP",
-            ),
+            Problem::at(convert, title)
+                .because("every request would have been a connection of its own, and its answer not told from others")
+                .write("name a cluster with link = \"shared\""),
         );
     }
 }

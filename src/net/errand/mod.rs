@@ -127,10 +127,16 @@ impl Counter {
 }
 
 impl ErrandWay {
-    /// What its frames look like.
+    /// Longer bodies make no frame of the layout.
     #[must_use]
-    pub fn layout(&self) -> &FrameLayout {
-        &self.layout
+    pub fn longest(&self) -> usize {
+        usize::try_from(self.layout.max_length).unwrap_or(usize::MAX)
+    }
+
+    /// What lies behind the header of a whole frame.
+    #[must_use]
+    pub fn body_of<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
+        self.layout.body_of(frame)
     }
 
     /// The whole frame with this body; `None` where it is longer than the layout allows.
