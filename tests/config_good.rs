@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use realmgate::base::ProtocolId;
-use realmgate::config::{Duplicate, LinkKind, LoginWay, Problem, ProxyHeader, UnknownId};
+use realmgate::config::{Duplicate, LinkKind, LoginWay, Problem, Protocol, ProxyHeader, UnknownId};
 use realmgate::policy::{Balance, OnLoss, RateLimit, RouteClass};
 use realmgate::wire::{ByteOrder, Framing, Heartbeat, IdField, Width};
 
@@ -213,4 +213,26 @@ fn where_no_frames_are_read_none_are_counted() {
         )
         .replace("[cluster.battle]", "[cluster.battle]\nlink = 'dedicated'");
     assert_eq!(plan(&opaque).listeners()[0].limits().frames_per_session(), None);
+}
+
+#[test]
+fn what_a_websocket_listener_asks_of_a_handshake_is_what_the_file_says() {
+    let tcp = plan(SMALLEST);
+    assert_eq!(tcp.listeners()[0].protocol(), Protocol::Tcp);
+    assert!(tcp.listeners()[0].websocket().is_none());
+    let with = |more: &str| {
+        plan(&SMALLEST.replace("listen = ", &format!("protocol = 'websocket'\n{more}listen = ")))
+    };
+    let least = with("");
+    let rules = least.listeners()[0].websocket().expect("WebSocket");
+    assert_eq!((rules.path(), rules.compression()), ("/", false));
+    assert!(rules.origins().is_empty() && rules.subprotocols().is_empty());
+    let all = with(
+        "path = '/play/%7Enow'\norigins = ['https://game.example.com', 'http://[::1]:8080']\n\
+         subprotocols = ['game.v2', 'game.v1']\ncompression = false\n",
+    );
+    let rules = all.listeners()[0].websocket().expect("WebSocket");
+    assert_eq!(rules.path(), "/play/%7Enow");
+    assert_eq!(rules.origins(), ["https://game.example.com", "http://[::1]:8080"]);
+    assert_eq!(rules.subprotocols(), ["game.v2", "game.v1"]);
 }

@@ -3,7 +3,7 @@
 
 use crate::base::format_duration as time;
 use crate::config::{
-    Admin, Backend, Canary, Cluster, GroupIndex, Health, Listener, Moving, Partner, Plan, Route,
+    Admin, Backend, Canary, Cluster, GroupIndex, Health, Listener, Moving, Partner, Plan, Protocol, Route,
 };
 use crate::policy::{BreakerRules, OutlierRules};
 
@@ -59,9 +59,21 @@ fn group_name(plan: &Plan, group: GroupIndex) -> &str {
 }
 
 fn listener(listener: &Listener) -> String {
-    let tls = if listener.tls().is_empty() { "tcp" } else { "tls" };
+    let is_tls = !listener.tls().is_empty();
+    let how = match (listener.protocol(), is_tls) {
+        (Protocol::Tcp, false) => "tcp",
+        (Protocol::Tcp, true) => "tls",
+        (Protocol::WebSocket, false) => "ws",
+        (Protocol::WebSocket, true) => "wss",
+        (Protocol::Http, false) => "http",
+        (Protocol::Http, true) => "https",
+    };
     let (name, address) = (listener.name(), listener.listen().get());
-    format!("listener {name} {address} {tls} frames [frame.{}]", listener.frame())
+    let path = listener.websocket().map(|rules| format!(" {}", rules.path())).unwrap_or_default();
+    match listener.is_for_players() {
+        true => format!("listener {name} {address} {how}{path} frames [frame.{}]", listener.frame()),
+        false => format!("listener {name} {address} {how}"),
+    }
 }
 
 fn route(plan: &Plan, route: &Route) -> String {

@@ -4,15 +4,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Context, door, required};
+use super::{Context, door, required, websocket};
 use crate::base::format_size;
-use crate::config::plan::{CertificatePair, Listener, ListenerLimits, Protocol, UnknownId, WebSocketRules};
+use crate::config::plan::{CertificatePair, Listener, ListenerLimits, Protocol, UnknownId};
 use crate::config::problem::{Problem, short};
 use crate::config::raw::{self, Field, Named};
 use crate::config::site::{Located, Site};
 use crate::wire::{FrameLayout, Framing};
 
 const DEFAULT_SEND_BUFFER: u32 = 256 << 10;
+/// The longest header of a message.
+const MESSAGE_HEADER: u64 = 10;
 
 /// Every listener; `None` for one with a mistake.
 pub(super) fn check(context: &Context<'_>) -> Vec<Option<Listener>> {
@@ -38,17 +40,19 @@ fn one(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<Listener> {
     let tls = raw.body.tls.given().map(|pairs| certificates(context, pairs));
     let client_ca = raw.body.tls.value().map(|pairs| door::client_ca(context, pairs));
     let proxies = door::proxies(context, &raw.body.proxy_protocol);
+    let websocket = websocket::check(context, raw, protocol);
     let no_limits = raw::Limits::default();
     let limits = raw.body.limits.value().unwrap_or(&no_limits);
     let (frame, layout) = frame?;
     let unknown_id = unknown_id(context, &raw.body.unknown_id, &layout);
-    send_buffer(context, limits, raw.name.site(), &layout);
+    let header = if protocol == Protocol::WebSocket { MESSAGE_HEADER } else { 0 };
+    send_buffer(context, limits, raw.name.site(), (&layout, header));
     let limits = self::limits(context, limits, &layout);
     Some(Listener {
         name: raw.name.get().clone(),
         listen: listen?,
         protocol,
-        websocket: (protocol == Protocol::WebSocket).then(|| Arc::new(websocket(&raw.body))),
+        websocket: websocket.map(Arc::new),
         layout,
         frame,
         tls: tls.unwrap_or(Some(Vec::new()))?,
@@ -97,18 +101,6 @@ fn in_ipv6(address: &str) -> String {
 fn no_frames() -> Arc<FrameLayout> {
     let framing = Framing::Opaque;
     Arc::new(FrameLayout { framing, id: None, max_length: u32::MAX, heartbeat: None, notice: None })
-}
-
-fn websocket(raw: &raw::Listener) -> WebSocketRules {
-    let texts = |field: &Field<Vec<Located<String>>>| -> Vec<String> {
-        field.value().into_iter().flatten().map(|text| text.get().clone()).collect()
-    };
-    WebSocketRules {
-        path: raw.path.value().cloned().unwrap_or_else(|| "/".to_owned()),
-        origins: texts(&raw.origins),
-        subprotocols: texts(&raw.subprotocols),
-        compression: raw.compression.or(false),
-    }
 }
 
 fn layout(
@@ -191,11 +183,17 @@ fn unknown_id(context: &Context<'_>, raw: &Field<UnknownId>, layout: &FrameLayou
     raw.or(default)
 }
 
-fn send_buffer(context: &Context<'_>, limits: &raw::Limits, owner: &Site, layout: &FrameLayout) {
+fn send_buffer(
+    context: &Context<'_>,
+    limits: &raw::Limits,
+    owner: &Site,
+    (layout, header): (&FrameLayout, u64),
+) {
     let bytes = limits.send_buffer.or(DEFAULT_SEND_BUFFER);
     let site = limits.send_buffer.given().map_or(owner, Located::site);
-    if layout.framing != Framing::Opaque && bytes < layout.max_length {
-        context.add(too_small(site, bytes, u64::from(layout.max_length)));
+    let needed = u64::from(layout.max_length) + header;
+    if layout.framing != Framing::Opaque && u64::from(bytes) < needed {
+        context.add(too_small(site, bytes, needed));
     }
 }
 

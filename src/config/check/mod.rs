@@ -24,6 +24,7 @@ mod release;
 mod requests;
 mod routes;
 mod times;
+mod websocket;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -52,7 +52,7 @@ fn certificates(old: &Listener, new: &Listener) -> Option<Swap<Vec<String>>> {
     (files(old) != files(new)).then(|| Swap { from: shown(old), to: shown(new) })
 }
 
-/// Who may come.
+/// Who may come, and how.
 fn access(old: &Listener, new: &Listener) -> Vec<&'static str> {
     let authority = |listener: &Listener| listener.client_ca.as_ref().map(|path| path.get().clone());
     let keys = [
@@ -60,6 +60,19 @@ fn access(old: &Listener, new: &Listener) -> Vec<&'static str> {
         ("proxy_protocol", old.proxies != new.proxies),
         ("allow", old.allow != new.allow),
         ("deny", old.deny != new.deny),
+        ("protocol", old.protocol != new.protocol),
+    ];
+    [differing(&keys), handshake(old, new)].concat()
+}
+
+/// What a handshake must bring, where both have one.
+fn handshake(old: &Listener, new: &Listener) -> Vec<&'static str> {
+    let (Some(old), Some(new)) = (&old.websocket, &new.websocket) else { return Vec::new() };
+    let keys = [
+        ("path", old.path != new.path),
+        ("origins", old.origins != new.origins),
+        ("subprotocols", old.subprotocols != new.subprotocols),
+        ("compression", old.compression != new.compression),
     ];
     differing(&keys)
 }

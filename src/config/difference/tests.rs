@@ -142,6 +142,22 @@ fn listeners() {
 }
 
 #[test]
+fn listeners_that_speak_websocket() {
+    let with = |keys: &str| {
+        OLD.replace("frame = \"game\"\n[cluster", &format!("frame = \"game\"\n{keys}\n[cluster"))
+    };
+    let old = with("protocol = 'websocket'");
+    let check = |new: &str, what: &str| {
+        let what = format!("listener players: {what}");
+        check(&only(&old, &with(new)), &what, "for new connections", &Touched::Nobody);
+    };
+    check("", "protocol");
+    check("protocol = 'websocket'\npath = '/play'", "path");
+    check("protocol = 'websocket'\norigins = ['https://a.example.com']", "origins");
+    check("protocol = 'websocket'\npath = '/play'\nsubprotocols = ['v1']", "path, subprotocols");
+}
+
+#[test]
 fn a_layout_of_the_same_name_is_told_where_it_is_used() {
     let other = OLD.replacen("notice = { id = 9000 }", "notice = { id = 9001 }", 1);
     let found = told(&plan(OLD), &plan(&other));
