@@ -85,6 +85,21 @@ impl FrameLayout {
         }
     }
 
+    /// Length and ID of the frame that begins here in a message, which holds whole frames and nothing else: one where the
+    /// layout says that a message is a frame, one or more where frames have lengths of their own.
+    ///
+    /// # Errors
+    /// The frame does not end within the message, or is none.
+    pub fn measure_in_message(&self, rest: &[u8]) -> Result<(usize, ProtocolId), FrameError> {
+        match self.framing {
+            Framing::Message | Framing::Opaque => Ok((rest.len(), self.measure_message(rest)?)),
+            Framing::Fixed { .. } | Framing::Varint { .. } => match self.measure(rest)? {
+                Measured::Frame { length, id } if length <= rest.len() => Ok((length, id)),
+                Measured::Frame { .. } | Measured::Incomplete => Err(FrameError::BadLength),
+            },
+        }
+    }
+
     /// The bytes of the smallest frame; for layouts without varints also where every body begins.
     #[must_use]
     pub fn header_length(&self) -> usize {

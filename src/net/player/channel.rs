@@ -26,7 +26,6 @@ pub(super) enum Channel {
 
 /// What a WebSocket player asked for in its handshake, where a backend has to hear of it.
 #[derive(Clone, Debug, Default)]
-#[expect(dead_code, reason = "for backends that speak WebSocket themselves")]
 pub(super) struct Offer {
     /// The page that connected.
     pub(super) origin: Option<String>,

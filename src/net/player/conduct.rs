@@ -12,7 +12,7 @@ use super::entry::Entrance;
 use super::messages::Farewell;
 use super::parking::Comeback;
 use super::tally::{Tally, Told};
-use super::upstream::Upstream;
+use super::upstream::{Parting, Upstream};
 use crate::base::{ProtocolId, Reason};
 use crate::net::hub::{self, Hub};
 use crate::net::recovery::Refused;
@@ -47,6 +47,8 @@ pub(super) struct Conduct {
     pub(super) comeback: Comeback,
     /// What a WebSocket player asked for, where its backend has to hear of it.
     pub(super) offer: Option<Box<Offer>>,
+    /// How the player of an opaque session has closed: its backend hears the same.
+    pub(super) parting: Option<Farewell>,
     /// What a WebSocket player reads last, where the end of the session does not tell it.
     pub(super) farewell: Option<Farewell>,
 }
@@ -80,6 +82,7 @@ impl Conduct {
             closed: false,
             comeback: Comeback::default(),
             offer: None,
+            parting: None,
             farewell: None,
         }
     }
@@ -335,7 +338,8 @@ impl Conduct {
         }
         self.session.half_close();
         self.part_shared(Reason::PlayerLeft);
-        self.upstreams.iter_mut().for_each(Upstream::finish);
+        let words = self.last_words();
+        self.upstreams.iter_mut().for_each(|upstream| upstream.finish(&words));
     }
 
     /// Ends the session with its last words.
@@ -358,9 +362,16 @@ impl Conduct {
         }
         if self.session.leave(end, now) {
             self.part_shared(end.reason());
-            self.upstreams.iter_mut().for_each(Upstream::finish);
+            let words = self.last_words();
+            self.upstreams.iter_mut().for_each(|upstream| upstream.finish(&words));
             self.answers_until = Some(now + LAST_ANSWERS);
         }
+    }
+
+    /// No more answers come to a session that waits for them.
+    pub(super) fn last_answer_came(&mut self, now: Instant) {
+        self.leave(EndReason::BackendClosed, now);
+        self.answers_until = self.answers_until.map(|_| now);
     }
 
     /// Whether answers may still come before a session that was told to go is closed.
@@ -409,9 +420,9 @@ impl Conduct {
         self.forget_tokens();
         self.part_shared(reason);
         let abrupt = matches!(self.session.leaving(), Some(EndReason::PlayerReset | EndReason::TlsFailed));
-        for upstream in self.upstreams.drain(..) {
-            upstream.part(abrupt);
-        }
+        let words = self.last_words();
+        let parting = if abrupt { Parting::Abrupt } else { Parting::InOrder(&words) };
+        self.upstreams.drain(..).for_each(|upstream| upstream.part(parting));
     }
 
     /// Whether the player's socket may be read: not while a link that the session uses is full and still moves,

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::{Duration, Instant};
 
+use super::approach::Approach;
 use super::choose::{Turned, Wanted};
 use super::conduct::Conduct;
-use super::upstream::{Step, Upstream};
+use super::delivery::{Delivery, each_frame};
+use super::upstream::{Speech, Step, Upstream};
 use crate::base::{BackendKey, ProtocolId, Reason};
 use crate::cluster::{Ask, Backend, Fit};
 use crate::config::{LinkKind, ProxyHeader};
@@ -16,8 +18,7 @@ use crate::net::stream::Dial;
 use crate::net::world::{ClusterView, Lane, World};
 use crate::session::{Binding, EndReason};
 use crate::telemetry::{self, Refusal};
-use crate::wire::websocket::MessageKind;
-use crate::wire::{Frame, FrameDecoder, Notice, NoticeCode, append_proxy_v1, append_proxy_v2};
+use crate::wire::{Frame, Notice, NoticeCode, append_proxy_v1, append_proxy_v2};
 
 impl Conduct {
     /// Puts a frame on the session's own connection to the cluster; makes one if there is none.
@@ -31,11 +32,15 @@ impl Conduct {
         self.leave_lost(cluster, now);
         let wanted = self.wanted(cluster, lane, Some(frame), now);
         let (place, promise) = self.upstream_for(&wanted)?;
+        let one_each = !self.door.is_websocket();
         let upstream = self.upstreams.get_mut(place).ok_or(Refusal::Unavailable)?;
         if !upstream.admits(lane.class, frame.bytes.len()) {
             return Err(Refusal::Overloaded.into());
         }
         upstream.put(frame.bytes, &self.hub.pool);
+        if one_each {
+            upstream.seal();
+        }
         let promise = promise.and_then(|promise| upstream.promise(promise, lane.reply.is_some()));
         if let Some(promise) = promise {
             self.await_reply(&wanted, promise, now);
@@ -65,11 +70,6 @@ impl Conduct {
         if let Some(upstream) = self.upstreams.first_mut() {
             upstream.put(bytes, &self.hub.pool);
         }
-    }
-
-    /// One message of an opaque session.
-    pub(super) fn forward_message(&mut self, _kind: MessageKind, bytes: &[u8]) {
-        self.forward_opaque(bytes);
     }
 
     /// Leaves backends that are gone or disabled, whose cluster no route leads to any more, or that are spoken to in
@@ -177,12 +177,12 @@ impl Conduct {
             self.upstreams.iter_mut().filter(|it| same(it)).for_each(|it| it.stands_in &= choice.stands_in);
             return Ok((known, choice.promise));
         }
-        let LinkKind::Dedicated { layout, .. } = cluster.plan.link() else {
+        let LinkKind::Dedicated { layout, websocket, .. } = cluster.plan.link() else {
             return Err(Refusal::Unavailable.into());
         };
+        let speech = Speech { layout, websocket: websocket.as_deref() };
         let (send_buffer, ask) = (cluster.plan.send_buffer(), self.ask(wanted));
-        let mut upstream =
-            Upstream::new(cluster.key(), Arc::clone(backend), Arc::clone(layout), send_buffer, ask);
+        let mut upstream = Upstream::new(cluster.key(), Arc::clone(backend), speech, send_buffer, ask);
         upstream.stands_in = choice.stands_in;
         self.dial(&mut upstream, cluster);
         self.upstreams.push(upstream);
@@ -231,7 +231,10 @@ impl Conduct {
             timeout: cluster.plan.connect_timeout(),
             tls: cluster.tls.clone(),
         };
-        upstream.dial(dial, preface);
+        let offer = self.offer.as_deref().cloned().unwrap_or_default();
+        let approach =
+            upstream.path().map(|path| Approach { path: path.to_owned(), address: source.ip(), offer });
+        upstream.dial(dial, preface, approach);
     }
 
     /// Moves every dedicated connection on.
@@ -245,7 +248,8 @@ impl Conduct {
         while let Some(upstream) = self.upstreams.get_mut(place) {
             let seat = Rc::clone(&self.seat);
             let before = seat.outbox.borrow().waiting();
-            let step = upstream.turn(cx, &self.hub, world, &seat, now);
+            let hub = &*self.hub;
+            let step = upstream.turn(cx, &Delivery { hub, world, seat: &seat, now: hub.since_start(now) });
             if self.is_opaque() && seat.outbox.borrow().waiting() > before {
                 self.session.touched(now);
             }
@@ -260,15 +264,14 @@ impl Conduct {
         match step {
             Step::Waits => return true,
             Step::Unreachable(error) => self.dial_another(world, place, &error, now),
-            Step::Ended if self.is_opaque() && self.door.is_websocket() => {
-                self.leave(EndReason::BackendClosed, now);
-                return true;
-            }
+            Step::Ended if self.is_opaque() && self.door.is_websocket() => self.last_answer_came(now),
             Step::Ended if self.is_opaque() => {
                 self.backend_ended = true;
                 return true;
             }
             Step::Ended => self.upstream_ended(world, place, EndReason::BackendClosed, now),
+            Step::Closed(farewell) if self.is_opaque() => self.backend_closes(farewell, now),
+            Step::Closed(_) => self.upstream_ended(world, place, EndReason::BackendClosed, now),
             Step::Lost => {
                 self.count_lost(world, place, now);
                 if self.is_opaque() {
@@ -280,7 +283,7 @@ impl Conduct {
             Step::Malformed(error) => {
                 self.hub.meter.bad_backend_frames.add(1);
                 if let Some(upstream) = self.upstreams.get(place) {
-                    let text = format!("{error:?}");
+                    let text = error.to_string();
                     telemetry::backend_error(
                         "",
                         upstream.backend.address(),
@@ -288,7 +291,11 @@ impl Conduct {
                         &text,
                     );
                 }
-                self.upstream_ended(world, place, EndReason::BackendLost, now);
+                if self.is_opaque() {
+                    self.leave(EndReason::BackendLost, now);
+                } else {
+                    self.upstream_ended(world, place, EndReason::BackendLost, now);
+                }
             }
         }
         false
@@ -349,7 +356,11 @@ impl Conduct {
                 self.upstreams.push(upstream);
             }
             None if self.is_opaque() => self.broken(EndReason::BackendLost, now),
-            None => self.refuse_waiting(world, upstream.unsent(), self.hub.since_start(now)),
+            None => {
+                let now = self.hub.since_start(now);
+                let messages = upstream.waiting_messages();
+                messages.iter().for_each(|frames| self.refuse_waiting(world, frames, now));
+            }
         }
     }
 
@@ -363,15 +374,13 @@ impl Conduct {
 
     /// Tells the player of each whole frame in `bytes` that nobody serves its route.
     fn refuse_waiting(&self, world: &World, bytes: &[u8], now: Duration) {
-        let layout = Arc::clone(self.door.listener.layout());
-        let mut decoder = FrameDecoder::new();
-        let mut frames = decoder.frames(&layout, bytes);
-        while let Some(Ok(frame)) = frames.next() {
-            let lane = world.router.route(frame.id).and_then(|route| self.lane(world, route));
+        let told = each_frame(self.door.listener.layout(), bytes, |id, _| {
+            let lane = world.router.route(id).and_then(|route| self.lane(world, route));
             match lane {
-                Some((lane, _)) => self.turn_away(world, lane, frame.id, &Refusal::Unavailable.into(), now),
-                None => self.notice(&Notice { id: Some(frame.id), ..Notice::new(NoticeCode::UnknownId) }),
+                Some((lane, _)) => self.turn_away(world, lane, id, &Refusal::Unavailable.into(), now),
+                None => self.notice(&Notice { id: Some(id), ..Notice::new(NoticeCode::UnknownId) }),
             }
-        }
+        });
+        told.ok(); // what is no frame at this listener, nobody here has sent
     }
 }

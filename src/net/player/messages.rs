@@ -68,6 +68,7 @@ impl WebSocket {
             match incoming {
                 Ok(Incoming::Message(kind, bytes)) => {
                     self.behind = conduct.message((layout, world), kind, bytes, now);
+                    conduct.message_over();
                 }
                 Ok(Incoming::Ping(payload)) => self.pong = conduct.answer_ping(payload, now),
                 Ok(Incoming::Pong(_)) => conduct.session.touched(now),
@@ -95,6 +96,7 @@ impl WebSocket {
         let behind = std::mem::take(&mut self.behind);
         if !behind.is_empty() {
             self.behind = conduct.message((layout, world), MessageKind::Binary, &behind, now);
+            conduct.message_over();
         }
         let mut rest = self.decoder.take_rest();
         self.take(conduct, (layout, world), &mut rest, now);
@@ -243,6 +245,7 @@ impl Conduct {
             return None;
         }
         self.farewell = Some(Farewell { code: close.code, reason: String::new() });
+        self.parting = self.is_opaque().then(|| Farewell::of(close));
         if close.code == Some(NORMAL) {
             self.forget_tokens();
         }

@@ -3,11 +3,14 @@
 //! its connection where its player may come back: then the task goes on without one.
 
 mod alarm;
+mod approach;
 mod carry;
 mod channel;
 mod choose;
+mod closes;
 mod conduct;
 mod dedicated;
+mod delivery;
 mod entry;
 mod marks;
 mod messages;
@@ -16,6 +19,7 @@ mod parking;
 mod porch;
 mod rates;
 mod shared;
+mod talk;
 mod tally;
 mod transport;
 mod upstream;

@@ -1,23 +1,27 @@
-//! One session's own connection to one backend.
+//! One session's own connection to one backend: a stream of frames, or WebSocket messages.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::approach::{Approach, Connected, connect};
+use super::delivery::{Delivery, Unfit, each_frame};
+use super::messages::Farewell;
+use super::talk::{Heard, Talk};
 use crate::base::{BackendKey, ClusterKey};
 use crate::cluster::{Ask, Backend};
 use crate::net::guard::Promise;
-use crate::net::hub::Hub;
-use crate::net::seat::{Pool, Seat};
+use crate::net::outbox::Outbox;
+use crate::net::seat::Pool;
 use crate::net::stream::{BackendStream, Dial};
-use crate::net::world::World;
 use crate::policy::{Marks, RouteClass};
-use crate::wire::{FrameDecoder, FrameError, FrameLayout, Framing};
+use crate::wire::websocket::MessageKind;
+use crate::wire::{FrameDecoder, FrameLayout};
 
 /// A dedicated connection, from dialing to its end.
 pub(super) struct Upstream {
@@ -36,7 +40,11 @@ pub(super) struct Upstream {
     promises: Vec<Promise>,
     layout: Arc<FrameLayout>,
     phase: Phase,
-    /// Whole frames that wait for the backend.
+    /// `None` where the backend speaks no WebSocket.
+    talk: Option<Box<Talk>>,
+    /// What the backend said behind its answer to the upgrade.
+    ahead: Vec<u8>,
+    /// Whole frames that wait for the backend; whole messages where it speaks WebSocket.
     out: Vec<u8>,
     written: usize,
     marks: Marks,
@@ -45,7 +53,7 @@ pub(super) struct Upstream {
 }
 
 enum Phase {
-    Dialing(Pin<Box<dyn Future<Output = io::Result<BackendStream>>>>),
+    Dialing(Pin<Box<dyn Future<Output = io::Result<Connected>>>>),
     Open(BackendStream),
     Gone,
 }
@@ -67,10 +75,29 @@ pub(super) enum Step {
     Unreachable(io::Error),
     /// The backend closed in order; with whole frames only.
     Ended,
-    /// The connection broke, or ended inside a frame.
+    /// The backend closed its WebSocket like this.
+    Closed(Farewell),
+    /// The connection broke, or ended inside a frame, or without a Close where it speaks WebSocket.
     Lost,
     /// The backend sent what is no frame.
-    Malformed(FrameError),
+    Malformed(Unfit),
+}
+
+/// How a connection is parted from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Parting<'a> {
+    /// As the player's end was: abruptly.
+    Abrupt,
+    /// With these words, where the backend speaks WebSocket.
+    InOrder(&'a Farewell),
+}
+
+/// How backends of a cluster speak.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Speech<'a> {
+    pub(super) layout: &'a Arc<FrameLayout>,
+    /// The path at which they speak WebSocket.
+    pub(super) websocket: Option<&'a str>,
 }
 
 /// How long a backend that the session has left may still answer.
@@ -81,10 +108,11 @@ impl Upstream {
     pub(super) fn new(
         cluster: ClusterKey,
         backend: Arc<Backend>,
-        layout: Arc<FrameLayout>,
+        speech: Speech<'_>,
         send_buffer: usize,
         ask: Ask,
     ) -> Self {
+        let Speech { layout, websocket } = speech;
         Self {
             cluster,
             backend,
@@ -93,8 +121,10 @@ impl Upstream {
             stands_in: false,
             ask,
             promises: Vec::new(),
-            layout,
+            talk: websocket.map(|path| Box::new(Talk::new(path, layout))),
+            layout: Arc::clone(layout),
             phase: Phase::Gone,
+            ahead: Vec::new(),
             out: Vec::new(),
             written: 0,
             marks: Marks::new(send_buffer),
@@ -104,8 +134,13 @@ impl Upstream {
     }
 
     /// Starts to connect.
-    pub(super) fn dial(&mut self, dial: Dial, preface: Vec<u8>) {
-        self.phase = Phase::Dialing(Box::pin(dial.connect(preface)));
+    pub(super) fn dial(&mut self, dial: Dial, preface: Vec<u8>, approach: Option<Approach>) {
+        self.phase = Phase::Dialing(Box::pin(connect(dial, preface, approach)));
+    }
+
+    /// The path at which its backend speaks WebSocket, if it does.
+    pub(super) fn path(&self) -> Option<&str> {
+        self.talk.as_ref().map(|talk| &*talk.path)
     }
 
     /// Goes on with another backend, which has a place for the session already; what waits goes there, since nothing
@@ -119,7 +154,17 @@ impl Upstream {
     /// Takes over what waits for another backend that could not be reached, and its place in the session.
     pub(super) fn take_over(&mut self, other: &Self, pool: &Pool) {
         self.stands_in &= other.stands_in;
-        self.put(other.unsent(), pool);
+        if self.talk.is_some() == other.talk.is_some() {
+            return buffer(&mut self.out, pool).extend_from_slice(other.unsent());
+        }
+        // The cluster has changed how it speaks meanwhile.
+        for message in other.waiting_messages() {
+            let each = each_frame(&other.layout, &message, |_, frame| {
+                self.put(frame, pool);
+                self.seal();
+            });
+            debug_assert!(each.is_ok(), "only whole frames are put in");
+        }
     }
 
     /// Takes the promise of a frame that was put in. Given back if a reply has to keep it; kept by the connection
@@ -146,15 +191,44 @@ impl Upstream {
         self.marks.admits(class, self.waiting() + length)
     }
 
-    pub(super) fn put(&mut self, bytes: &[u8], pool: &Pool) {
-        if self.out.capacity() == 0 {
-            self.out = pool.take();
+    /// Adds a whole frame. Where the backend speaks WebSocket, it goes into one message with those that were put in
+    /// since the last [`Upstream::seal`].
+    pub(super) fn put(&mut self, frame: &[u8], pool: &Pool) {
+        let out = buffer(&mut self.out, pool);
+        match &mut self.talk {
+            None => out.extend_from_slice(frame),
+            Some(talk) if talk.is_closed() => {}
+            Some(talk) => talk.put_frame(frame, out),
         }
-        self.out.extend_from_slice(bytes);
+    }
+
+    /// Adds a message of an opaque session.
+    pub(super) fn put_message(&mut self, kind: MessageKind, bytes: &[u8], pool: &Pool) {
+        let out = buffer(&mut self.out, pool);
+        match &mut self.talk {
+            None => out.extend_from_slice(bytes),
+            Some(talk) if talk.is_closed() => {}
+            Some(talk) => talk.put_message(kind, bytes, out),
+        }
+    }
+
+    /// What comes next belongs to another message.
+    pub(super) fn seal(&mut self) {
+        if let Some(talk) = &mut self.talk {
+            talk.seal(&mut self.out);
+        }
+    }
+
+    /// The frames that wait for the backend, by messages where it speaks in such: for those that go nowhere.
+    pub(super) fn waiting_messages(&self) -> Vec<Vec<u8>> {
+        match &self.talk {
+            None => vec![self.unsent().to_vec()],
+            Some(_) => Talk::messages(self.unsent()),
+        }
     }
 
     /// What waits for the backend.
-    pub(super) fn unsent(&self) -> &[u8] {
+    fn unsent(&self) -> &[u8] {
         self.out.get(self.written..).unwrap_or_default()
     }
 
@@ -163,17 +237,18 @@ impl Upstream {
         self.waiting() > self.marks.high()
     }
 
-    /// The player will send nothing more.
-    pub(super) fn finish(&mut self) {
+    /// The player will send nothing more; a backend that speaks WebSocket hears it in these words.
+    pub(super) fn finish(&mut self, words: &Farewell) {
         if self.finish == Finish::No {
             self.finish = Finish::Wanted;
+            self.talk.iter_mut().for_each(|talk| talk.keep_farewell(words));
         }
     }
 
     /// The session goes on with another backend: this one hears the end of what was sent, and may answer for a while.
     pub(super) fn leave(&mut self, now: Instant) {
         self.left_until = Some(now + LAST_ANSWERS);
-        self.finish();
+        self.finish(&Farewell::in_order());
     }
 
     /// When it is given up, having been left. One that is still being made fails or stands first: what waits for it is
@@ -182,10 +257,19 @@ impl Upstream {
         self.left_until.filter(|_| !matches!(self.phase, Phase::Dialing(_)))
     }
 
-    /// Ends the connection; abruptly if the player's end was.
-    pub(super) fn part(self, abrupt: bool) {
-        if let (Phase::Open(stream), true) = (&self.phase, abrupt) {
-            stream.abort();
+    /// Ends the connection. A backend that speaks WebSocket reads a Close, if the socket takes it at once and it has taken
+    /// everything before: nobody is left to wait for it.
+    pub(super) fn part(mut self, parting: Parting<'_>) {
+        match (parting, &self.phase) {
+            (Parting::Abrupt, Phase::Open(stream)) => stream.abort(),
+            (Parting::InOrder(farewell), Phase::Open(_)) => {
+                if let Some(talk) = &mut self.talk {
+                    talk.close(farewell.code, &farewell.reason, &mut self.out);
+                    // A socket that has broken meanwhile has heard enough.
+                    drop(self.push(&mut Context::from_waker(Waker::noop())));
+                }
+            }
+            (_, Phase::Dialing(_) | Phase::Gone) => {}
         }
     }
 
@@ -194,94 +278,141 @@ impl Upstream {
     }
 
     /// Writes and reads what can be written and read.
-    pub(super) fn turn(
-        &mut self,
-        cx: &mut Context<'_>,
-        hub: &Hub,
-        world: &World,
-        seat: &Seat,
-        now: Instant,
-    ) -> Step {
-        let since_start = hub.since_start(now);
+    pub(super) fn turn(&mut self, cx: &mut Context<'_>, to: &Delivery<'_>) -> Step {
         if let Phase::Dialing(attempt) = &mut self.phase {
             match attempt.as_mut().poll(cx) {
                 Poll::Pending => return Step::Waits,
                 Poll::Ready(Err(error)) => {
-                    let mut dice = hub.dice.borrow_mut();
-                    self.promises.drain(..).for_each(|promise| promise.failed(since_start, &mut *dice));
+                    let mut dice = to.hub.dice.borrow_mut();
+                    self.promises.drain(..).for_each(|promise| promise.failed(to.now, &mut *dice));
                     return Step::Unreachable(error);
                 }
-                Poll::Ready(Ok(stream)) => {
+                Poll::Ready(Ok(Connected { stream, ahead })) => {
                     self.backend.connected();
                     self.tried.clear();
                     self.phase = Phase::Open(stream);
+                    self.ahead = ahead;
                 }
             }
         }
-        self.promises.drain(..).for_each(|promise| promise.succeeded(since_start));
-        match self.write(cx, &hub.pool) {
-            Ok(()) => self.read(cx, hub, world, seat, since_start),
-            Err(_) => Step::Lost,
+        self.promises.drain(..).for_each(|promise| promise.succeeded(to.now));
+        let step = match self.write(cx, &to.hub.pool) {
+            Ok(()) => self.read(cx, to),
+            Err(_) => return Step::Lost,
+        };
+        let answers = self.talk.as_ref().is_some_and(|talk| talk.has_ping());
+        match step {
+            Step::Waits if answers && self.write(cx, &to.hub.pool).is_err() => return Step::Lost,
+            // The last words; who does not take them at once is not waited for.
+            Step::Closed(_) | Step::Malformed(_) => drop(self.push(cx)),
+            Step::Waits | Step::Unreachable(_) | Step::Ended | Step::Lost => {}
         }
+        step
     }
 
     fn write(&mut self, cx: &mut Context<'_>, pool: &Pool) -> io::Result<()> {
-        let Phase::Open(stream) = &mut self.phase else { return Ok(()) };
-        let mut stream = Pin::new(stream);
-        while let Some(rest) = self.out.get(self.written..).filter(|rest| !rest.is_empty()) {
-            match stream.as_mut().poll_write(cx, rest) {
-                Poll::Ready(count) => self.written += count?,
-                Poll::Pending => return Ok(()),
+        let is_full = self.is_full();
+        if let Some(talk) = &mut self.talk {
+            talk.seal(&mut self.out);
+            if !is_full {
+                talk.pong(&mut self.out);
             }
+            if self.finish == Finish::Wanted {
+                talk.say_farewell(&mut self.out); // WebSocket knows no half-close: the backend answers by its own
+                self.finish = Finish::Done;
+            }
+        }
+        if !self.push(cx)? {
+            return Ok(());
         }
         if self.written > 0 {
             pool.give(std::mem::take(&mut self.out));
             self.written = 0;
         }
-        if stream.as_mut().poll_flush(cx)?.is_ready()
-            && self.finish == Finish::Wanted
-            && stream.as_mut().poll_shutdown(cx)?.is_ready()
-        {
+        let Phase::Open(stream) = &mut self.phase else { return Ok(()) };
+        if self.finish == Finish::Wanted && Pin::new(stream).poll_shutdown(cx)?.is_ready() {
             self.finish = Finish::Done;
         }
         Ok(())
     }
 
+    /// Whether all that waits is out.
+    fn push(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let Phase::Open(stream) = &mut self.phase else { return Ok(false) };
+        let mut stream = Pin::new(stream);
+        while let Some(rest) = self.out.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match stream.as_mut().poll_write(cx, rest) {
+                Poll::Ready(count) => self.written += count?,
+                Poll::Pending => return Ok(false),
+            }
+        }
+        Ok(stream.as_mut().poll_flush(cx)?.is_ready())
+    }
+
     /// Reads while the player takes what comes; whole frames go into the outbox.
-    fn read(&mut self, cx: &mut Context<'_>, hub: &Hub, world: &World, seat: &Seat, now: Duration) -> Step {
-        let Phase::Open(stream) = &mut self.phase else { return Step::Waits };
-        let mut outbox = seat.outbox.borrow_mut();
-        let mut buffers = hub.buffers.borrow_mut();
+    fn read(&mut self, cx: &mut Context<'_>, to: &Delivery<'_>) -> Step {
+        let mut outbox = to.seat.outbox.borrow_mut();
+        let mut buffers = to.hub.buffers.borrow_mut();
         while !outbox.is_high() {
-            let mut read = ReadBuf::new(&mut buffers.scratch);
-            match Pin::new(&mut *stream).poll_read(cx, &mut read) {
-                Poll::Pending => return Step::Waits,
-                Poll::Ready(Err(_)) => return Step::Lost,
-                Poll::Ready(Ok(())) if read.filled().is_empty() => {
-                    return if self.decoder.is_idle() { Step::Ended } else { Step::Lost };
+            let mut ahead = std::mem::take(&mut self.ahead);
+            let step = if ahead.is_empty() {
+                let Phase::Open(stream) = &mut self.phase else { return Step::Waits };
+                let mut read = ReadBuf::new(&mut buffers.scratch);
+                match Pin::new(stream).poll_read(cx, &mut read) {
+                    Poll::Pending => return Step::Waits,
+                    Poll::Ready(Err(_)) => return Step::Lost,
+                    Poll::Ready(Ok(())) if read.filled().is_empty() => return self.end_of_stream(),
+                    Poll::Ready(Ok(())) => self.backend.succeeded(),
                 }
-                Poll::Ready(Ok(())) => self.backend.succeeded(),
-            }
-            let bytes = read.filled();
-            if self.layout.framing == Framing::Opaque {
-                outbox.append(bytes, &hub.pool);
-                continue;
-            }
-            let mut frames = self.decoder.frames(&self.layout, bytes);
-            while let Some(frame) = frames.next() {
-                match frame {
-                    Ok(frame) => {
-                        outbox.append(frame.bytes, &hub.pool);
-                        outbox.count_frame(!seat.layout.is_of_gateway(frame.id));
-                        seat.answered(self.backend.key(), frame.id, now);
-                        hub.count_out(world, frame.id, frame.bytes.len());
-                    }
-                    Err(error) => return Step::Malformed(error),
-                }
+                self.hear(read.filled_mut(), to, &mut outbox)
+            } else {
+                self.hear(&mut ahead, to, &mut outbox)
+            };
+            if let Some(step) = step {
+                return step;
             }
         }
         Step::Waits
     }
+
+    fn end_of_stream(&self) -> Step {
+        let in_order = match &self.talk {
+            None => self.decoder.is_idle(),
+            Some(talk) => talk.is_closed(), // who was told Close may leave without a word
+        };
+        if in_order { Step::Ended } else { Step::Lost }
+    }
+
+    /// Takes in what the backend says; a step where it says nothing more.
+    fn hear(&mut self, bytes: &mut [u8], to: &Delivery<'_>, outbox: &mut Outbox) -> Option<Step> {
+        let (backend, layout) = (self.backend.key(), &*self.layout);
+        let Some(talk) = &mut self.talk else {
+            let heard = to.stream(backend, layout, &mut self.decoder, bytes, outbox);
+            return heard.err().map(Step::Malformed);
+        };
+        let heard = talk.hear(bytes, |kind, bytes| to.message(backend, layout, (kind, bytes), outbox));
+        let had_closed = talk.is_closed();
+        match heard {
+            Ok(Heard::More) => None,
+            Ok(Heard::Closed(_)) if had_closed => Some(Step::Ended),
+            Ok(Heard::Closed(farewell)) => {
+                talk.close(farewell.code, "", &mut self.out);
+                Some(Step::Closed(farewell))
+            }
+            Err(unfit) => {
+                talk.close(Some(unfit.code()), &unfit.to_string(), &mut self.out);
+                Some(Step::Malformed(unfit))
+            }
+        }
+    }
+}
+
+/// The buffer of what waits; idle, a connection owns none.
+fn buffer<'a>(out: &'a mut Vec<u8>, pool: &Pool) -> &'a mut Vec<u8> {
+    if out.capacity() == 0 {
+        *out = pool.take();
+    }
+    out
 }
 
 impl Drop for Upstream {
