@@ -112,6 +112,18 @@ fn the_complete_file_gives_what_it_says() {
 }
 
 #[test]
+fn a_dedicated_cluster_may_speak_websocket() {
+    let text = SMALLEST.replace("[cluster.battle]", "[cluster.battle]\nlink = 'dedicated'");
+    let path = |text: &str| match plan(text).clusters()[0].link() {
+        LinkKind::Dedicated { websocket, .. } => websocket.clone(),
+        LinkKind::Shared | LinkKind::Http => panic!("it is dedicated"),
+    };
+    assert_eq!(path(&text), None);
+    let with = text.replace("'dedicated'", "'dedicated'\nwebsocket = '/play?v=2'");
+    assert_eq!(path(&with).as_deref(), Some("/play?v=2"));
+}
+
+#[test]
 fn every_kind_of_layout_can_be_said() {
     let plan = file("conf/examples/layouts.toml");
     let framing = |name: &str| {

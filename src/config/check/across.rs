@@ -1,10 +1,10 @@
 //! What listeners, clusters and routes must agree on.
 
-use super::Context;
 use super::clusters::DEFAULT_SEND_BUFFER;
 use super::layouts::{highest_id, is_opaque, reads_no_frames};
 use super::listeners::too_small;
 use super::routes::{Claim, claims, span};
+use super::{Context, messages};
 use crate::base::format_size;
 use crate::config::plan::{Cluster, LinkKind, Listener, Route};
 use crate::config::problem::Problem;
@@ -39,6 +39,7 @@ pub(super) fn check(
     }
     if routes.iter().all(Option::is_some) && clusters.iter().all(Option::is_some) {
         opaque_listeners(context, &known, clusters, routes);
+        messages::agree(context, &known, clusters, routes);
         opaque_maintenance(context, clusters, routes);
     }
     if clusters.iter().flatten().any(|cluster| matches!(cluster.link, LinkKind::Shared)) {

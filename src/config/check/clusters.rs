@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::listeners::which_frame;
-use super::{Context, backends, convert, hash_on, health, outlier, requests, required};
+use super::{Context, backends, convert, hash_on, health, messages, outlier, requests, required};
 use crate::config::plan::{BackendTls, CertificatePair, Cluster, LinkKind, ProxyHeader};
 use crate::config::problem::Problem;
 use crate::config::raw::{self, Field, Link, Named};
@@ -83,6 +83,7 @@ fn link(context: &Context<'_>, raw: &Named<raw::Cluster>) -> Option<LinkKind> {
         Field::Bad => return None,
         Field::Given(link) => *link.get(),
     };
+    messages::own_keys(context, &raw.body);
     match link {
         Link::Shared => shared(context, raw.name.get(), &raw.body),
         Link::Dedicated => dedicated(context, raw),

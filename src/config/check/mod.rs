@@ -18,6 +18,7 @@ mod layouts;
 mod limit;
 mod listeners;
 mod login;
+mod messages;
 mod outlier;
 mod partner;
 mod release;

@@ -35,12 +35,13 @@ fn keys(old: &Cluster, new: &Cluster) -> Vec<ClusterChange> {
         (!keys.is_empty()).then(|| make(keys))
     };
     let standby = |cluster: &Cluster| cluster.balance == Balance::HotStandby;
-    let (frame, proxy) = framing(&old.link, &new.link);
+    let [frame, proxy, websocket] = framing(&old.link, &new.link);
     let connections = [
         ("connect_timeout", old.connect_timeout != new.connect_timeout),
         ("send_buffer", old.send_buffer != new.send_buffer),
         ("proxy_protocol", proxy),
         ("frame", frame),
+        ("websocket", websocket),
         ("tls", tls(old.tls.as_ref()) != tls(new.tls.as_ref())),
     ];
     let rebinds = standby(old) != standby(new);
@@ -72,14 +73,14 @@ fn keys(old: &Cluster, new: &Cluster) -> Vec<ClusterChange> {
     .collect()
 }
 
-/// Whether the layout and the PROXY header of dedicated links differ.
-fn framing(old: &LinkKind, new: &LinkKind) -> (bool, bool) {
+/// Whether the layout, the PROXY header and the path for WebSocket of dedicated links differ.
+fn framing(old: &LinkKind, new: &LinkKind) -> [bool; 3] {
     match (old, new) {
         (
-            LinkKind::Dedicated { layout: a, proxy: p, .. },
-            LinkKind::Dedicated { layout: b, proxy: q, .. },
-        ) => (a != b, p != q),
-        (LinkKind::Shared | LinkKind::Http, _) | (_, LinkKind::Shared | LinkKind::Http) => (false, false),
+            LinkKind::Dedicated { layout: a, proxy: p, websocket: v, .. },
+            LinkKind::Dedicated { layout: b, proxy: q, websocket: w, .. },
+        ) => [a != b, p != q, v != w],
+        (LinkKind::Shared | LinkKind::Http, _) | (_, LinkKind::Shared | LinkKind::Http) => [false; 3],
     }
 }
 

@@ -187,6 +187,7 @@ fn clusters() {
     );
     check(&with("tls = { ca = 'ca.pem' }"), "cluster chat: tls", "new connections", &nobody);
     check(&with("proxy_protocol = 'v2'"), "cluster chat: proxy_protocol", "new connections", &nobody);
+    check(&with("websocket = '/play'"), "cluster chat: websocket", "new connections", &nobody);
     check(
         &with("balance = 'random'\nslow_start = '0s'"),
         "cluster chat: balance, slow_start",

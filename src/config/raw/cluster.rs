@@ -9,6 +9,7 @@ use super::hash_on::HashOn;
 use super::health::Health;
 use super::listener::{PEM, WAITING};
 use super::outlier::Outlier;
+use super::values::request_path;
 use crate::config::plan::ProxyHeader;
 use crate::config::site::{Located, Site};
 use crate::policy::{Balance, OnLoss};
@@ -74,7 +75,7 @@ impl Cluster {
             connect_timeout: fields.duration("connect_timeout", WAITING),
             send_buffer: fields.size("send_buffer", 1..=1 << 30),
             proxy_protocol: fields.word("proxy_protocol", &PROXY),
-            websocket: fields.text("websocket", "\"/play\""),
+            websocket: fields.value("websocket", |node| request_path(node, "\"/play\"")),
             tls: fields.nested("tls", "{ ca = \"tls/backend-ca.pem\" }", BackendTls::read),
             health: fields.nested("health", "[cluster.battle.health]", Health::read),
             outlier: fields.nested("outlier", "[cluster.battle.outlier]", Outlier::read),

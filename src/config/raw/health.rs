@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::field::Field;
 use super::fields::Fields;
 use super::listener::WAITING;
-use super::values::{Wrong, text_of};
+use super::values::{Wrong, request_path, text_of};
 use crate::config::problem::short;
 use crate::config::tree::Node;
 
@@ -34,7 +34,7 @@ impl Health {
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
         Self {
             probe: fields.word("probe", &PROBES),
-            path: fields.value("path", path_of),
+            path: fields.value("path", |node| request_path(node, "\"/health\"")),
             send: fields.value("send", bytes_of),
             expect: fields.value("expect", bytes_of),
             interval: fields.duration("interval", WAITING),
@@ -43,17 +43,6 @@ impl Health {
             rise: fields.number("rise", 1..=100),
         }
     }
-}
-
-/// What stands in the first line of a request.
-fn path_of(node: &Node) -> Result<String, Wrong> {
-    let path = text_of(node, "\"/health\"")?;
-    if path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(path.to_owned());
-    }
-    let title = format!("\"{}\" is no path of a request", short(path));
-    let write = "write a path that begins with / and has only visible ASCII without spaces: \"/health\"";
-    Err(Wrong::value(title, write.to_owned()))
 }
 
 fn bytes_of(node: &Node) -> Result<Vec<u8>, Wrong> {
