@@ -34,3 +34,4 @@ mod shared;
 mod tls;
 mod turmoil;
 mod websocket;
+mod websocket_backend;

@@ -70,7 +70,8 @@ fn differ(context: &Context<'_>, listener: &Listener, cluster: &Cluster) -> Opti
         });
     }
     let is_message = |framing| framing == Framing::Message;
-    if !opaque && is_message(listener.layout.framing) != is_message(layout.framing) {
+    let both = !opaque && !is_opaque(layout); // no frames go to opaque backends
+    if both && is_message(listener.layout.framing) != is_message(layout.framing) {
         let frame = &listener.frame;
         return Some(
             Problem::at(

@@ -7,6 +7,7 @@ mod dedicated;
 mod gate;
 mod issuer;
 pub(crate) mod log;
+mod messenger;
 mod player;
 
 use std::future::Future;
@@ -17,6 +18,7 @@ pub(crate) use browser::Browser;
 pub(crate) use dedicated::Dedicated;
 pub(crate) use gate::{Certificates, Gate, GateBuilder};
 pub(crate) use issuer::{Issuer, now};
+pub(crate) use messenger::{Conversation, Messenger};
 pub(crate) use player::{Frame, Player};
 
 /// The bound of every wait: long enough for a busy machine, and no measure of speed.
