@@ -93,7 +93,7 @@ spread    = "0s"
 deadline  = "1s"
 [frame.raw]
 length     = { kind = "opaque" }
-max_length = "32MiB"
+max_length = "16MiB"   # the longest of the messages that come
 [listener.judge]
 listen   = "127.0.0.1:0"
 protocol = "websocket"

@@ -35,3 +35,4 @@ mod tls;
 mod turmoil;
 mod websocket;
 mod websocket_backend;
+mod websocket_through;

@@ -28,6 +28,7 @@ pub(super) fn check(
     // A listener that is missing here might be the one that makes the others right.
     let complete = listeners.iter().all(Option::is_some) && !known.is_empty();
     let layouts: Vec<&FrameLayout> = known.iter().map(|listener| listener.layout.as_ref()).collect();
+    messages::lengths(context);
     if complete {
         ids_that_fit(context, &layouts);
     }

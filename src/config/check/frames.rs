@@ -129,21 +129,19 @@ pub(super) fn site<T>(field: &Field<T>) -> Option<&Site> {
 
 /// Rules that need frames or IDs in a layout that reads none.
 fn nothing_to_read(body: &Frame, mistakes: &Mistakes) {
-    let keys = [
-        ("id", site(&body.id)),
-        ("heartbeat", site(&body.heartbeat)),
-        ("notice", site(&body.notice)),
-        ("max_length", site(&body.max_length)),
-    ];
+    let keys = [("id", site(&body.id)), ("heartbeat", site(&body.heartbeat)), ("notice", site(&body.notice))];
     for (key, site) in keys {
         if let Some(site) = site {
-            mistakes.add(
-                Problem::at(site, format!("`{key}` needs frames, and an opaque layout reads none"))
-                    .because("it would have had no effect")
-                    .write(format!("remove `{key}`, or describe the length of the frames")),
-            );
+            mistakes.add(needs_frames(key, site));
         }
     }
+}
+
+/// A key that means nothing where no frames are read.
+pub(super) fn needs_frames(key: &str, site: &Site) -> Problem {
+    Problem::at(site, format!("`{key}` needs frames, and an opaque layout reads none"))
+        .because("it would have had no effect")
+        .write(format!("remove `{key}`, or describe the length of the frames"))
 }
 
 fn heartbeat(

@@ -1,6 +1,7 @@
 //! Backends that speak WebSocket, and who else must speak in messages then.
 
 use super::Context;
+use super::frames::needs_frames;
 use super::layouts::{can_reach, is_opaque};
 use crate::config::plan::{Cluster, LinkKind, Listener, Protocol, Route};
 use crate::config::problem::Problem;
@@ -28,6 +29,23 @@ pub(super) fn own_keys(context: &Context<'_>, body: &raw::Cluster) {
                 .because("no probe would have been answered, and every backend would have been down")
                 .write("write probe = \"tcp\" or \"http\", or remove `websocket`"),
         );
+    }
+}
+
+/// An opaque layout has a longest message only where somebody speaks in messages.
+pub(super) fn lengths(context: &Context<'_>) {
+    let only = context.layouts.only();
+    let names = |frame: Option<&String>, name: &str| frame.map(String::as_str).or(only) == Some(name);
+    for frame in &context.raw.frames {
+        let (name, body) = (frame.name.get(), &frame.body);
+        let is_opaque = context.layouts.get(name).is_some_and(|layout| is_opaque(&layout));
+        let by_players =
+            context.raw.listeners.iter().map(|one| &one.body).any(|one| {
+                one.protocol.value() == Some(&Protocol::WebSocket) && names(one.frame.value(), name)
+            });
+        if let (true, false, Some(given)) = (is_opaque, by_players, body.max_length.given()) {
+            context.add(needs_frames("max_length", given.site()));
+        }
     }
 }
 

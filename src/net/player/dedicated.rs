@@ -355,6 +355,7 @@ impl Conduct {
                 self.dial(&mut upstream, cluster);
                 self.upstreams.push(upstream);
             }
+            None if self.is_opaque() && self.door.is_websocket() => self.leave(EndReason::BackendLost, now),
             None if self.is_opaque() => self.broken(EndReason::BackendLost, now),
             None => {
                 let now = self.hub.since_start(now);

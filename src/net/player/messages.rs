@@ -30,7 +30,7 @@ pub(super) struct WebSocket {
 }
 
 /// What a WebSocket player reads last, where that is not told by the end of its session alone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Farewell {
     /// The close code; `None`: none is said.
     pub(super) code: Option<u16>,
@@ -112,8 +112,8 @@ impl WebSocket {
     pub(super) fn tend(&mut self, conduct: &Conduct, now: Instant) {
         let mut outbox = conduct.seat.outbox.borrow_mut();
         let pool = &conduct.hub.pool;
-        if self.said_close {
-            return;
+        if self.said_close || conduct.closed {
+            return; // nothing is written behind a close, nor where the end is abrupt
         }
         if let Some(end) = conduct.session.leaving() {
             if !conduct.may_be_answered(now) {

@@ -27,7 +27,7 @@ pub(super) struct Talk {
 }
 
 /// What a backend has come to, apart from its messages.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Heard {
     /// It goes on.
     More,

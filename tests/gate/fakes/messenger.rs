@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
+use tungstenite::client::IntoClientRequest;
 use tungstenite::handshake::server::{ErrorResponse, Request, Response, ServerHandshake};
 use tungstenite::handshake::{HandshakeError, MidHandshake};
 use tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
@@ -139,6 +140,28 @@ where
 }
 
 impl Conversation {
+    /// A player's end of a connection: upgraded at `path`, with these headers beside the usual ones.
+    pub(crate) async fn dial(gate: SocketAddr, path: &str, headers: &[(&'static str, &str)]) -> Self {
+        let stream = Arc::new(TcpStream::connect(gate).await.expect("the gate listens"));
+        stream.set_nodelay(true).expect("a socket");
+        let mut request = format!("ws://{gate}{path}").into_client_request().expect("an address");
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().expect("a header"));
+        }
+        let mut attempt = tungstenite::client(request.clone(), Lent(Arc::clone(&stream)));
+        let socket = loop {
+            match attempt {
+                Ok((socket, _)) => break socket,
+                Err(HandshakeError::Interrupted(half)) => {
+                    within("the gate's answer", stream.readable()).await.expect("a socket");
+                    attempt = half.handshake();
+                }
+                Err(HandshakeError::Failure(error)) => panic!("no upgrade: {error}"),
+            }
+        };
+        Self { socket, stream, request }
+    }
+
     /// The next message that is not a ping or pong; an error where there is none.
     pub(crate) async fn next(&mut self) -> Result<Message, Error> {
         within("a message", async {
