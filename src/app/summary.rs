@@ -3,7 +3,8 @@
 
 use crate::base::format_duration as time;
 use crate::config::{
-    Admin, Backend, Canary, Cluster, GroupIndex, Health, Listener, Moving, Partner, Plan, Protocol, Route,
+    Admin, Backend, Canary, Cluster, GroupIndex, Health, HttpRoute, HttpTarget, Listener, Moving, Partner,
+    Plan, Protocol, Route,
 };
 use crate::policy::{BreakerRules, OutlierRules};
 
@@ -14,7 +15,32 @@ pub(super) fn summary(plan: &Plan) -> String {
     let clusters = plan.clusters().iter().map(|one| cluster(plan, one));
     let partners = plan.partners().iter().map(partner);
     let rest = [plan.admin().map(admin), release(plan)].into_iter().flatten();
-    listeners.chain(routes).chain(clusters).chain(partners).chain(rest).map(|line| line + "\n").collect()
+    let http = plan.http().iter().map(|one| http(plan, one));
+    listeners
+        .chain(routes)
+        .chain(http)
+        .chain(clusters)
+        .chain(partners)
+        .chain(rest)
+        .map(|line| line + "\n")
+        .collect()
+}
+
+fn http(plan: &Plan, route: &HttpRoute) -> String {
+    let strip = route.strip().map(|strip| format!(" without {strip}")).unwrap_or_default();
+    let cache = route.cache().map(|time_| format!("; fresh for {}", time(time_))).unwrap_or_default();
+    let (asked, askers, answers) = (plan.asked_at(route), plan.askers(route), plan.answers(route));
+    let rules = match route.target() {
+        HttpTarget::Cluster(_) => format!(
+            "; {} tried again within {}; {}",
+            route.retries(),
+            time(route.timeout()),
+            breaker(route.breaker())
+        ),
+        HttpTarget::Convert(_) => format!("; within {}; {}", time(route.timeout()), breaker(route.breaker())),
+        HttpTarget::File(_) => String::new(),
+    };
+    format!("http     {} {asked} of {askers} -> {answers}{strip}{rules}{cache}", route.name())
 }
 
 fn partner(partner: &Partner) -> String {

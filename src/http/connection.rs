@@ -149,6 +149,11 @@ struct Ending {
     is_alone: bool,
 }
 
+/// Whether a listener of this name is there, and for requests.
+fn takes_requests(thread: &Thread, listener: &str) -> bool {
+    thread.world.load().door(listener).is_some_and(|door| !door.listener().is_for_players())
+}
+
 /// How long a connection that was told to end may take after its last answer.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -163,7 +168,7 @@ impl Ending {
                 let wait = spread.mul_f64(thread.dice.borrow_mut().random::<f64>());
                 self.due(now() + wait);
             }
-            News::Serving { .. } if thread.world.load().door(listener).is_none() => self.due(now()),
+            News::Serving { .. } if !takes_requests(thread, listener) => self.due(now()),
             News::Serving { .. } => {}
         }
     }

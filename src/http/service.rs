@@ -49,7 +49,8 @@ pub(in crate::http) async fn answer(
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         answer.headers_mut().insert(REQUEST_ID, id);
     }
-    if thread.is_leaving() && version != Version::HTTP_2 {
+    let is_tunnel = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if thread.is_leaving() && version != Version::HTTP_2 && !is_tunnel {
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     outcome.answered(&mut answer);

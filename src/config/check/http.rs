@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Context, breaker, convert, no_such, required};
+use super::{Context, breaker, convert, no_such, required, web};
 use crate::base::ProtocolId;
 use crate::config::plan::{Conversion, HttpRoute, HttpTarget, Listener, PathPattern, Protocol};
 use crate::config::problem::Problem;
@@ -13,7 +13,7 @@ use crate::wire::FrameLayout;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_RETRIES: u8 = 1;
-const DEFAULT_MAX_BODY: u32 = 1 << 20;
+const DEFAULT_MAX_BODY: u64 = 1 << 20;
 
 /// Every HTTP route; `None` for one with a mistake.
 pub(super) fn check(context: &Context<'_>, listeners: &[Option<Listener>]) -> Vec<Option<HttpRoute>> {
@@ -23,23 +23,24 @@ pub(super) fn check(context: &Context<'_>, listeners: &[Option<Listener>]) -> Ve
 fn one(context: &Context<'_>, raw: &Named<raw::Http>, listeners: &[Option<Listener>]) -> Option<HttpRoute> {
     let body = &raw.body;
     let listener = listener(context, raw, listeners);
-    let path = path(context, raw);
+    let (host, path, strip) = (web::host(context, body), path(context, raw), web::strip(context, body));
+    web::methods(context, body);
     let partners = partners(context, raw);
     let target = target(context, raw);
     let breaker = breaker::check(context, &body.breaker);
     Some(HttpRoute {
         name: raw.name.get().clone(),
         listener: listener?,
-        host: body.host.value().map(|host| host.to_ascii_lowercase()),
+        host: host?,
         path: path?,
-        strip: body.strip.value().cloned(),
+        strip: strip?,
         methods: convert::methods(body),
         partners: partners?,
         target: target?,
         cache: body.cache.value().copied(),
         timeout: body.timeout.or(DEFAULT_TIMEOUT),
         retries: body.retries.or(DEFAULT_RETRIES),
-        max_body: u64::from(body.max_body.or(DEFAULT_MAX_BODY)),
+        max_body: body.max_body.or(Some(DEFAULT_MAX_BODY)).unwrap_or(u64::MAX),
         breaker: breaker?.0,
     })
 }
@@ -80,10 +81,7 @@ fn path(context: &Context<'_>, raw: &Named<raw::Http>) -> Option<PathPattern> {
     let path = required(&raw.body.path, "path", raw.name.site(), context.mistakes, |site| {
         missing(raw, site, "path", "add path = \"/pay/*\", or \"/*\" for all")
     })?;
-    Some(match path.get().strip_suffix('*') {
-        Some(prefix) => PathPattern::Prefix(prefix.to_owned()),
-        None => PathPattern::Exact(path.get().clone()),
-    })
+    web::path(context, path)
 }
 
 fn partners(context: &Context<'_>, raw: &Named<raw::Http>) -> Option<Vec<usize>> {
@@ -96,7 +94,15 @@ fn partners(context: &Context<'_>, raw: &Named<raw::Http>) -> Option<Vec<usize>>
         }
         place
     };
-    let places: Vec<_> = raw.body.partners.value().into_iter().flatten().map(place).collect();
+    let named: Vec<_> = raw.body.partners.value().into_iter().flatten().collect();
+    for (place, name) in named.iter().enumerate() {
+        if let Some(first) = named.iter().take(place).find(|other| other.get() == name.get()) {
+            let problem = Problem::at(name.site(), format!("{} is here twice", name.get()));
+            let problem = problem.because("once is enough").see(first.site(), "the first one");
+            context.add(problem.write("leave one out"));
+        }
+    }
+    let places: Vec<_> = named.into_iter().map(place).collect();
     places.into_iter().collect()
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Context, door, required, websocket};
+use super::{Context, door, required, web, websocket};
 use crate::base::format_size;
 use crate::config::plan::{CertificatePair, Listener, ListenerLimits, Protocol, UnknownId};
 use crate::config::problem::{Problem, short};
@@ -43,11 +43,16 @@ fn one(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<Listener> {
     let websocket = websocket::check(context, raw, protocol);
     let no_limits = raw::Limits::default();
     let limits = raw.body.limits.value().unwrap_or(&no_limits);
+    web::listener(context, raw);
     let (frame, layout) = frame?;
-    let unknown_id = unknown_id(context, &raw.body.unknown_id, &layout);
+    let unknown_id = match protocol {
+        Protocol::Http => UnknownId::Drop,
+        Protocol::Tcp | Protocol::WebSocket => unknown_id(context, &raw.body.unknown_id, &layout),
+    };
     let header = if protocol == Protocol::WebSocket { MESSAGE_HEADER } else { 0 };
     send_buffer(context, limits, raw.name.site(), (&layout, header));
-    let limits = self::limits(context, limits, &layout);
+    let frames = (protocol != Protocol::Http).then_some(&*layout);
+    let limits = self::limits(context, limits, frames);
     Some(Listener {
         name: raw.name.get().clone(),
         listen: listen?,
@@ -205,7 +210,9 @@ pub(super) fn too_small(site: &Site, bytes: u32, needed: u64) -> Problem {
         .write(format!("write send_buffer = \"{needed}\" or more, or a smaller `max_length` of the frame"))
 }
 
-fn limits(context: &Context<'_>, raw: &raw::Limits, layout: &FrameLayout) -> Option<ListenerLimits> {
+/// `frames`: what its players send; `None`: none come in.
+fn limits(context: &Context<'_>, raw: &raw::Limits, frames: Option<&FrameLayout>) -> Option<ListenerLimits> {
+    let paced = |layout| door::frames_per_session(context, &raw.frames_per_session, layout);
     Some(ListenerLimits {
         connections: raw.connections.or(20_000),
         handshake_timeout: raw.handshake_timeout.or(Duration::from_secs(5)),
@@ -217,7 +224,7 @@ fn limits(context: &Context<'_>, raw: &raw::Limits, layout: &FrameLayout) -> Opt
         new_per_ip: door::new_per_ip(&raw.new_per_ip),
         handshakes: raw.handshakes.or(256),
         login_timeout: raw.login_timeout.or(Duration::from_secs(15)),
-        frames_per_session: door::frames_per_session(context, &raw.frames_per_session, layout),
+        frames_per_session: frames.and_then(paced),
     })
 }
 

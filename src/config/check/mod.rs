@@ -25,6 +25,7 @@ mod release;
 mod requests;
 mod routes;
 mod times;
+mod web;
 mod websocket;
 
 use std::sync::Arc;
@@ -72,6 +73,7 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> O
     let http = http::check(&context, &listeners);
     partner::across(&context, &partners, &http, &listeners);
     convert::across(&context, &clusters, &http);
+    web::across(&context, &http);
     let admin = admin::check(&context);
     let drain = drain(&raw.drain, mistakes);
     let gateway = gateway(&context);

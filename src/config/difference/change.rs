@@ -42,6 +42,13 @@ pub enum Change {
         /// What of it.
         what: RouteChange,
     },
+    /// `[http.NAME]`.
+    Http {
+        /// Its name.
+        name: String,
+        /// What of it.
+        what: HttpChange,
+    },
     /// `[release]`, or `active` of a cluster.
     Release {
         /// What of it.
@@ -84,8 +91,12 @@ pub enum ListenerChange {
     Added(SocketAddr),
     /// It is gone; it listened here.
     Removed(SocketAddr),
+    /// It is gone, and requests came in here.
+    Closed(SocketAddr),
     /// It listens elsewhere.
     Address(Swap<SocketAddr>),
+    /// Another protocol is spoken there.
+    Protocol(Swap<&'static str>),
     /// Its players have another layout, by name.
     Frame(Swap<String>),
     /// The layout of this name is another one.
@@ -165,6 +176,23 @@ pub enum RouteChange {
     Opened,
     /// It stays closed with other words or times.
     Reworded(Maintenance),
+}
+
+/// What is different at an HTTP route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpChange {
+    /// It is new, and this answers.
+    Added(String),
+    /// It is gone.
+    Removed,
+    /// Its requests: where they come in, host, path and methods.
+    Requests(Swap<String>),
+    /// Who may ask.
+    Partners(Swap<String>),
+    /// What answers.
+    Target(Swap<String>),
+    /// These keys, which the next request follows.
+    Rules(Vec<&'static str>),
 }
 
 /// What is different at the login.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::change::{
-    BackendChange, Change, ClusterChange, ListenerChange, LoginChange, PartnerChange, ReleaseChange,
-    RouteChange,
+    BackendChange, Change, ClusterChange, HttpChange, ListenerChange, LoginChange, PartnerChange,
+    ReleaseChange, RouteChange,
 };
 use crate::base::format_duration;
 use crate::config::AdminState;
@@ -46,6 +46,7 @@ impl Change {
             Self::Route { what, .. } => of_route(what),
             Self::Release { what, moving, spread } => of_release(what, *moving, *spread),
             Self::Login(what) => of_login(what).to_owned(),
+            Self::Http { what, .. } => of_http(what).to_owned(),
             Self::Partner { what, .. } => of_partner(what).to_owned(),
             Self::Zone(_) => {
                 "new sessions prefer backends of the new zone; sessions that are in stay".to_owned()
@@ -61,6 +62,8 @@ impl Change {
         match self {
             Self::Listener { name, what } => match what {
                 ListenerChange::Removed(_)
+                | ListenerChange::Closed(_)
+                | ListenerChange::Protocol(_)
                 | ListenerChange::Address(_)
                 | ListenerChange::Frame(_)
                 | ListenerChange::Layout(_) => Touched::ListenerSessions(name.clone()),
@@ -110,9 +113,12 @@ impl Change {
             }
             Self::Release { .. } => Touched::OtherGroup,
             Self::Login(LoginChange::Added) => Touched::Everybody,
-            Self::Login(_) | Self::Partner { .. } | Self::Zone(_) | Self::Drain | Self::Process(_) => {
-                Touched::Nobody
-            }
+            Self::Login(_)
+            | Self::Http { .. }
+            | Self::Partner { .. }
+            | Self::Zone(_)
+            | Self::Drain
+            | Self::Process(_) => Touched::Nobody,
         }
     }
 }
@@ -123,6 +129,8 @@ const fn of_listener(what: &ListenerChange) -> &'static str {
     match what {
         ListenerChange::Added(_) => "nothing for sessions that are in: players can come in there, too",
         ListenerChange::Removed(_) => "it accepts nobody any more; sessions that are in stay",
+        ListenerChange::Closed(_) => "it accepts nobody any more; its connections end behind their answers",
+        ListenerChange::Protocol(_) => "players that are in stay; who asked over HTTP ends; new ones meet it",
         ListenerChange::Address(_) => "the old address accepts nobody any more; sessions that are in stay",
         ListenerChange::Frame(_) | ListenerChange::Layout(_) => {
             "sessions that are in keep the old layout until they end"
@@ -208,6 +216,18 @@ const fn of_login(what: &LoginChange) -> &'static str {
         LoginChange::Resume(_) => "nothing for sessions that are in, until a connection breaks",
         LoginChange::Versions => "sessions that are in stay in, whatever their version; for new logins",
         LoginChange::Queue => "sessions that are in stay in; who waits is let in by the new rules",
+    }
+}
+
+const fn of_http(what: &HttpChange) -> &'static str {
+    match what {
+        HttpChange::Added(_) => "nothing for sessions: its requests are answered from now on",
+        HttpChange::Removed => {
+            "requests under way are answered; later ones meet another route, or 404; connections stay"
+        }
+        HttpChange::Requests(_) | HttpChange::Partners(_) | HttpChange::Target(_) | HttpChange::Rules(_) => {
+            "requests under way go on as they began; the next ones follow it; connections stay"
+        }
     }
 }
 

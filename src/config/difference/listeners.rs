@@ -11,7 +11,10 @@ pub(super) fn compare(changes: &mut Vec<Change>, old: &Plan, new: &Plan) {
     for listener in &old.listeners {
         match find(&new.listeners, Listener::name, &listener.name) {
             Some(later) => one(listener, later).into_iter().for_each(|what| add(listener, what)),
-            None => add(listener, ListenerChange::Removed(*listener.listen.get())),
+            None if listener.is_for_players() => {
+                add(listener, ListenerChange::Removed(*listener.listen.get()));
+            }
+            None => add(listener, ListenerChange::Closed(*listener.listen.get())),
         }
     }
     for listener in &new.listeners {
@@ -22,6 +25,7 @@ pub(super) fn compare(changes: &mut Vec<Change>, old: &Plan, new: &Plan) {
 }
 
 fn one(old: &Listener, new: &Listener) -> Vec<ListenerChange> {
+    let both_have = old.is_for_players() && new.is_for_players();
     let frame = || match Swap::of(old.frame.clone(), new.frame.clone()) {
         Some(names) => Some(ListenerChange::Frame(names)),
         None => (old.layout != new.layout).then(|| ListenerChange::Layout(new.frame.clone())),
@@ -29,7 +33,8 @@ fn one(old: &Listener, new: &Listener) -> Vec<ListenerChange> {
     let (doors, keys) = (access(old, new), limits(&old.limits, &new.limits));
     [
         Swap::of(*old.listen.get(), *new.listen.get()).map(ListenerChange::Address),
-        frame(),
+        Swap::of(old.protocol.as_str(), new.protocol.as_str()).map(ListenerChange::Protocol),
+        both_have.then(frame).flatten(),
         certificates(old, new).map(ListenerChange::Certificates),
         (old.unknown_id != new.unknown_id).then_some(ListenerChange::UnknownId),
         (!doors.is_empty()).then_some(ListenerChange::Access(doors)),

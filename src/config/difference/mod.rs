@@ -4,6 +4,7 @@
 mod change;
 mod clusters;
 mod effect;
+mod http;
 mod listeners;
 mod login;
 mod partners;
@@ -17,7 +18,7 @@ mod tests;
 use super::Plan;
 
 pub use change::{
-    BackendChange, Change, ClusterChange, ListenerChange, LoginChange, PartnerChange, ProcessKey,
+    BackendChange, Change, ClusterChange, HttpChange, ListenerChange, LoginChange, PartnerChange, ProcessKey,
     ReleaseChange, RouteChange, Swap,
 };
 pub use effect::Touched;
@@ -36,6 +37,7 @@ pub fn difference(old: &Plan, new: &Plan) -> Difference {
     listeners::compare(&mut changes, old, new);
     clusters::compare(&mut changes, old, new);
     routes::compare(&mut changes, old, new);
+    http::compare(&mut changes, old, new);
     login::compare(&mut changes, old, new);
     partners::compare(&mut changes, old, new);
     process::compare(&mut changes, old, new);

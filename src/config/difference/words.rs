@@ -4,8 +4,8 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use super::change::{
-    BackendChange, Change, ClusterChange, ListenerChange, LoginChange, PartnerChange, ReleaseChange,
-    RouteChange, Swap,
+    BackendChange, Change, ClusterChange, HttpChange, ListenerChange, LoginChange, PartnerChange,
+    ReleaseChange, RouteChange, Swap,
 };
 use crate::base::format_duration;
 
@@ -18,6 +18,7 @@ impl Change {
             Self::Cluster { name, what } => format!("cluster {name}: {what}"),
             Self::Backend { cluster, address, what, .. } => format!("backend {cluster} {address}: {what}"),
             Self::Route { name, what } => format!("route {name}: {what}"),
+            Self::Http { name, what } => format!("http {name}: {what}"),
             Self::Release { what: ReleaseChange::ClusterActive { cluster, groups }, .. } => {
                 format!("cluster {cluster}: active {}", named(groups))
             }
@@ -49,8 +50,9 @@ impl Display for ListenerChange {
             |files: &[String]| if files.is_empty() { "plain".to_owned() } else { files.join(" and ") };
         match self {
             Self::Added(address) => write!(into, "added at {address}"),
-            Self::Removed(address) => write!(into, "removed from {address}"),
+            Self::Removed(address) | Self::Closed(address) => write!(into, "removed from {address}"),
             Self::Address(addresses) => write!(into, "address {addresses}"),
+            Self::Protocol(words) => write!(into, "protocol {words}"),
             Self::Frame(names) => write!(into, "frame {names}"),
             Self::Layout(name) => write!(into, "[frame.{name}] is another layout"),
             Self::Certificates(pairs) => {
@@ -109,6 +111,19 @@ impl Display for RouteChange {
             Self::Closed(words) => write!(into, "maintenance on, {words}"),
             Self::Opened => into.write_str("maintenance off"),
             Self::Reworded(words) => write!(into, "maintenance goes on, {words}"),
+        }
+    }
+}
+
+impl Display for HttpChange {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Added(target) => write!(into, "added, to {target}"),
+            Self::Removed => into.write_str("removed"),
+            Self::Requests(requests) => write!(into, "{requests}"),
+            Self::Partners(names) => write!(into, "partners {names}"),
+            Self::Target(targets) => write!(into, "to {targets}"),
+            Self::Rules(keys) => into.write_str(&keys.join(", ")),
         }
     }
 }

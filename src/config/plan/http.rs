@@ -1,9 +1,13 @@
 //! `[http.NAME]`: which requests go where.
 
+use std::fmt::{self, Display};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Plan;
+use super::listener::Listener;
+use super::partner::Partner;
 use crate::base::ProtocolId;
 use crate::config::site::Located;
 use crate::policy::BreakerRules;
@@ -133,6 +137,47 @@ impl HttpRoute {
     #[must_use]
     pub fn breaker(&self) -> &BreakerRules {
         &self.breaker
+    }
+}
+
+impl Plan {
+    /// Which requests are a route's, in words: `open GET,HEAD open.example.com/pay/*`.
+    #[must_use]
+    pub fn asked_at(&self, route: &HttpRoute) -> String {
+        let listener = self.listeners.get(route.listener).map_or("", Listener::name);
+        let methods =
+            if route.methods.is_empty() { "any method".to_owned() } else { route.methods.join(",") };
+        format!("{listener} {methods} {}{}", route.host.as_deref().unwrap_or_default(), route.path)
+    }
+
+    /// Who may ask at a route, in words.
+    #[must_use]
+    pub fn askers(&self, route: &HttpRoute) -> String {
+        let partners = route.partners.iter().filter_map(|place| self.partners.get(*place));
+        let names: Vec<_> = partners.map(Partner::name).collect();
+        if names.is_empty() { "everybody".to_owned() } else { names.join(",") }
+    }
+
+    /// What answers at a route, in words.
+    #[must_use]
+    pub fn answers(&self, route: &HttpRoute) -> String {
+        let name = |place: usize| self.clusters.get(place).map_or("", |cluster| cluster.name());
+        match &route.target {
+            HttpTarget::Cluster(cluster) => name(*cluster).to_owned(),
+            HttpTarget::Convert(to) => {
+                format!("{} as frame {} answered by {}", name(to.cluster), to.id, to.reply)
+            }
+            HttpTarget::File(path) => format!("file {}", path.get().display()),
+        }
+    }
+}
+
+impl Display for PathPattern {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(path) => into.write_str(path),
+            Self::Prefix(path) => write!(into, "{path}*"),
+        }
     }
 }
 

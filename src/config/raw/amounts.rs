@@ -38,6 +38,14 @@ impl Fields<'_> {
         })
     }
 
+    /// A size of any length, or `"off"`: `None`.
+    pub(super) fn size_or_off(&mut self, key: &'static str) -> Field<Option<u64>> {
+        self.value(key, |node| match node.value.text() {
+            Some("off") => Ok(None),
+            Some(_) | None => amount(node, &SIZE_OR_OFF).map(Some),
+        })
+    }
+
     /// A rate above zero.
     pub(super) fn rate(&mut self, key: &'static str) -> Field<Rate> {
         self.value(key, |node| amount(node, &RATE))
@@ -131,6 +139,12 @@ const SIZE: Sort<u64> = Sort {
         ("gib", "GiB"),
     ],
     units: "write a whole number and B, KiB, MiB or GiB",
+};
+
+const SIZE_OR_OFF: Sort<u64> = Sort {
+    expected: "a size such as \"64KiB\", or \"off\"",
+    units: "write a whole number and B, KiB, MiB or GiB; \"off\": no limit",
+    ..SIZE
 };
 
 const RATE: Sort<Rate> = Sort {

@@ -25,7 +25,7 @@ pub(in crate::config) struct Http {
     pub(in crate::config) cache: Field<Duration>,
     pub(in crate::config) timeout: Field<Duration>,
     pub(in crate::config) retries: Field<u8>,
-    pub(in crate::config) max_body: Field<u32>,
+    pub(in crate::config) max_body: Field<Option<u64>>,
     pub(in crate::config) breaker: Field<Breaker>,
 }
 
@@ -51,7 +51,7 @@ impl Http {
             cache: fields.duration("cache", Duration::ZERO..=Duration::from_hours(24 * 365)),
             timeout: fields.duration("timeout", WAITING),
             retries: fields.number("retries", 0..=10),
-            max_body: fields.size("max_body", 0..=u32::MAX),
+            max_body: fields.size_or_off("max_body"),
             breaker: fields.nested("breaker", "[http.pay_callback.breaker]", Breaker::read),
         }
     }

@@ -1,0 +1,45 @@
+//! HTTP routes of two plans compared.
+
+use super::change::{Change, HttpChange, Swap};
+use super::find;
+use crate::config::plan::{HttpRoute, Plan};
+
+pub(super) fn compare(changes: &mut Vec<Change>, old: &Plan, new: &Plan) {
+    let mut add = |route: &HttpRoute, what| changes.push(Change::Http { name: route.name.clone(), what });
+    for route in &old.http {
+        match find(&new.http, HttpRoute::name, &route.name) {
+            Some(later) => one((old, route), (new, later)).into_iter().for_each(|what| add(route, what)),
+            None => add(route, HttpChange::Removed),
+        }
+    }
+    for route in &new.http {
+        if find(&old.http, HttpRoute::name, &route.name).is_none() {
+            add(route, HttpChange::Added(new.answers(route)));
+        }
+    }
+}
+
+fn one((old_plan, old): (&Plan, &HttpRoute), (new_plan, new): (&Plan, &HttpRoute)) -> Vec<HttpChange> {
+    let keys = rules(old, new);
+    [
+        Swap::of(old_plan.asked_at(old), new_plan.asked_at(new)).map(HttpChange::Requests),
+        Swap::of(old_plan.askers(old), new_plan.askers(new)).map(HttpChange::Partners),
+        Swap::of(old_plan.answers(old), new_plan.answers(new)).map(HttpChange::Target),
+        (!keys.is_empty()).then_some(HttpChange::Rules(keys)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn rules(old: &HttpRoute, new: &HttpRoute) -> Vec<&'static str> {
+    let keys = [
+        ("strip", old.strip != new.strip),
+        ("timeout", old.timeout != new.timeout),
+        ("retries", old.retries != new.retries),
+        ("max_body", old.max_body != new.max_body),
+        ("cache", old.cache != new.cache),
+        ("breaker", old.breaker != new.breaker),
+    ];
+    keys.iter().filter(|(_, differ)| *differ).map(|(key, _)| *key).collect()
+}
