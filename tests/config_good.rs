@@ -86,7 +86,7 @@ fn the_complete_file_gives_what_it_says() {
     assert_eq!(game.notice, Some(ProtocolId(9000)));
 
     let names: Vec<_> = plan.clusters().iter().map(|cluster| cluster.name()).collect();
-    assert_eq!(names, ["battle", "chat", "pay"]);
+    assert_eq!(names, ["battle", "chat", "pay", "shop"]);
     for route in plan.routes().iter().filter(|route| !["rank", "login"].contains(&route.name())) {
         assert_eq!(plan.clusters()[route.cluster()].name(), route.name());
     }

@@ -72,7 +72,9 @@ fn wrong_path(path: &str) -> Option<(&'static str, &'static str)> {
 /// What is taken off the path; the outer `None`: it is wrong.
 pub(super) fn strip(context: &Context<'_>, raw: &raw::Http) -> Option<Option<String>> {
     let Some(strip) = raw.strip.given() else { return raw.strip.is_absent().then_some(None) };
-    let Some(path) = raw.path.value() else { return Some(Some(strip.get().clone())) };
+    let Some(path) = raw.path.value().filter(|_| raw.file.is_absent()) else {
+        return Some(Some(strip.get().clone()));
+    };
     let (fixed, is_whole) = path.strip_suffix('*').map_or((path.as_str(), true), |fixed| (fixed, false));
     let title = |what: &str| format!("`strip` \"{}\" {what} \"{}\"", short(strip.get()), short(path));
     let problem = match fixed.strip_prefix(strip.get().as_str()) {

@@ -1,3 +1,5 @@
+//! Routes of requests, by what each may be told apart from the others.
+
 use super::*;
 use crate::config::{self, Source};
 
