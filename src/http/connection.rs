@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rand::RngExt;
 use tokio::sync::watch;
@@ -71,7 +71,18 @@ pub(in crate::http) async fn serve(thread: Rc<Thread>, line: Rc<Line>, stream: S
     } else {
         let pulse = Arc::clone(&line.pulse);
         let screened = Screen::new(stream, Arc::new(move || pulse.is_malformed()));
-        let connection = http1().serve_connection(TokioIo::new(screened), service_fn(asked)).with_upgrades();
+        let latch = screened.latch();
+        let told = move |request| {
+            let (answering, latch) = (asked(request), Arc::clone(&latch));
+            async move {
+                let answer = answering.await;
+                let turned =
+                    matches!(&answer, Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS);
+                latch.answered(turned);
+                answer
+            }
+        };
+        let connection = http1().serve_connection(TokioIo::new(screened), service_fn(told)).with_upgrades();
         watch(&thread, &line, &patience, connection).await;
     }
     if line.pulse.was_malformed() {

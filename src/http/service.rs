@@ -14,6 +14,7 @@ use hyper::{Request, StatusCode, Uri, Version};
 use super::answer::{self, Answer};
 use super::line::{Caller, Line, RequestId};
 use super::outcome::Outcome;
+use super::screen::vet_request;
 use super::thread::Thread;
 use super::upload::Upload;
 use super::visit::Visit;
@@ -117,6 +118,7 @@ fn find(world: &World, line: &Line, request: &mut Request<Incoming>) -> Result<A
     if length > MOST_URI {
         return Err(Refused::with(StatusCode::URI_TOO_LONG, "the path and the query are too long"));
     }
+    vet_request(request).map_err(|fault| Refused::bad(fault.as_str()))?;
     let host = host(request)?.map(Cow::into_owned);
     let path = plain_path(request.uri().path()).map_err(|fault| Refused::bad(fault.as_str()))?;
     let listener = line.door().listener().name();

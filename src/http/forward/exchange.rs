@@ -24,6 +24,7 @@ use super::{refusal, sticky};
 use crate::http::answer::Answer;
 use crate::http::content::Content;
 use crate::http::line::Caller;
+use crate::http::screen::vet_answer;
 use crate::http::thread::Thread;
 use crate::http::visit::Visit;
 use crate::net::{self, ClusterView, Dial};
@@ -202,7 +203,11 @@ impl Errand {
         loop {
             let deadline = watch.deadline(self.patience, self.since, net::now());
             match timeout_at(deadline.into(), &mut answer).await {
-                Ok(Ok(response)) => return Ok((response, wire)),
+                Ok(Ok(response)) => {
+                    // Its connection goes with it: where the answer ends is anybody's guess.
+                    vet_answer(response.status(), response.headers()).map_err(|_| Failure::Garbled)?;
+                    return Ok((response, wire));
+                }
                 Ok(Err(error)) => return Err(read(error, &watch, parcel)),
                 Err(_) if watch.is_late(self.patience, self.since, net::now()) => {
                     return Err(Failure::Late);

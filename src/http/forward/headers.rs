@@ -102,10 +102,18 @@ fn takes_trailers(headers: &HeaderMap) -> bool {
     values.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case("trailers"))
 }
 
-/// Takes out names that a backend behind CGI or WSGI cannot tell from the gateway's own: there `X_Forwarded_For` is
-/// `X-Forwarded-For`.
+/// Takes out names that a backend behind CGI or WSGI cannot tell from the gateway's own, or from what says where a body
+/// ends: there `X_Forwarded_For` is `X-Forwarded-For`.
 fn without_disguises(headers: &mut HeaderMap) {
-    let own = [&X_FORWARDED_FOR, &X_FORWARDED_HOST, &X_FORWARDED_PROTO, &X_REALMGATE_PARTNER, &X_REQUEST_ID];
+    let own = [
+        &X_FORWARDED_FOR,
+        &X_FORWARDED_HOST,
+        &X_FORWARDED_PROTO,
+        &X_REALMGATE_PARTNER,
+        &X_REQUEST_ID,
+        &CONTENT_LENGTH,
+        &TRANSFER_ENCODING,
+    ];
     let is_one = |name: &&HeaderName| {
         name.as_str().contains('_') && own.iter().any(|own| own.as_str() == name.as_str().replace('_', "-"))
     };
@@ -256,6 +264,8 @@ mod tests {
             ("x_realmgate_partner", "adnet"),
             ("x_forwarded_for", "127.0.0.1"),
             ("x-realmgate_partner", "adnet"),
+            ("content_length", "5"),
+            ("transfer_encoding", "chunked"),
         ];
         let mut headers = head(&lies);
         to_backend(&mut headers, &ORIGIN, false);

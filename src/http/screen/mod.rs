@@ -1,0 +1,252 @@
+//! Stands between a socket and hyper's HTTP/1.1 and lets nothing through that two readers might end differently
+//! (`wire::request`). Good bytes pass unchanged. From the first bad line on hyper gets bytes that it refuses, too:
+//! so what was asked before is answered first, then comes 400, and the connection ends.
+
+mod latch;
+mod vet;
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+pub(in crate::http) use latch::Latch;
+pub(in crate::http) use vet::{AnswerFault, vet_answer, vet_request};
+
+use crate::wire::{Part, RequestFramer};
+
+/// What is called when a bad line has come.
+pub(in crate::http) type Alarm = Arc<dyn Fn() + Send + Sync>;
+
+/// A connection of which hyper reads only what is plain to everybody.
+pub(in crate::http) struct Screen<S> {
+    stream: S,
+    framer: RequestFramer,
+    mode: Mode,
+    /// What has come and is not given on yet: bytes behind a wish to go on as WebSocket.
+    held: Vec<u8>,
+    /// Heads given on so far.
+    heads: u64,
+    latch: Arc<Latch>,
+    malformed: Alarm,
+    goodbye: Goodbye,
+}
+
+enum Mode {
+    /// Requests are looked at.
+    Http,
+    /// The last head that passed asks to go on as WebSocket; nothing is read until it is answered.
+    Asked,
+    /// It goes on as WebSocket; bytes pass as they are.
+    Aside,
+    /// A bad line has come; so many bytes of [`POISON`] were given.
+    Refused(usize),
+}
+
+/// How the connection is closed by this side.
+enum Goodbye {
+    Open,
+    /// This side is closed, and what still comes is thrown away: so many bytes so far.
+    Lingers(Pin<Box<Sleep>>, usize),
+    Over,
+}
+
+/// What hyper refuses wherever it is: in a line of a head, of a chunk's size, its extension or a trailer. It ends a head
+/// too, since hyper looks at one only when it is whole.
+const POISON: &[u8] = b"\0\n\r\n\r\n";
+
+/// How long a client may still speak after the last words. Unread bytes would turn them into a reset.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// What some bytes lead to.
+enum Verdict {
+    All,
+    /// So many pass, and then nothing until the answer is known.
+    Ask(usize),
+    /// So many pass, and then nothing any more.
+    Refuse(usize),
+}
+
+impl<S> Screen<S> {
+    /// Calls `malformed` once, when a bad line has come.
+    pub(in crate::http) fn new(stream: S, malformed: Alarm) -> Self {
+        Self {
+            stream,
+            framer: RequestFramer::new(),
+            mode: Mode::Http,
+            held: Vec::new(),
+            heads: 0,
+            latch: Arc::default(),
+            malformed,
+            goodbye: Goodbye::Open,
+        }
+    }
+
+    /// By which the answers are told; every one, in their order.
+    pub(in crate::http) fn latch(&self) -> Arc<Latch> {
+        Arc::clone(&self.latch)
+    }
+
+    /// While the last head is not answered, nothing is known of what follows it.
+    fn poll_settled(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if matches!(self.mode, Mode::Asked) {
+            let aside = ready!(self.latch.poll_aside(self.heads, cx));
+            self.mode = if aside { Mode::Aside } else { Mode::Http };
+        }
+        Poll::Ready(())
+    }
+
+    /// Follows bytes that are about to pass.
+    fn judge(&mut self, bytes: &[u8]) -> Verdict {
+        let mut at = 0;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let Ok(taken) = self.framer.read(rest) else { return Verdict::Refuse(at) };
+            at += taken.length;
+            if let Part::Head(head) = taken.part {
+                self.heads += 1;
+                if head.websocket {
+                    return Verdict::Ask(at);
+                }
+            }
+        }
+        Verdict::All
+    }
+
+    /// Lets pass of the bytes behind `before` in `buf` what may; the rest is held.
+    fn sift(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+        let fresh = buf.filled().get(before..).unwrap_or_default();
+        let passed = match self.judge(fresh) {
+            Verdict::All => return,
+            Verdict::Ask(passed) => {
+                self.mode = Mode::Asked;
+                let rest = fresh.get(passed..).unwrap_or_default();
+                self.held.splice(..0, rest.iter().copied());
+                passed
+            }
+            Verdict::Refuse(passed) => {
+                (self.malformed)();
+                self.mode = Mode::Refused(0);
+                self.held = Vec::new();
+                passed
+            }
+        };
+        buf.set_filled(before + passed);
+        self.poison(buf);
+    }
+
+    /// Gives on what is left of the poison; `false` when nothing is.
+    fn poison(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        let Mode::Refused(given) = &mut self.mode else { return false };
+        let rest = POISON.get(*given..).unwrap_or_default();
+        let now = rest.get(..buf.remaining()).unwrap_or(rest);
+        buf.put_slice(now);
+        *given += now.len();
+        !now.is_empty()
+    }
+
+    /// Gives on what was held; `false` when there is nothing.
+    fn give_held(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        let length = self.held.len().min(buf.remaining());
+        let given: Vec<u8> = self.held.drain(..length).collect();
+        buf.put_slice(&given);
+        length > 0
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Screen<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(this.poll_settled(cx));
+        match this.mode {
+            Mode::Asked => Poll::Pending,
+            // hyper has what it refuses. An end of the stream would make it forget the answers before.
+            Mode::Refused(_) => {
+                if this.poison(buf) {
+                    Poll::Ready(Ok(()))
+                } else {
+                    Poll::Pending
+                }
+            }
+            Mode::Aside => {
+                if this.give_held(buf) {
+                    Poll::Ready(Ok(()))
+                } else {
+                    Pin::new(&mut this.stream).poll_read(cx, buf)
+                }
+            }
+            Mode::Http => {
+                let before = buf.filled().len();
+                if !this.give_held(buf) {
+                    ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+                }
+                this.sift(buf, before);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Screen<S> {
+    /// Throws away what comes until the client has closed too, for a while.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Goodbye::Lingers(sleep, thrown) = &mut self.goodbye else { return Poll::Ready(()) };
+        let mut space = [0; 4096];
+        while *thrown < LINGER_BYTES && sleep.as_mut().poll(cx).is_pending() {
+            let mut buf = ReadBuf::new(&mut space);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => *thrown += buf.filled().len(),
+                Ok(()) | Err(_) => break,
+            }
+        }
+        self.goodbye = Goodbye::Over;
+        Poll::Ready(())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Screen<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    /// Closes this side; of a connection that is HTTP still, what the client says meanwhile is read away.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if matches!(this.goodbye, Goodbye::Open) {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            this.goodbye = match this.mode {
+                Mode::Aside => Goodbye::Over,
+                Mode::Http | Mode::Asked | Mode::Refused(_) => {
+                    Goodbye::Lingers(Box::pin(tokio::time::sleep(LINGER)), 0)
+                }
+            };
+        }
+        this.poll_linger(cx).map(Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests;
