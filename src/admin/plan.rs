@@ -1,11 +1,13 @@
 //! The plan in force as JSON: everything that decides, and no secret. Of keys and tokens only the paths are told.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use crate::base::format_duration;
 use crate::config::{
-    Backend, CanaryKey, CanaryRule, CertificatePair, Cluster, LinkKind, Listener, Login, LoginWay,
-    NamedLayout, Plan, Probe, ProxyHeader, Route, RouteLimit, UnknownId,
+    Backend, CanaryKey, CanaryRule, CertificatePair, Cluster, LinkKind, Listener, Located, Login, LoginWay,
+    NamedLayout, Partner, PartnerAuth, Plan, Probe, ProxyHeader, Route, RouteLimit, UnknownId,
 };
 
 /// `GET /v1/config`.
@@ -31,6 +33,7 @@ pub(super) fn view(plan: &Plan) -> Value {
         "listeners": plan.listeners().iter().map(listener).collect::<Vec<_>>(),
         "clusters": plan.clusters().iter().map(|one| cluster(plan, one)).collect::<Vec<_>>(),
         "routes": plan.routes().iter().map(|one| route(plan, one)).collect::<Vec<_>>(),
+        "partners": plan.partners().iter().map(partner).collect::<Vec<_>>(),
         "release": release(plan),
         "login": plan.login().map(|one| login(plan, one)),
     })
@@ -60,6 +63,34 @@ fn login(plan: &Plan, login: &Login) -> Value {
             "length": queue.length(),
             "redirect": queue.redirect(),
         })),
+    })
+}
+
+/// How it proves who it is, without what proves it.
+fn partner(partner: &Partner) -> Value {
+    let path = |file: &Located<PathBuf>| file.get().display().to_string();
+    let auth = match partner.auth() {
+        PartnerAuth::ApiKey { keys } => json!({ "keys_file": path(keys) }),
+        PartnerAuth::Hmac { secret } => json!({ "secret_file": path(secret) }),
+        PartnerAuth::Jwt(trust) => json!({
+            "key": path(trust.key()),
+            "algorithm": trust.algorithm().as_str(),
+            "audience": trust.audience(),
+            "skew": format_duration(trust.skew()),
+        }),
+        PartnerAuth::Mtls { names } => json!({ "names": names }),
+    };
+    json!({
+        "name": partner.name(),
+        "enabled": partner.enabled(),
+        "kind": partner.auth().as_str(),
+        "auth": auth,
+        "allow": partner.networks().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "rate_per_second": partner.rate().per_second,
+        "burst": partner.rate().burst,
+        "daily": partner.daily(),
+        "in_flight": partner.in_flight(),
+        "connections": partner.connections(),
     })
 }
 

@@ -71,3 +71,27 @@ fn of_many_at_one_time_one_passes() {
     assert_eq!((statuses[0], statuses[1], statuses[15]), (200, 401, 401), "{statuses:?}");
     assert_eq!(backend.seen().len(), 1);
 }
+
+#[test]
+fn two_processes_of_an_upgrade_know_what_the_other_has_taken() {
+    let backend = Backend::start();
+    let mut program =
+        Program::start(backend.address, &TABLES.replace("[partner.adnet]", "[partner.adnet]\ndaily = 3000"));
+    let mut elder = Client::connect(program.open);
+    let requests = [(); 4].map(|()| fresh("adnet"));
+    assert_eq!(elder.ask(&requests[0]).status, 200);
+    backend.hold();
+    elder.send(&requests[1].bytes());
+    backend.has_seen(2);
+    program.upgrade();
+    assert_eq!(program.ask(&requests[0]).status, 401, "taken before");
+    assert_eq!(program.ask(&requests[1]).status, 401, "taken, and still in progress there");
+    backend.let_go();
+    assert_eq!(elder.answer().status, 200, "what was begun is answered");
+    assert_eq!(program.ask(&requests[2]).status, 200);
+    assert_eq!(program.ask(&requests[3]).status, 200);
+    let used = program.partner("adnet")["used_today"].as_u64().expect("a number");
+    assert!((4..=5).contains(&used), "{used}: two there, of three that were reserved, and two here");
+    assert_eq!(program.refusals(), [("adnet".to_owned(), "replayed".to_owned(), 2)]);
+    assert_eq!(backend.seen().len(), 4);
+}

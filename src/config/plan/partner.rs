@@ -70,6 +70,12 @@ impl Partner {
         self.allow.is_empty() || self.allow.iter().any(|network| network.contains(address))
     }
 
+    /// The networks it may ask from; empty: all.
+    #[must_use]
+    pub fn networks(&self) -> &[Network] {
+        &self.allow
+    }
+
     /// How fast it may ask.
     #[must_use]
     pub fn rate(&self) -> RateLimit {

@@ -17,6 +17,8 @@ pub(crate) struct Program {
     listeners: String,
     tables: String,
     child: Child,
+    /// The process that has taken over.
+    heir: Option<Pid>,
 }
 
 impl Program {
@@ -55,7 +57,7 @@ probe = "tcp"
         );
         folder.write("gate.toml", &format!("{listeners}{tables}"));
         let (child, open, admin) = run(&folder);
-        Self { folder, open, admin, listeners, tables: tables.to_owned(), child }
+        Self { folder, open, admin, listeners, tables: tables.to_owned(), child, heir: None }
     }
 
     /// Sends a request on a connection of its own.
@@ -86,6 +88,15 @@ probe = "tcp"
     pub(crate) fn cut_off(&mut self) {
         self.end(Signal::KILL);
         (self.child, self.open, self.admin) = run(&self.folder);
+    }
+
+    /// Lets another process take over; this one ends when its connections have.
+    pub(crate) fn upgrade(&mut self) {
+        let answer = self.post("/v1/upgrade", "{}");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let pid = answer.json()["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+        self.heir = pid.and_then(Pid::from_raw);
+        assert!(self.heir.is_some(), "{}", answer.body);
     }
 
     /// Reloads it with its tables changed.
@@ -148,6 +159,9 @@ probe = "tcp"
 impl Drop for Program {
     fn drop(&mut self) {
         self.end(Signal::KILL);
+        if let Some(heir) = self.heir {
+            kill_process(heir, Signal::KILL).ok();
+        }
     }
 }
 
