@@ -39,15 +39,19 @@ impl Refused {
 
     /// What the body says. A limit may be told by its name: who hears of it has proven who it is.
     pub(super) fn words(&self) -> &'static str {
-        match self.why.status() {
-            401 => "unauthorized",
-            403 => "forbidden",
-            _ => match self.why {
-                Refusal::Rate => "too many requests: the rate is used up",
-                Refusal::Quota => "too many requests: the day's quota is used up",
-                Refusal::Connections => "too many requests: too many connections are open",
-                _ => "too many requests: too many are in progress",
-            },
+        match self.why {
+            Refusal::Unsigned
+            | Refusal::Unknown
+            | Refusal::BadKey
+            | Refusal::BadSignature
+            | Refusal::Late
+            | Refusal::Replayed
+            | Refusal::Expired => "unauthorized",
+            Refusal::Disabled | Refusal::Address => "forbidden",
+            Refusal::Rate => "too many requests: the rate is used up",
+            Refusal::Quota => "too many requests: the day's quota is used up",
+            Refusal::Connections => "too many requests: too many connections are open",
+            Refusal::InFlight => "too many requests: too many are in progress",
         }
     }
 
