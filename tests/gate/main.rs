@@ -8,6 +8,7 @@
 mod attack;
 mod breakers;
 mod changes;
+mod convert;
 mod dedicated;
 mod door;
 mod ends;
@@ -31,6 +32,7 @@ mod routing;
 mod seats;
 mod serve;
 mod shared;
+mod statics;
 mod tls;
 mod turmoil;
 mod websocket;
