@@ -143,8 +143,20 @@ impl Model {
     }
 }
 
+/// What a frame is on the wire.
+fn in_form(websocket: bool, frame: &[u8]) -> Vec<u8> {
+    if websocket { Outbox::shared_message(frame).to_vec() } else { frame.to_vec() }
+}
+
 fn put_any(outbox: &mut Outbox, model: &mut Model, dice: &mut SmallRng, pool: &Pool) {
-    let layout = layout();
+    let (layout, websocket) = (layout(), outbox.form.is_messages());
+    if websocket && dice.random_bool(0.2) {
+        let payload = vec![3; dice.random_range(0..126)];
+        outbox.append_control(FrameKind::Pong, &payload, pool);
+        let mut pong = Vec::new();
+        append_frame(FrameKind::Pong, &payload, None, &mut pong);
+        return model.frames.push((pong, false));
+    }
     let is_game = dice.random_bool(0.7);
     let id = if is_game { 1000 } else { [NOTICE, BEAT][dice.random_range(0..2)] };
     let long = if dice.random_bool(0.1) { 90_000 } else { 300 };
@@ -156,7 +168,8 @@ fn put_any(outbox: &mut Outbox, model: &mut Model, dice: &mut SmallRng, pool: &P
                 true
             });
         }
-        1 => outbox.put_shared(&bytes.clone().into(), pool).expect("room"),
+        1 if bytes.len() < SHARED_FROM => outbox.put_shared(&bytes.clone().into(), pool).expect("room"),
+        1 => outbox.put_shared(&in_form(websocket, &bytes).into(), pool).expect("room"),
         _ => outbox.put(&bytes, pool).expect("room"),
     }
     let by_backend = outbox.game;
@@ -164,7 +177,7 @@ fn put_any(outbox: &mut Outbox, model: &mut Model, dice: &mut SmallRng, pool: &P
     if !is_game && by_backend > counted {
         outbox.uncount();
     }
-    model.frames.push((bytes, is_game));
+    model.frames.push((in_form(websocket, &bytes), is_game));
 }
 
 fn games(frames: &[(Vec<u8>, bool)]) -> u64 {
@@ -173,9 +186,18 @@ fn games(frames: &[(Vec<u8>, bool)]) -> u64 {
 
 #[test]
 fn a_cut_leaves_whole_frames_and_knows_how_many_went_out() {
+    cut(false);
+}
+
+#[test]
+fn a_cut_leaves_whole_messages_and_knows_how_many_frames_went_out() {
+    cut(true);
+}
+
+fn cut(websocket: bool) {
     for seed in 0..300 {
         let (mut dice, pool) = (SmallRng::seed_from_u64(seed), Pool::default());
-        let mut outbox = Outbox::of(&layout(), false, 1 << 30);
+        let mut outbox = Outbox::of(&layout(), websocket, 1 << 30);
         let mut model = Model { frames: Vec::new(), out: 0 };
         let (mut before, steps) = (0, dice.random_range(1..80));
         let counts_from = dice.random_range(0..steps * 2);
@@ -206,9 +228,26 @@ fn a_cut_leaves_whole_frames_and_knows_how_many_went_out() {
             outbox.took(run.len(), &pool);
             seen.extend(run);
         }
-        assert_eq!(seen, [&b"welcome"[..], &kept].concat(), "seed {seed}");
+        assert_eq!(seen, [&in_form(websocket, b"welcome")[..], &kept].concat(), "seed {seed}");
         assert_eq!(outbox.handed(), games(&model.frames) - before, "seed {seed}");
     }
+}
+
+#[test]
+fn a_message_of_several_frames_counts_them_all_and_is_cut_as_one() {
+    let (layout, pool) = (layout(), Pool::default());
+    let frames = [frame(&layout, 1000, b"one"), frame(&layout, NOTICE, b"{}"), frame(&layout, 1001, b"two")];
+    let mut outbox = Outbox::of(&layout, true, 1000);
+    for _ in 0..2 {
+        outbox.append(&frames.concat(), &pool);
+        outbox.count_frame(true);
+        outbox.count_frame(true);
+    }
+    let message = in_form(true, &frames.concat()).len();
+    assert_eq!((outbox.waiting(), outbox.handed()), (2 * message, 0));
+    outbox.took(message + 15, &pool);
+    outbox.cut();
+    assert_eq!((outbox.waiting(), outbox.handed()), (message, 2));
 }
 
 #[test]
