@@ -60,7 +60,7 @@ mod tests {
             append_close(Some(1008), reason, None, &mut out);
             assert_eq!(&out[..2], [0x88, u8::try_from(kept + 2).expect("a control frame")]);
             let close = Close::read(&out[2..]);
-            assert_eq!(close, Ok(Close { code: Some(1008), reason: &reason[..kept] }));
+            assert_eq!(close, Ok(Close { code: Some(1008), reason: reason.split_at(kept).0 }));
         }
         let mut out = Vec::new();
         append_close(None, "not said", None, &mut out);

@@ -30,7 +30,7 @@ fn the_handshake_of_the_standard_is_answered_as_it_says() {
          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
     );
     for cut in 0..GOOD.len() {
-        assert_eq!(read(&GOOD[..cut]), Ok(None), "cut at {cut}");
+        assert_eq!(read(GOOD.split_at(cut).0), Ok(None), "cut at {cut}");
     }
     let behind = format!("{GOOD}\u{1}\u{2}");
     assert_eq!(read(&behind).expect("good").expect("whole").length, GOOD.len());
@@ -68,7 +68,7 @@ fn what_is_no_handshake_for_here_is_refused_each_for_its_own_reason() {
         (changed("/play?server=3", "/"), Refusal::Path),
         (changed("/play?", "/PLAY?"), Refusal::Path),
         (head(&format!("X: {}", "x".repeat(LONGEST_HEAD))), Refusal::TooLong),
-        (head(&"X: y\r\n".repeat(120).trim_end().to_owned()), Refusal::TooLong),
+        (head("X: y\r\n".repeat(120).trim_end()), Refusal::TooLong),
     ];
     for (request, refusal) in cases {
         assert_eq!(read(&request), Err(refusal), "{request}");
