@@ -12,15 +12,18 @@ use crate::wire::Framing;
 /// A path on links that are no connection of one session, and a probe that such backends do not read.
 pub(super) fn own_keys(context: &Context<'_>, body: &raw::Cluster) {
     let Some(path) = body.websocket.given() else { return };
-    if body.link.or(Link::Shared) != Link::Dedicated {
-        context.add(
-            Problem::at(path.site(), "`websocket` is for dedicated links, and these are not")
-                .because(
-                    "it would have had no effect: only a session's own connection can carry its messages",
-                )
-                .write("remove `websocket`, or write link = \"dedicated\""),
-        );
-        return;
+    match body.link.or(Link::Shared) {
+        Link::Dedicated => {}
+        Link::Http => return, // `requests` says what it means there
+        Link::Shared => {
+            return context.add(
+                Problem::at(path.site(), "`websocket` is for dedicated links, and these are not")
+                    .because(
+                        "it would have had no effect: only a session's own connection can carry its messages",
+                    )
+                    .write("remove `websocket`, or write link = \"dedicated\""),
+            );
+        }
     }
     let probe = body.health.value().and_then(|health| health.probe.given());
     if let Some(probe) = probe.filter(|probe| *probe.get() == ProbeKind::Frame) {
