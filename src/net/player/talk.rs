@@ -156,3 +156,47 @@ const fn kind_of(kind: MessageKind) -> FrameKind {
         MessageKind::Binary => FrameKind::Binary,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn talk() -> Talk {
+        let framing = Framing::Opaque;
+        let layout = FrameLayout { framing, id: None, max_length: 1000, heartbeat: None, notice: None };
+        Talk::new("/play", &layout)
+    }
+
+    #[test]
+    fn what_is_put_in_between_two_seals_is_one_masked_message() {
+        let (mut talk, mut out) = (talk(), Vec::new());
+        talk.put_frame(b"one", &mut out);
+        talk.put_frame(&[7; 200], &mut out);
+        talk.seal(&mut out);
+        talk.seal(&mut out);
+        talk.put_frame(b"", &mut out);
+        talk.put_message(MessageKind::Text, b"text", &mut out);
+        assert!(out.get(1).is_some_and(|length| length & 0x80 != 0), "the header says that it is masked");
+        assert_eq!(
+            Talk::messages(&out),
+            [[b"one".as_slice(), &[7; 200]].concat(), Vec::new(), b"text".to_vec()]
+        );
+    }
+
+    #[test]
+    fn only_the_last_ping_is_answered_and_nothing_comes_behind_a_close() {
+        let (mut talk, mut out) = (talk(), Vec::new());
+        let mut pings = [0x89, 1, b'a', 0x89, 1, b'b'];
+        let heard = talk.hear(&mut pings, |_, _| Ok::<(), WebSocketFault>(()));
+        assert!(matches!(heard, Ok(Heard::More)) && talk.has_ping());
+        talk.pong(&mut out);
+        talk.pong(&mut out);
+        assert_eq!(out.len(), 2 + 4 + 1, "one pong");
+        talk.close(Some(1000), "", &mut out);
+        let length = out.len();
+        talk.close(Some(1001), "again", &mut out);
+        assert_eq!(out.len(), length);
+        let heard = talk.hear(&mut [0x89, 0], |_, _| Ok::<(), WebSocketFault>(()));
+        assert!(heard.is_ok() && !talk.has_ping(), "who was told Close gets no pong");
+    }
+}
