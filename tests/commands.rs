@@ -87,6 +87,36 @@ fn check_prints_a_line_per_listener_route_and_cluster() {
     assert_eq!(text(&output.stdout).lines().collect::<Vec<_>>(), lines);
 }
 
+#[test]
+fn check_tells_who_answers_requests() {
+    let requests = r#"
+[listener.open]
+listen = "127.0.0.1:8080"
+protocol = "http"
+[cluster.web]
+link = "http"
+backends = [{ address = "127.0.0.1:3" }]
+[http.shop]
+listener = "open"
+host = "open.example.com"
+path = "/shop/*"
+methods = ["GET", "POST"]
+strip = "/shop"
+cluster = "web"
+"#;
+    let folder = Folder::new("requests", &format!("{GOOD}{requests}"));
+    let output = realmgate(&["check"], &folder.file());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let checked = text(&output.stdout);
+    for line in [
+        "listener open 127.0.0.1:8080 http\n",
+        "http     shop open GET,POST open.example.com/shop/* of everybody -> web without /shop; 1 tried again within 30s; \
+         breaker 7 in a row or 50% of 20 in 10s, open 1s to 1m\n",
+    ] {
+        assert!(checked.contains(line), "{line} in {checked}");
+    }
+}
+
 const RULES: &str = r#"
 balance = "consistent_hash"
 hash_on = { offset = 6, width = 4 }

@@ -67,6 +67,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
             "hyper",
             "hyper_util",
             "rand",
+            "rustix",
             "rustls",
             "serde_json",
             "socket2",

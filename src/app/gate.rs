@@ -122,7 +122,7 @@ impl Gate {
             world: Arc::clone(&world),
             meters: Arc::clone(&meters),
             commons: Arc::clone(&commons),
-            workers: Arc::clone(&workers),
+            threads: wanted,
             started,
         };
         let web = Web::new(setup, ledger.map_err(StartError::Partners)?);

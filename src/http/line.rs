@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use rand::Rng;
 use rand::RngExt;
@@ -21,8 +20,6 @@ use crate::net::{Door, Glitch, Stay, now};
 pub(in crate::http) struct Line {
     /// Where the client is.
     pub(in crate::http) address: SocketAddr,
-    /// Where it came to.
-    pub(in crate::http) local: SocketAddr,
     /// Its certificate, which the listener's authorities vouch for.
     pub(in crate::http) certificate: Option<CertificateDer<'static>>,
     /// How it lives.
@@ -47,28 +44,25 @@ pub(in crate::http) struct Caller {
     pub(in crate::http) id: RequestId,
     /// Who has proven to ask.
     pub(in crate::http) partner: Option<Arc<str>>,
-    /// When its head was whole.
-    pub(in crate::http) began: Instant,
 }
 
 /// The number of a request: 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) struct RequestId(u128);
 
-/// Where a connection is from and to.
+/// Where a connection is from, and what is known of its client.
 #[derive(Clone, Debug)]
 pub(in crate::http) struct Ends {
     pub(in crate::http) address: SocketAddr,
-    pub(in crate::http) local: SocketAddr,
     pub(in crate::http) is_tls: bool,
     pub(in crate::http) certificate: Option<CertificateDer<'static>>,
 }
 
 impl Line {
     pub(in crate::http) fn new(ends: Ends, stay: Stay, pulse: Arc<Pulse>, count: Counted) -> Rc<Self> {
-        let Ends { address, local, is_tls, certificate } = ends;
+        let Ends { address, is_tls, certificate } = ends;
         let guests = Guests::default();
-        Rc::new(Self { address, local, certificate, pulse, guests, is_tls, stay, _count: count })
+        Rc::new(Self { address, certificate, pulse, guests, is_tls, stay, _count: count })
     }
 
     /// The listener it came in at, as it was then.

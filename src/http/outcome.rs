@@ -63,11 +63,6 @@ impl Outcome {
         Self { line, began: now(), lane: None, partner: None, elsewhere, told, is_counted: false }
     }
 
-    /// When the request came.
-    pub(in crate::http) fn began(&self) -> Instant {
-        self.began
-    }
-
     /// This is its route.
     pub(in crate::http) fn is_of(&mut self, lane: &Arc<WebLane>) {
         self.lane = Some(Arc::clone(lane));

@@ -77,7 +77,7 @@ async fn decide(
     }
     let stall = line.door().listener().limits().write_timeout();
     let request = request.map(|body| Upload::stream(body, most, stall));
-    let mut caller = Caller { line: Rc::clone(line), id, partner: None, began: outcome.began() };
+    let mut caller = Caller { line: Rc::clone(line), id, partner: None };
     if lane.route().partners().is_empty() {
         return target(thread, world, lane, request, caller).await;
     }

@@ -19,8 +19,8 @@ use super::gate::Gatehouse;
 use super::line::Counted;
 use super::web::WebSetup;
 use crate::cluster::PickState;
-use crate::net::{Commons, Guest, WorkerHandle, World};
-use crate::telemetry::Meters;
+use crate::net::{Commons, Guest, World};
+use crate::telemetry::{self, Meters};
 
 /// What the connections of one thread share; all of it belongs to that thread.
 #[derive(Debug)]
@@ -31,8 +31,6 @@ pub(in crate::http) struct Thread {
     pub(in crate::http) meters: Arc<Meters>,
     /// What all threads of the process share.
     pub(in crate::http) commons: Arc<Commons>,
-    /// Where the sessions of players live.
-    pub(in crate::http) workers: Arc<[WorkerHandle]>,
     /// What the gateway wants.
     pub(in crate::http) news: watch::Receiver<News>,
     pub(in crate::http) dice: RefCell<SmallRng>,
@@ -94,7 +92,6 @@ pub(in crate::http) fn run(
             world: Arc::clone(&setup.world),
             meters: Arc::clone(&setup.meters),
             commons: Arc::clone(&setup.commons),
-            workers: Arc::clone(&setup.workers),
             news,
             dice: RefCell::new(rand::make_rng()),
             picks: RefCell::default(),
@@ -104,6 +101,7 @@ pub(in crate::http) fn run(
             started: setup.started,
         })
     };
+    stand_back();
     match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
         Ok(runtime) => {
             drop(ready.send(Ok(())));
@@ -112,6 +110,17 @@ pub(in crate::http) fn run(
         Err(error) => drop(ready.send(Err(error))),
     }
 }
+
+/// Players come first where there is not enough for all. A kernel that does not allow it is only told of.
+fn stand_back() {
+    let own = Some(rustix::thread::gettid());
+    if rustix::process::setpriority_process(own, NICENESS).is_err() {
+        telemetry::same_priority();
+    }
+}
+
+/// The part of a core that is left to HTTP beside a busy worker is a quarter of it.
+const NICENESS: i32 = 5;
 
 async fn work(thread: Rc<Thread>, mut arrivals: Arrivals) {
     let mut news = thread.news.clone();

@@ -14,7 +14,7 @@ use super::gate::{Gatehouse, Ledger};
 use super::line::Counted;
 use super::thread::{self, Count, News};
 use crate::config::Protocol;
-use crate::net::{Commons, Guest, Lounge, WorkerHandle, World};
+use crate::net::{Commons, Guest, Lounge, World};
 use crate::telemetry::{DoorRefusal, Meters};
 
 /// What the threads are started with.
@@ -26,8 +26,8 @@ pub struct WebSetup {
     pub meters: Arc<Meters>,
     /// What all threads of the process share.
     pub commons: Arc<Commons>,
-    /// Where the sessions of players live; there are as many threads for HTTP.
-    pub workers: Arc<[WorkerHandle]>,
+    /// How many there are to be: one for each worker.
+    pub threads: usize,
     /// When the process started.
     pub started: Instant,
 }
@@ -70,7 +70,7 @@ impl Web {
             return Ok(());
         }
         let mut handles = Vec::new();
-        for index in 0..self.setup.workers.len() {
+        for index in 0..self.setup.threads {
             let (handle, is_ready) = self.start(index)?;
             is_ready.await.map_err(|_| io::Error::other("a thread ended while it started"))??;
             handles.push(handle);

@@ -139,6 +139,11 @@ pub fn request(record: &RequestRecord<'_>) {
 /// Whoever wants to read of requests writes `realmgate::http=debug` into the level.
 const REQUESTS: &str = "realmgate::http";
 
+/// The threads that speak HTTP do not stand back behind the workers.
+pub fn same_priority() {
+    warn!("the system does not let threads for HTTP have a lower priority: they compete with those of players");
+}
+
 /// The process serves.
 pub fn up(workers: usize) {
     info!(workers, version = env!("CARGO_PKG_VERSION"), "up");

@@ -141,6 +141,60 @@ fn listeners() {
     }
 }
 
+/// What is written for requests.
+const REQUESTS: &str = r#"
+[listener.open]
+listen = "127.0.0.1:8080"
+protocol = "http"
+[cluster.web]
+link = "http"
+backends = [{ address = "10.0.0.9:80" }]
+[http.shop]
+listener = "open"
+host = "open.example.com"
+path = "/shop/*"
+cluster = "web"
+"#;
+
+#[test]
+fn routes_of_requests() {
+    let old = format!("{OLD}{REQUESTS}");
+    let nobody = Touched::Nobody;
+    let page = "[http.page]\nlistener = 'open'\npath = '/'\nmethods = ['GET']\ncluster = 'web'\n";
+    let more = format!("{old}{page}");
+    check(&only(&old, &more), "http page: added, to web", "answered from now on", &nobody);
+    check(&only(&more, &old), "http page: removed", "requests under way are answered", &nobody);
+    let shop = |line: &str| old.replace("path = \"/shop/*\"", line);
+    for (new, what) in [
+        (
+            shop("path = '/store/*'"),
+            "open any method open.example.com/shop/* -> open any method open.example.com/store/*",
+        ),
+        (
+            shop("path = '/shop/*'\nmethods = ['GET', 'POST']"),
+            "open any method open.example.com/shop/* -> open GET,POST open.example.com/shop/*",
+        ),
+        (shop("path = '/shop/*'\nstrip = '/shop'\nretries = 3"), "strip, retries"),
+        (shop("path = '/shop/*'\nbreaker = { consecutive = 3 }"), "breaker"),
+    ] {
+        check(&only(&old, &new), &format!("http shop: {what}"), "requests under way go on", &nobody);
+    }
+}
+
+#[test]
+fn listeners_for_requests() {
+    let old = format!("{OLD}{REQUESTS}");
+    let gone = REQUESTS.replace(
+        "listener.open]\nlisten = \"127.0.0.1:8080\"",
+        "listener.other]\nlisten = \"127.0.0.1:8080\"",
+    );
+    let gone = gone.replace("listener = \"open\"", "listener = \"other\"");
+    let told = told(&plan(&old), &plan(&format!("{OLD}{gone}")));
+    let of_open = told.iter().find(|(what, ..)| what.starts_with("listener open")).expect("it is gone");
+    let there = Touched::ListenerSessions("open".to_owned());
+    check(of_open, "listener open: removed from 127.0.0.1:8080", "end behind their answers", &there);
+}
+
 #[test]
 fn listeners_that_speak_websocket() {
     let with = |keys: &str| {
