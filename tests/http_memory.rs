@@ -6,8 +6,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// The bound of every wait: long enough for a busy machine, and no measure of speed.
@@ -18,9 +18,16 @@ const FILE: u64 = 64 << 20;
 const GROWTH: u64 = 8 << 20;
 const PIECE: usize = 64 << 10;
 
-/// The byte at a place of the file: what is swapped, lost or doubled on the way is seen.
-fn byte(place: u64) -> u8 {
-    (place ^ (place >> 8) ^ (place >> 16)).to_le_bytes()[0]
+/// The file repeats itself only after a prime number of bytes: what is swapped, lost or doubled on the way is seen.
+const PERIOD: usize = 1_000_003;
+static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    (0..PERIOD + PIECE).map(|place| ((place % PERIOD) ^ ((place % PERIOD) >> 8)).to_le_bytes()[0]).collect()
+});
+
+/// At most a piece of the file, from a place on.
+fn part(place: u64, length: usize) -> &'static [u8] {
+    let first = usize::try_from(place % PERIOD as u64).expect("below the period");
+    BYTES.get(first..first + length).expect("at most a piece")
 }
 
 struct Process {
@@ -144,8 +151,8 @@ fn serve(stream: &TcpStream, written: &AtomicU64) -> std::io::Result<()> {
         let mut place = first;
         while place <= last {
             let end = (place + PIECE as u64).min(last + 1);
-            let piece: Vec<u8> = (place..end).map(byte).collect();
-            (&mut &*stream).write_all(&piece)?;
+            let length = usize::try_from(end - place).expect("a piece");
+            (&mut &*stream).write_all(part(place, length))?;
             written.fetch_add(end - place, Ordering::Relaxed);
             place = end;
         }
@@ -162,8 +169,7 @@ fn checked(reader: &mut impl Read, first: u64, length: u64) -> std::io::Result<u
         if read == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        let same = piece.iter().take(read).zip(place..).all(|(byte_read, place)| *byte_read == byte(place));
-        assert!(same, "other bytes than the file's after {place}");
+        assert!(piece.get(..read) == Some(part(place, read)), "other bytes than the file's after {place}");
         place += read as u64;
     }
     Ok(length)
@@ -203,8 +209,7 @@ fn upload(gate: &Process) {
         .expect("taken");
     let mut place = 0;
     while place < FILE {
-        let piece: Vec<u8> = (place..place + PIECE as u64).map(byte).collect();
-        stream.write_all(&piece).expect("taken");
+        stream.write_all(part(place, PIECE)).expect("taken");
         place += PIECE as u64;
     }
     let mut reader = BufReader::new(stream);

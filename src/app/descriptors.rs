@@ -9,6 +9,9 @@ use crate::telemetry;
 /// What the process needs beside connections: logs, event queues, certificates while they are read.
 const OWN: u64 = 64;
 
+/// Connections of one thread that wait for requests to one backend, at most.
+const WAITING: usize = 32;
+
 /// Raises the soft limit to the hard one and says so when even that is too low for the plan.
 pub(super) fn raise(plan: &Plan, workers: usize) {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
@@ -30,7 +33,7 @@ fn needed(plan: &Plan, workers: usize) -> u64 {
         match cluster.link() {
             LinkKind::Shared => links += cluster.backends().len() * workers,
             LinkKind::Dedicated { .. } => dedicated += 1,
-            LinkKind::Http => {}
+            LinkKind::Http => links += cluster.backends().len() * workers * WAITING,
         }
     }
     OWN + players * (1 + dedicated) + (links + probes.min(PROBES_AT_ONCE)) as u64

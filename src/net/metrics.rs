@@ -18,7 +18,7 @@ use crate::session::EndReason;
 use crate::telemetry::LoginResult;
 use crate::telemetry::{
     Audience, Counter, DoorRefusal, Fate, Handshake, LineRefusal, Meters, Number, Page, Refusal,
-    ReloadResult, Resumption, RouteMeter, WorkerMeter, metric,
+    ReloadResult, Resumption, RouteMeter, TryFailure, WorkerMeter, metric,
 };
 use crate::wire::NoticeCode;
 
@@ -167,6 +167,10 @@ fn web(page: &mut Page, world: &World, meters: &Meters) {
         &metric::HTTP_REQUEST_SECONDS,
         lanes().map(|(name, meter)| ([name], meter.seconds.counts())),
     );
+    page.family(&metric::HTTP_RETRIES, lanes().map(|(name, meter)| ([name], meter.retries())));
+    let failures = lanes()
+        .flat_map(|(name, meter)| TryFailure::ALL.map(|why| ([name, why.as_str()], meter.failures(why))));
+    page.family(&metric::HTTP_TRIES_FAILED, failures);
     let doors = world.doors().iter().filter(|door| door.listener().protocol() == Protocol::Http);
     let malformed = doors.map(|door| ([door.listener().name()], door.meter.malformed()));
     page.family(&metric::HTTP_MALFORMED, malformed);

@@ -35,4 +35,4 @@ pub use partner::{nonces_not_kept, partner_refused, quotas_not_kept, quotas_not_
 pub use push::{Audience, Fate};
 pub use reloads::{ReloadResult, Reloads};
 pub use resumption::Resumption;
-pub use web::{CLIENT_GONE, HttpMeter, Statuses, WebHandshakes};
+pub use web::{CLIENT_GONE, HttpMeter, Statuses, TryFailure, WebHandshakes};

@@ -13,7 +13,28 @@ use crate::base::{Histogram, HistogramCounts};
 pub struct HttpMeter {
     /// From the head of the request to the head of the answer.
     pub seconds: Histogram,
+    retries: AtomicU64,
+    failures: [AtomicU64; TryFailure::ALL.len()],
     statuses: Mutex<BTreeMap<String, Arc<Statuses>>>,
+}
+
+/// Why a try to have a request answered by a backend failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryFailure {
+    /// Nobody serves, or every breaker is open.
+    Unavailable,
+    /// Those who serve have as many requests as they may have.
+    Full,
+    /// There was no connection.
+    Unreachable,
+    /// The backend broke off before its answer.
+    Broken,
+    /// What came was no answer.
+    Garbled,
+    /// There was no answer in time.
+    Late,
+    /// The client did not send what it had announced.
+    Upload,
 }
 
 /// Answers by their status, to one partner or to those who are none.
@@ -35,7 +56,58 @@ const COUNT: u16 = 500;
 /// The client went before its answer began.
 pub const CLIENT_GONE: u16 = 499;
 
+impl TryFailure {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Unavailable,
+        Self::Full,
+        Self::Unreachable,
+        Self::Broken,
+        Self::Garbled,
+        Self::Late,
+        Self::Upload,
+    ];
+
+    /// The word of the metric.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Full => "full",
+            Self::Unreachable => "unreachable",
+            Self::Broken => "broken",
+            Self::Garbled => "garbled",
+            Self::Late => "late",
+            Self::Upload => "upload",
+        }
+    }
+}
+
 impl HttpMeter {
+    /// A request is asked anew at another backend.
+    pub fn retried(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests that were asked anew.
+    #[must_use]
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    /// A try failed.
+    pub fn failed(&self, why: TryFailure) {
+        if let Some(count) = self.failures.get(why as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Tries that failed for this.
+    #[must_use]
+    pub fn failures(&self, why: TryFailure) -> u64 {
+        self.failures.get(why as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
     /// What is counted for a partner; for the empty name, of everybody else.
     #[must_use]
     pub fn of(&self, partner: &str) -> Arc<Statuses> {

@@ -136,3 +136,47 @@ async fn a_client_that_leaves_ends_the_request_at_the_backend() {
         .await;
     stage.has_in_flight(&[0]).await;
 }
+
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_body_reaches_the_client() {
+    let (address, listener) = by_hand().await;
+    let stage = before(&[address]).route("max_body = \"16MiB\"").start().await;
+    let client = stage.client().await;
+    let (mut reading, mut writing) = client.stream.into_split();
+    let request = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n";
+    let sending = tokio::spawn(async move {
+        let taken = writing.write_all(request).await;
+        // As much as is taken: the gate ends the connection when the answer is told.
+        let mut piece = tokio::io::repeat(7).take(8_000_000);
+        drop((taken, tokio::io::copy(&mut piece, &mut writing).await));
+    });
+    let (mut backend, _) = within("a connection", listener.accept()).await.expect("the gate comes");
+    let mut read = vec![0; 1024];
+    within("the head", backend.read(&mut read)).await.expect("bytes");
+    backend.write_all(b"HTTP/1.1 409 Conflict\r\nContent-Length: 2\r\n\r\nno").await.expect("taken");
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\nno") {
+        let length = within("the answer", reading.read_buf(&mut heard)).await.expect("bytes");
+        assert!(length > 0, "{}", String::from_utf8_lossy(&heard));
+    }
+    assert!(heard.starts_with(b"HTTP/1.1 409 "), "{}", String::from_utf8_lossy(&heard));
+    stage.has_in_flight(&[0]).await;
+    drop(reading);
+    within("the client to give up", sending).await.expect("it ends");
+}
+
+#[tokio::test]
+async fn a_client_of_the_older_version_is_served() {
+    let mut shop = Origin::start(|_| {
+        Deed::Say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n".to_vec())
+    })
+    .await;
+    let stage = before(&[shop.address]).start().await;
+    let mut client = stage.client().await;
+    client.send("GET / HTTP/1.0\r\n\r\n").await;
+    client.end().await.expect("in order");
+    let text = String::from_utf8(client.read).expect("text");
+    assert!(text.starts_with("HTTP/1.0 200 ") && text.ends_with("\r\n\r\nhi"), "{text}");
+    let asked = shop.asked().await;
+    assert_eq!((asked.line(), asked.one("host")), ("GET /", stage.address().to_string().as_str()));
+}

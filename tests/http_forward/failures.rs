@@ -37,6 +37,8 @@ async fn with_nobody_to_be_reached_the_client_is_told() {
     let second = stage.get("/").await;
     assert_eq!((second.status, second.all("retry-after")), (503, vec!["1"]), "it is left alone for a second");
     assert!(second.text().contains("\"request\""), "{}", second.text());
+    stage.shows("realmgate_http_tries_failed_total{http=\"shop\",reason=\"unreachable\"} 1").await;
+    stage.shows("realmgate_http_tries_failed_total{http=\"shop\",reason=\"unavailable\"} 1").await;
 }
 
 #[tokio::test]
@@ -46,6 +48,7 @@ async fn a_request_that_may_be_repeated_is_asked_anew_elsewhere() {
         let stage = before(&[bad.address, good.address]).cluster("balance = \"backup\"").start().await;
         assert_eq!(stage.ask(GET).await.told(), (200, "good"));
         assert_eq!((bad.connections(), good.connections()), (1, 1));
+        stage.shows("realmgate_http_retries_total{http=\"shop\"} 1").await;
         assert_eq!(stage.in_flight(), [0, 0]);
     }
 }

@@ -105,6 +105,24 @@ impl Stage {
         reloaded.unwrap_or_else(|report| panic!("{}", report.render(false)));
     }
 
+    /// Reloads it with another text.
+    pub(crate) async fn reload_text(&mut self, text: &str) {
+        let source = Source { path: "test.toml".into(), text: text.to_owned() };
+        let plan = config::parse(vec![source]).unwrap_or_else(|report| panic!("{}", report.render(false)));
+        let reloaded = within("a reload", self.gate.reload(plan, "test")).await;
+        reloaded.unwrap_or_else(|report| panic!("{}", report.render(false)));
+    }
+
+    /// Waits until a line of the metrics page is this one.
+    pub(crate) async fn shows(&self, line: &str) {
+        within(line, async {
+            while !self.gate.metrics_page().lines().any(|shown| shown == line) {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+
     /// Requests that each backend has now.
     pub(crate) fn in_flight(&self) -> Vec<u32> {
         self.gate.world().sessions().map(|(_, _, sessions)| sessions).collect()
@@ -118,10 +136,6 @@ impl Stage {
             }
         })
         .await;
-    }
-
-    pub(crate) fn gate(&mut self) -> &mut app::Gate {
-        &mut self.gate
     }
 
     pub(crate) async fn drain(self) -> usize {

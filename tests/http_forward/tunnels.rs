@@ -174,7 +174,7 @@ async fn a_tunnel_in_which_nobody_says_anything_ends() {
 }
 
 #[tokio::test]
-async fn a_tunnel_lives_through_reloads_and_ends_with_its_backend_or_its_listener() {
+async fn a_tunnel_lives_through_reloads_and_ends_with_its_backend() {
     let mut tunnel = Tunnel::open().await;
     let backend = tunnel.backend.local_addr().expect("bound");
     let other = Origin::named("other").await;
@@ -210,4 +210,15 @@ async fn a_backend_that_refuses_is_heard() {
         (200, "hi"),
         "and the connection goes on"
     );
+}
+
+#[tokio::test]
+async fn a_tunnel_ends_with_its_listener() {
+    let mut tunnel = Tunnel::open().await;
+    let address = tunnel.backend.local_addr().expect("bound");
+    let text = before(&[address]).text().replace("open", "other");
+    tunnel.stage.reload_text(&text).await;
+    assert_eq!(end(&mut tunnel.backend).await, Ok(0));
+    assert!(tunnel.client.end().await.is_ok());
+    tunnel.stage.has_in_flight(&[0]).await;
 }

@@ -28,6 +28,7 @@ use crate::http::screen::vet_answer;
 use crate::http::thread::Thread;
 use crate::http::visit::Visit;
 use crate::net::{self, ClusterView, Dial};
+use crate::telemetry::{HttpMeter, TryFailure};
 
 /// A request on its way through the gateway.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub(super) struct Errand {
     cluster: Arc<ClusterView>,
     caller: Caller,
     wanted: Wanted,
+    meter: Arc<HttpMeter>,
     patience: Patience,
     since: Instant,
     /// How often it may still be asked anew.
@@ -55,6 +57,19 @@ pub(super) enum Failure {
     Late,
     /// The client did not send what it announced.
     Upload(Trouble),
+}
+
+impl Failure {
+    /// The reason of the metric.
+    const fn reason(&self) -> TryFailure {
+        match self {
+            Self::Unreachable(_) => TryFailure::Unreachable,
+            Self::Broken => TryFailure::Broken,
+            Self::Garbled => TryFailure::Garbled,
+            Self::Late => TryFailure::Late,
+            Self::Upload(_) => TryFailure::Upload,
+        }
+    }
 }
 
 /// What a backend said, how, and the place there.
@@ -79,6 +94,7 @@ impl Errand {
         let origin = Origin {
             address: caller.line.address.ip(),
             tls: caller.line.is_tls(),
+            local: caller.line.local,
             id: &id,
             partner: caller.partner.as_deref(),
         };
@@ -86,8 +102,9 @@ impl Errand {
         let stall = caller.line.door().listener().limits().write_timeout();
         let patience = Patience { answer: lane.route().timeout(), stall };
         let retries = if parcel.is_repeatable() { lane.route().retries() } else { 0 };
-        let thread = Rc::clone(thread);
-        Ok((Self { thread, cluster, caller, wanted, patience, since: net::now(), retries }, parcel))
+        let (thread, meter) = (Rc::clone(thread), Arc::clone(lane.meter()));
+        let since = net::now();
+        Ok((Self { thread, cluster, caller, wanted, meter, patience, since, retries }, parcel))
     }
 
     /// Runs it to its answer.
@@ -122,6 +139,7 @@ impl Errand {
 
     /// The backend that gets the request after this failure, if any does.
     fn after(&mut self, failure: &Failure) -> Option<Ticket> {
+        self.meter.failed(failure.reason());
         match failure {
             Failure::Unreachable(_) if self.wanted.tries() < DIALS && !self.is_over() => {
                 self.wanted.choose().ok()
@@ -138,7 +156,8 @@ impl Errand {
             return None;
         }
         let ticket = self.wanted.choose().ok()?;
-        self.thread.pool.may_retry(self.cluster.entry(), self.now()).then_some(ticket)
+        let may = self.thread.pool.may_retry(self.cluster.entry(), self.now());
+        may.then_some(ticket).inspect(|_| self.meter.retried())
     }
 
     /// Whether the time for the answer is over.
@@ -233,7 +252,10 @@ impl Errand {
         let Reply { mut response, wire, ticket } = reply;
         let turns = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let turned = match (turns, parcel.upgrade) {
-            (true, None) => return refusal::failed(&Failure::Garbled, &self.caller.id),
+            (true, None) => {
+                self.meter.failed(TryFailure::Garbled);
+                return refusal::failed(&Failure::Garbled, &self.caller.id);
+            }
             (true, Some(client)) => Some((client, hyper::upgrade::on(&mut response))),
             (false, _) => None,
         };
@@ -263,6 +285,7 @@ impl Errand {
     }
 
     fn turned(&self, turned: Turned) -> Answer {
+        self.meter.failed(if turned.is_full { TryFailure::Full } else { TryFailure::Unavailable });
         refusal::turned(turned, &self.caller.id)
     }
 }

@@ -1,7 +1,7 @@
 //! What of a head goes on and what is for one connection only (RFC 9110, 7.6.1), and what the gateway says of the
 //! client. Nobody's word for who the client is goes on: the file has no key that says whose to believe.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hyper::HeaderMap;
 use hyper::header::{
@@ -16,6 +16,8 @@ pub(super) struct Origin<'a> {
     pub(super) address: IpAddr,
     /// Whether it speaks TLS.
     pub(super) tls: bool,
+    /// Where it came to; the host of a request that names none.
+    pub(super) local: SocketAddr,
     /// The request's number.
     pub(super) id: &'a str,
     /// The partner that has proven to be one.
@@ -62,6 +64,9 @@ pub(super) fn to_backend(headers: &mut HeaderMap, origin: &Origin<'_>, websocket
         upgrade(headers);
     }
     introduce(headers, origin);
+    if !headers.contains_key(HOST) {
+        put(headers, HOST, &origin.local.to_string());
+    }
 }
 
 /// Makes of a backend's head one for the client. `websocket`: the connection becomes a WebSocket's.
@@ -185,6 +190,7 @@ mod tests {
     const ORIGIN: Origin<'static> = Origin {
         address: IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7)),
         tls: true,
+        local: SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 80),
         id: "0123456789abcdef0123456789abcdef",
         partner: None,
     };
@@ -207,7 +213,7 @@ mod tests {
         let text = |value: &HeaderValue| value.to_str().expect("text").to_owned();
         headers
             .iter()
-            .filter(|(name, _)| !own(name.as_str()))
+            .filter(|(name, value)| !own(name.as_str()) && *value != "127.0.0.1:80")
             .map(|(name, value)| (name.to_string(), text(value)))
             .collect()
     }
@@ -243,6 +249,14 @@ mod tests {
     fn of_te_only_trailers_are_told_on() {
         assert_eq!(passed(&[("te", "gzip, trailers")]), pairs(&[("te", "trailers")]));
         assert_eq!(passed(&[("te", "gzip")]), []);
+    }
+
+    #[test]
+    fn a_request_that_names_no_host_is_for_where_it_came_to() {
+        let mut headers = head(&[]);
+        to_backend(&mut headers, &ORIGIN, false);
+        assert_eq!(headers.get(HOST).map(HeaderValue::as_bytes), Some(&b"127.0.0.1:80"[..]));
+        assert!(!headers.contains_key(X_FORWARDED_HOST), "the client said nothing of it");
     }
 
     #[test]

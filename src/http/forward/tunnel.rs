@@ -13,6 +13,7 @@ use tokio::time::{timeout, timeout_at};
 use super::flow::{Broken, Flow};
 use super::pool::Wire;
 use super::ticket::Ticket;
+use crate::http::gate;
 use crate::http::line::Caller;
 use crate::http::thread::{News, Thread};
 use crate::net::{self, BackendStream, World};
@@ -112,12 +113,8 @@ impl Tunnel {
 
     fn is_welcome(&self, world: &World) -> bool {
         let has_door = world.door(self.caller.line.door().listener().name()).is_some();
-        let has_partner = self.caller.partner.as_deref().is_none_or(|name| {
-            let partners = world.plan().partners();
-            partners.iter().any(|partner| partner.name() == name && partner.enabled())
-        });
         has_door
-            && has_partner
+            && gate::is_welcome(world, &self.caller)
             && world.lets_serve(self.ticket.cluster().entry().name(), self.ticket.backend().key())
     }
 }
