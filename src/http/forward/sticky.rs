@@ -91,7 +91,9 @@ mod tests {
 
     fn head(lines: &[(&'static str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        lines.iter().for_each(|(name, value)| drop(headers.append(*name, value.parse().expect("a value"))));
+        for (name, value) in lines {
+            headers.append(*name, value.parse().expect("a value"));
+        }
         headers
     }
 

@@ -13,7 +13,6 @@ use tokio::time::{timeout, timeout_at};
 use super::flow::{Broken, Flow};
 use super::pool::Wire;
 use super::ticket::Ticket;
-use crate::http::gate;
 use crate::http::line::Caller;
 use crate::http::thread::{News, Thread};
 use crate::net::{self, BackendStream, World};
@@ -114,8 +113,15 @@ impl Tunnel {
     fn is_welcome(&self, world: &World) -> bool {
         let has_door = world.door(self.caller.line.door().listener().name()).is_some();
         has_door
-            && gate::is_welcome(world, &self.caller)
+            && self.has_partner(world)
             && world.lets_serve(self.ticket.cluster().entry().name(), self.ticket.backend().key())
+    }
+
+    /// Whether its partner, if it has one, is still one, is switched on, and may come from there.
+    fn has_partner(&self, world: &World) -> bool {
+        let Some(name) = self.caller.partner.as_deref() else { return true };
+        let partner = world.plan().partners().iter().find(|partner| partner.name() == name);
+        partner.is_some_and(|partner| partner.enabled() && partner.allows(self.caller.line.address.ip()))
     }
 }
 

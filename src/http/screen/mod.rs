@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 pub(in crate::http) use latch::Latch;
-pub(in crate::http) use vet::{AnswerFault, vet_answer, vet_request};
+pub(in crate::http) use vet::{vet_answer, vet_request};
 
 use crate::wire::{Part, RequestFramer};
 
