@@ -2,5 +2,30 @@
 //! alone, and goes through a whole gate to backends that write down what they see. Behind each comes a marker: gate and
 //! backends agree only if that is seen as what it is, and nothing else.
 
+mod answers;
+mod backend;
 mod case;
+mod client;
+mod frames;
 mod framing;
+mod requests;
+mod stage;
+
+use std::future::Future;
+use std::time::Duration;
+
+/// The bound of every wait: long enough for a busy machine, and no measure of speed.
+const BOUND: Duration = Duration::from_secs(20);
+
+/// Waits for something that must happen.
+async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(BOUND, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited {BOUND:?} in vain for {what}"),
+    }
+}
+
+/// Runs one case beside the test, so that all that fail are known at once.
+async fn passes(case: impl Future<Output = ()> + Send + 'static) -> bool {
+    tokio::spawn(case).await.is_ok()
+}
