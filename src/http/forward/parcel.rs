@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
 use hyper::body::Body;
-use hyper::header::EXPECT;
+use hyper::header::{CONTENT_LENGTH, EXPECT, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, StatusCode, Version};
@@ -44,6 +44,9 @@ impl Parcel {
         let expects = has_body && head.headers.get(EXPECT).is_some();
         if !has_body {
             head.headers.remove(EXPECT);
+        } else if !head.headers.contains_key(CONTENT_LENGTH) {
+            // hyper would leave the body of a GET out otherwise, and say nothing.
+            head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         Self { head, upload: has_body.then_some(upload), has_body, upgrade, expects }
     }
