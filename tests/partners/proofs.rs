@@ -213,7 +213,7 @@ fn a_name_that_the_route_does_not_know_is_unknown() {
 #[test]
 fn a_key_is_right_or_wrong() {
     let house = house();
-    for wrong in [&KEY[1..], &format!("{KEY}x"), "short", ""] {
+    for wrong in [KEY.trim_start_matches('a'), &format!("{KEY}x"), "short", ""] {
         house.refuses("keyed", "bad_key", 401, &bearer(&format!("keyed.{wrong}")));
     }
 }
