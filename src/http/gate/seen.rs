@@ -33,8 +33,8 @@ const LIFE: u64 = 2 * WINDOW.as_secs();
 impl Seen {
     /// The files in a folder; what is in them goes into the book. A line that was cut short says nothing.
     pub(super) fn open(folder: &Path, book: &Book, now: u64) -> io::Result<Self> {
-        match fs::read_to_string(folder.join(BEFORE)) {
-            Ok(text) => text.lines().for_each(|line| remember(book, line, now)),
+        match File::open(folder.join(BEFORE)) {
+            Ok(file) => drop(remember_from(&file, 0, book, now)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -89,17 +89,7 @@ impl Log {
     /// Reads the lines behind those that were read.
     fn catch_up(&mut self, book: &Book, now: u64) -> io::Result<()> {
         let read = self.read;
-        let file = self.open(false)?;
-        let length = file.metadata()?.len();
-        if length <= read {
-            return Ok(());
-        }
-        let mut bytes = vec![0; usize::try_from(length - read).unwrap_or(usize::MAX)];
-        file.read_exact_at(&mut bytes, read)?;
-        let Some(whole) = bytes.iter().rposition(|byte| *byte == b'\n') else { return Ok(()) };
-        let text = String::from_utf8_lossy(bytes.get(..=whole).unwrap_or_default());
-        text.lines().for_each(|line| remember(book, line, now));
-        self.read += whole as u64 + 1;
+        self.read = remember_from(self.open(false)?, read, book, now)?;
         Ok(())
     }
 
@@ -109,6 +99,22 @@ impl Log {
         fs::rename(self.folder.join(NOW), self.folder.join(BEFORE))
     }
 }
+
+/// The whole lines of a file from some byte on go into the book; where the next ones begin.
+fn remember_from(file: &File, mut read: u64, book: &Book, now: u64) -> io::Result<u64> {
+    loop {
+        let left = file.metadata()?.len().saturating_sub(read).min(PIECE);
+        let mut bytes = vec![0; usize::try_from(left).unwrap_or_default()];
+        file.read_exact_at(&mut bytes, read)?;
+        let Some(last) = bytes.iter().rposition(|byte| *byte == b'\n') else { return Ok(read) };
+        let text = String::from_utf8_lossy(bytes.get(..=last).unwrap_or_default());
+        text.lines().for_each(|line| remember(book, line, now));
+        read += last as u64 + 1;
+    }
+}
+
+/// So much of a file is in memory at one time; many lines.
+const PIECE: u64 = 64 * 1024;
 
 fn remember(book: &Book, line: &str, now: u64) {
     let mut words = line.split(' ');
