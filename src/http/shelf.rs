@@ -41,6 +41,8 @@ struct Entry {
 
 /// The most that one thread keeps.
 const MOST: usize = 16 << 20;
+/// So many places of answers that are no longer there are no reason yet to look for them.
+const SPARE: usize = 256;
 /// What an answer takes besides its key, its headers and its bytes.
 const EACH: usize = 256;
 
@@ -80,11 +82,17 @@ impl Shelf {
         self.bytes += weight;
         self.order.push_back((Rc::clone(key), number));
         self.entries.insert(Rc::clone(key), Entry { kept, since: now, until, number, weight });
-        while self.bytes > MOST || self.order.len() > 2 * self.entries.len() + EACH {
+        while self.bytes > MOST {
             let Some((first, number)) = self.order.pop_front() else { return };
             if self.entries.get(&first).is_some_and(|entry| entry.number == number) {
                 self.remove(&first);
             }
+        }
+        if self.order.len() > 2 * self.entries.len() + SPARE {
+            let is_there = |(key, number): &(Rc<str>, u64)| {
+                self.entries.get(key).is_some_and(|entry| entry.number == *number)
+            };
+            self.order.retain(is_there);
         }
     }
 

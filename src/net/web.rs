@@ -44,11 +44,14 @@ impl Web {
         opened: &Opened,
         ground: &mut Ground<'_>,
     ) -> Self {
-        let group = plan.release().active().map_or(0, GroupIndex::get);
-        let views = views.get(group).or(views.first()).map(Vec::as_slice).unwrap_or_default();
+        let active = |place: usize| {
+            let own = plan.clusters().get(place).and_then(|cluster| cluster.active());
+            let group = own.or(plan.release().active()).map_or(0, GroupIndex::get);
+            views.get(group).or(views.first()).and_then(|views| views.get(place)).cloned()
+        };
         let lane = |(place, route)| {
             let file = opened.files.get(place).cloned().flatten();
-            Arc::new(WebLane { file, ..WebLane::new(plan, route, views, ground) })
+            Arc::new(WebLane { file, ..WebLane::new(plan, route, &active, ground) })
         };
         Self { lanes: plan.http().iter().enumerate().map(lane).collect(), router: WebRouter::new(plan) }
     }
@@ -80,9 +83,15 @@ impl World {
 }
 
 impl WebLane {
-    fn new(plan: &Plan, route: &HttpRoute, views: &[Arc<ClusterView>], ground: &mut Ground<'_>) -> Self {
+    /// `active`: what serves the active group at a place of the plan's clusters.
+    fn new(
+        plan: &Plan,
+        route: &HttpRoute,
+        active: &impl Fn(usize) -> Option<Arc<ClusterView>>,
+        ground: &mut Ground<'_>,
+    ) -> Self {
         let name: Arc<str> = format!("http.{}", route.name()).into();
-        let cluster = route.target().cluster().and_then(|place| views.get(place)).cloned();
+        let cluster = route.target().cluster().and_then(active);
         let guard = |(backend, breaker): (&Arc<Backend>, Arc<Breaker>)| {
             Guard::new(Arc::clone(&name), Arc::clone(backend), breaker, *route.breaker())
         };
@@ -165,5 +174,52 @@ fn conversion(route: &HttpRoute) -> Option<&Conversion> {
     match route.target() {
         HttpTarget::Convert(conversion) => Some(conversion),
         HttpTarget::Cluster(_) | HttpTarget::File(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::cluster::Registry;
+    use crate::config::{Source, parse};
+    use crate::net::tls::Tickets;
+    use crate::telemetry::Meters;
+
+    #[test]
+    fn requests_meet_the_group_that_is_active_at_their_cluster() {
+        let text = r#"
+            [listener.open]
+            listen = "127.0.0.1:0"
+            protocol = "http"
+            [release]
+            active = "a"
+            [cluster.one]
+            link = "http"
+            backends = [{ address = "127.0.0.1:1", group = "a" }, { address = "127.0.0.1:2", group = "b" }]
+            [cluster.two]
+            link = "http"
+            active = "b"
+            backends = [{ address = "127.0.0.1:3", group = "a" }, { address = "127.0.0.1:4", group = "b" }]
+            [http.one]
+            listener = "open"
+            path = "/one"
+            cluster = "one"
+            [http.two]
+            listener = "open"
+            path = "/two"
+            cluster = "two"
+        "#;
+        let plan = parse(vec![Source { path: "test.toml".into(), text: text.to_owned() }]);
+        let plan = plan.unwrap_or_else(|report| panic!("{report}"));
+        let (mut registry, tickets) = (Registry::default(), Tickets::new().expect("randomness"));
+        let world =
+            World::build(plan, &mut registry, &Meters::new(1), &tickets, UNIX_EPOCH).expect("a world");
+        let met = world.web_lanes().iter().map(|lane| {
+            let members = lane.guards().iter().map(|guard| guard.backend().address().to_owned());
+            members.collect::<Vec<_>>()
+        });
+        assert_eq!(met.collect::<Vec<_>>(), [["127.0.0.1:1"], ["127.0.0.1:4"]]);
     }
 }

@@ -5,12 +5,12 @@ use realmgate::wire::NoticeCode;
 
 use crate::fakes::{Example, HEARD, NOTICE, Player, frame, gate_of, root};
 
-fn page(name: &str) -> String {
+pub(crate) fn page(name: &str) -> String {
     std::fs::read_to_string(root().join("docs").join(name)).expect(name)
 }
 
 /// The first block of a page in this language.
-fn block<'a>(page: &'a str, language: &str) -> &'a str {
+pub(crate) fn block<'a>(page: &'a str, language: &str) -> &'a str {
     let (_, behind) = page.split_once(&format!("```{language}\n")).expect("a block");
     behind.split_once("```").expect("its end").0
 }

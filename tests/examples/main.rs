@@ -4,6 +4,7 @@
 mod documents;
 mod fakes;
 mod link;
+mod requests;
 
 use std::time::Duration;
 

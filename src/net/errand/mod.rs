@@ -147,3 +147,77 @@ impl ErrandWay {
         Some(frame)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::cluster::Registry;
+    use crate::config::{Source, parse};
+    use crate::net::hub::now;
+    use crate::net::tls::Tickets;
+    use crate::net::world::World;
+    use crate::telemetry::Meters;
+
+    const PLAN: &str = r#"
+        [frame.game]
+        length = { width = 4 }
+        id = { offset = 4, width = 2 }
+        [listener.open]
+        listen = "127.0.0.1:0"
+        protocol = "http"
+        [cluster.pay]
+        backends = [{ address = "127.0.0.1:1" }]
+        [http.pay]
+        listener = "open"
+        path = "/pay"
+        cluster = "pay"
+        convert = { id = 5001, reply = 5002 }
+    "#;
+
+    /// An errand, and what hears of its outcome.
+    fn sent() -> (Sent, oneshot::Receiver<Outcome>) {
+        let plan = parse(vec![Source { path: "test.toml".into(), text: PLAN.to_owned() }]);
+        let plan = plan.unwrap_or_else(|report| panic!("{report}"));
+        let (mut registry, tickets) = (Registry::default(), Tickets::new().expect("randomness"));
+        let world =
+            World::build(plan, &mut registry, &Meters::new(1), &tickets, UNIX_EPOCH).expect("a world");
+        let way = Arc::clone(world.web_lanes()[0].errands().expect("it is converted"));
+        let door = Arc::clone(&world.doors()[0]);
+        let sender = ErrandSender { address: ([127, 0, 0, 1], 1).into(), door, attributes: "{}".to_owned() };
+        let (answer, answered) = oneshot::channel();
+        let frame = way.frame(b"{}").expect("short");
+        assert_eq!((way.body_of(&frame), way.frame(&vec![0; way.longest()])), (&b"{}"[..], None));
+        (Sent { errand: Errand { way, frame, sender, until: now() }, answer }, answered)
+    }
+
+    #[test]
+    fn each_worker_has_its_turn_and_who_is_full_or_gone_is_passed_over() {
+        let counter = Counter::default();
+        assert_eq!(counter.send(sent().0), Err(Mishap::Stopping), "nobody has started");
+        let (mut inboxes, mut outlets) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let (inbox, outlet) = mpsc::channel(2);
+            inboxes.push(inbox);
+            outlets.push(outlet);
+        }
+        counter.connect(inboxes);
+        for _ in 0..3 {
+            assert_eq!(counter.send(sent().0), Ok(()));
+        }
+        assert_eq!(outlets.iter().map(mpsc::Receiver::len).collect::<Vec<_>>(), [1, 1, 1]);
+        drop(outlets.remove(1));
+        for _ in 0..2 {
+            assert_eq!(counter.send(sent().0), Ok(()));
+        }
+        assert_eq!(outlets.iter().map(mpsc::Receiver::len).collect::<Vec<_>>(), [2, 2]);
+        assert_eq!(counter.send(sent().0), Err(Mishap::Overloaded));
+        let (last, mut answered) = sent();
+        drop(outlets.remove(0).try_recv());
+        assert_eq!(counter.send(last), Err(Mishap::Overloaded));
+        assert!(answered.try_recv().is_err(), "it was never taken");
+        drop(outlets);
+        assert_eq!(counter.send(sent().0), Err(Mishap::Stopping));
+    }
+}
