@@ -93,11 +93,7 @@ async fn a_request_becomes_a_frame_of_a_session_of_its_own_and_its_reply_the_ans
     };
     assert_eq!((opened, listener.as_str(), transport), (session, "open", 1));
     assert!(address.ip().is_loopback());
-    let said = backend.events().into_iter().find_map(|event| match event {
-        Event::Attributes { text, .. } => Some(text),
-        _ => None,
-    });
-    let said: serde_json::Value = serde_json::from_str(&said.expect("attributes")).expect("JSON");
+    let said = said_of(&backend, session);
     assert_eq!((said["http"].as_str(), said.get("partner")), (Some("callback"), None));
     assert_eq!(said["request"].as_str().map(str::len), Some(32));
     answer(&backend, session, 5002, "{\"ok\": 1}").await;
@@ -112,6 +108,36 @@ async fn a_request_becomes_a_frame_of_a_session_of_its_own_and_its_reply_the_ans
     assert_ne!(next, session);
     answer(&backend, next, 5002, "").await;
     assert_eq!(asker.reply().await.body, b"");
+    gate.stop().await;
+}
+
+/// The attributes in the OPEN of a session.
+fn said_of(backend: &Backend, session: SessionId) -> serde_json::Value {
+    let text = backend.events().into_iter().find_map(|event| match event {
+        Event::Attributes { session: of, text } if of == session => Some(text),
+        _ => None,
+    });
+    serde_json::from_str(&text.expect("attributes")).expect("JSON")
+}
+
+#[tokio::test]
+async fn the_backend_hears_which_partner_has_proven_to_ask() {
+    let backend = Backend::with(Manner::Silent).await;
+    let keys = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/examples/third-party.keys");
+    let partner = format!("[partner.payments]\nauth = {{ kind = \"api_key\", keys_file = \"{keys}\" }}");
+    let gate = gate(&[backend.address()], "", "partners = [\"payments\"]").table(&partner).start().await;
+    let mut asker = asker(&gate).await;
+    assert_eq!(
+        asker.ask(post("{}").replace("Host:", "X-Realmgate-Partner: payments\r\nHost:")).await.status,
+        401
+    );
+    let key = "X-Api-Key: payments.an-example-that-everybody-may-read-and-nobody-should-use\r\nHost:";
+    asker.say(post("{}").replace("Host:", key)).await;
+    let session = errands(&backend, 1).await[0].0;
+    assert_eq!(said_of(&backend, session)["partner"], "payments");
+    answer(&backend, session, 5002, "{}").await;
+    assert_eq!(asker.reply().await.status, 200);
+    assert_eq!(backend.frames().len(), 1, "who has not proven it never gets there");
     gate.stop().await;
 }
 
