@@ -39,6 +39,7 @@ struct Arrival {
     thread: Rc<Thread>,
     socket: TcpStream,
     address: SocketAddr,
+    local: SocketAddr,
     stay: Stay,
     /// What was read already.
     ahead: Vec<u8>,
@@ -54,8 +55,8 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Serves a connection that was let in, from its first byte to its last.
 pub(in crate::http) async fn serve(thread: Rc<Thread>, guest: Guest, count: Counted) {
     let Guest { stream, address, stay } = guest;
-    let Ok(socket) = TcpStream::from_std(stream) else { return };
-    let mut arrival = Arrival { thread, socket, address, stay, ahead: Vec::new() };
+    let (Ok(local), Ok(socket)) = (stream.local_addr(), TcpStream::from_std(stream)) else { return };
+    let mut arrival = Arrival { thread, socket, address, local, stay, ahead: Vec::new() };
     if let Err(gone) = arrival.meet_proxy().await {
         return arrival.give_up(gone);
     }
@@ -88,7 +89,7 @@ impl Arrival {
             match read_proxy(&self.ahead) {
                 Ok(Some(header)) => {
                     self.ahead.drain(..header.length);
-                    return header.player.map_or(Ok(()), |(address, _)| self.is_for(address));
+                    return header.player.map_or(Ok(()), |(address, local)| self.is_for(address, local));
                 }
                 Ok(None) if more => {}
                 // Whoever looks whether somebody listens leaves so.
@@ -117,8 +118,8 @@ impl Arrival {
         Ok(length > 0)
     }
 
-    fn is_for(&mut self, address: SocketAddr) -> Result<(), Gone> {
-        self.address = address;
+    fn is_for(&mut self, address: SocketAddr, local: SocketAddr) -> Result<(), Gone> {
+        (self.address, self.local) = (address, local);
         let (now, world) = (now(), self.thread.world.load());
         let since_start = self.thread.since_start(now);
         let ground = (&**world, &*self.thread.commons);
@@ -127,7 +128,7 @@ impl Arrival {
 
     /// TLS where it is spoken, and then HTTP.
     async fn come_in(self, count: Counted) {
-        let Self { thread, socket, address, stay, ahead } = self;
+        let Self { thread, socket, address, local, stay, ahead } = self;
         let pulse = Arc::new(Pulse::new(now()));
         let front = Front::new(socket, ahead);
         let secured = match stay.door().tls_config() {
@@ -154,7 +155,7 @@ impl Arrival {
         };
         let is_tls = matches!(secured, Secured::Tls(_));
         let patience = stay.door().listener().limits().handshake_timeout();
-        let line = Line::new(Ends { address, is_tls, certificate }, stay, Arc::clone(&pulse), count);
+        let line = Line::new(Ends { address, local, is_tls, certificate }, stay, Arc::clone(&pulse), count);
         let mut stream = Stream::new(secured, pulse);
         let is_http2 = match alpn.as_deref() {
             Some(b"h2") => true,

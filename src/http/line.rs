@@ -20,6 +20,8 @@ use crate::net::{Door, Glitch, Stay, now};
 pub(in crate::http) struct Line {
     /// Where the client is.
     pub(in crate::http) address: SocketAddr,
+    /// Where it came to.
+    pub(in crate::http) local: SocketAddr,
     /// Its certificate, which the listener's authorities vouch for.
     pub(in crate::http) certificate: Option<CertificateDer<'static>>,
     /// How it lives.
@@ -50,19 +52,20 @@ pub(in crate::http) struct Caller {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) struct RequestId(u128);
 
-/// Where a connection is from, and what is known of its client.
+/// Where a connection is from and to, and what is known of its client.
 #[derive(Clone, Debug)]
 pub(in crate::http) struct Ends {
     pub(in crate::http) address: SocketAddr,
+    pub(in crate::http) local: SocketAddr,
     pub(in crate::http) is_tls: bool,
     pub(in crate::http) certificate: Option<CertificateDer<'static>>,
 }
 
 impl Line {
     pub(in crate::http) fn new(ends: Ends, stay: Stay, pulse: Arc<Pulse>, count: Counted) -> Rc<Self> {
-        let Ends { address, is_tls, certificate } = ends;
+        let Ends { address, local, is_tls, certificate } = ends;
         let guests = Guests::default();
-        Rc::new(Self { address, certificate, pulse, guests, is_tls, stay, _count: count })
+        Rc::new(Self { address, local, certificate, pulse, guests, is_tls, stay, _count: count })
     }
 
     /// The listener it came in at, as it was then.
