@@ -59,7 +59,6 @@ fn echo(stream: TcpStream) -> Result<(), Error> {
 }
 
 /// Takes the first subprotocol that is offered.
-#[expect(clippy::result_large_err, reason = "the crate asks for it")]
 fn speak_theirs(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
     let offered = request.headers().get(SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
     let first = offered.and_then(|value| value.split(',').next()).map(str::trim);

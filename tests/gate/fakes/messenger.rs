@@ -105,7 +105,6 @@ impl Messenger {
     async fn upgrade(&self, stream: Arc<TcpStream>) -> Option<Conversation> {
         stream.set_nodelay(true).expect("a socket");
         let (mut asked, chosen) = (None, self.subprotocol);
-        #[expect(clippy::result_large_err, reason = "the crate asks for it")]
         let answer = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
             asked = Some(request.clone());
             if let Some(chosen) = chosen {
