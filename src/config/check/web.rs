@@ -161,10 +161,6 @@ pub(super) fn listener(context: &Context<'_>, raw: &Named<raw::Listener>) {
     let keys = [
         ("frame", site(&body.frame)),
         ("unknown_id", site(&body.unknown_id)),
-        ("path", site(&body.path)),
-        ("origins", site(&body.origins)),
-        ("subprotocols", site(&body.subprotocols)),
-        ("compression", site(&body.compression)),
         ("login_timeout", limits.and_then(|limits| site(&limits.login_timeout))),
         ("frame_timeout", limits.and_then(|limits| site(&limits.frame_timeout))),
         ("frames_per_session", limits.and_then(|limits| site(&limits.frames_per_session))),
@@ -174,7 +170,7 @@ pub(super) fn listener(context: &Context<'_>, raw: &Named<raw::Listener>) {
         context.add(
             Problem::at(site, format!("`{key}` is for players, and [listener.{name}] takes requests"))
                 .because("it would have said nothing")
-                .write(if key == "path" { "write it in [http.NAME]" } else { "leave it out" }),
+                .write("leave it out"),
         );
     }
     let is_named =

@@ -95,7 +95,7 @@ pub enum ListenerChange {
     Closed(SocketAddr),
     /// It listens elsewhere.
     Address(Swap<SocketAddr>),
-    /// Another protocol is spoken there.
+    /// Requests come in where players did, or the other way round.
     Protocol(Swap<&'static str>),
     /// Its players have another layout, by name.
     Frame(Swap<String>),

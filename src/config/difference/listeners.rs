@@ -26,6 +26,7 @@ pub(super) fn compare(changes: &mut Vec<Change>, old: &Plan, new: &Plan) {
 
 fn one(old: &Listener, new: &Listener) -> Vec<ListenerChange> {
     let both_have = old.is_for_players() && new.is_for_players();
+    let protocol = Swap::of(old.protocol.as_str(), new.protocol.as_str()).filter(|_| !both_have);
     let frame = || match Swap::of(old.frame.clone(), new.frame.clone()) {
         Some(names) => Some(ListenerChange::Frame(names)),
         None => (old.layout != new.layout).then(|| ListenerChange::Layout(new.frame.clone())),
@@ -33,7 +34,7 @@ fn one(old: &Listener, new: &Listener) -> Vec<ListenerChange> {
     let (doors, keys) = (access(old, new), limits(&old.limits, &new.limits));
     [
         Swap::of(*old.listen.get(), *new.listen.get()).map(ListenerChange::Address),
-        Swap::of(old.protocol.as_str(), new.protocol.as_str()).map(ListenerChange::Protocol),
+        protocol.map(ListenerChange::Protocol),
         both_have.then(frame).flatten(),
         certificates(old, new).map(ListenerChange::Certificates),
         (old.unknown_id != new.unknown_id).then_some(ListenerChange::UnknownId),
@@ -65,7 +66,7 @@ fn access(old: &Listener, new: &Listener) -> Vec<&'static str> {
         ("proxy_protocol", old.proxies != new.proxies),
         ("allow", old.allow != new.allow),
         ("deny", old.deny != new.deny),
-        ("protocol", old.protocol != new.protocol),
+        ("protocol", old.protocol != new.protocol && old.is_for_players() && new.is_for_players()),
     ];
     [differing(&keys), handshake(old, new)].concat()
 }
