@@ -2,11 +2,12 @@
 //! its own, so that its memory is its own.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -93,6 +94,8 @@ struct Server {
     address: SocketAddr,
     /// Bytes of bodies that were written.
     written: Arc<AtomicU64>,
+    /// Hears when a write was not taken for a while, and how much was written until then.
+    stuck: Receiver<u64>,
 }
 
 impl Server {
@@ -101,13 +104,14 @@ impl Server {
         let address = listener.local_addr().expect("bound");
         let written = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&written);
+        let (tell, stuck) = sync_channel(1);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let count = Arc::clone(&count);
-                std::thread::spawn(move || drop(serve(&stream, &count)));
+                let (count, tell) = (Arc::clone(&count), tell.clone());
+                std::thread::spawn(move || drop(serve(&stream, &count, &tell)));
             }
         });
-        Self { address, written }
+        Self { address, written, stuck }
     }
 }
 
@@ -116,7 +120,7 @@ fn head_of(reader: &mut impl BufRead) -> std::io::Result<Vec<String>> {
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+            return Err(ErrorKind::UnexpectedEof.into());
         }
         match line.trim_end() {
             "" => return Ok(lines),
@@ -129,7 +133,30 @@ fn value<'a>(head: &'a [String], name: &str) -> Option<&'a str> {
     head.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
-fn serve(stream: &TcpStream, written: &AtomicU64) -> std::io::Result<()> {
+/// Writes all of it, and says so when it is not taken for a while.
+fn write_patiently(
+    mut stream: &TcpStream,
+    mut bytes: &[u8],
+    written: &AtomicU64,
+    stuck: &SyncSender<u64>,
+) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        match stream.write(bytes) {
+            Ok(length) => {
+                written.fetch_add(length as u64, Ordering::Relaxed);
+                bytes = bytes.get(length..).unwrap_or_default();
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                drop(stuck.try_send(written.load(Ordering::Relaxed)));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn serve(stream: &TcpStream, written: &AtomicU64, stuck: &SyncSender<u64>) -> std::io::Result<()> {
+    stream.set_write_timeout(Some(Duration::from_secs(1)))?;
     let mut reader = BufReader::new(stream);
     loop {
         let head = head_of(&mut reader)?;
@@ -152,8 +179,7 @@ fn serve(stream: &TcpStream, written: &AtomicU64) -> std::io::Result<()> {
         while place <= last {
             let end = (place + PIECE as u64).min(last + 1);
             let length = usize::try_from(end - place).expect("a piece");
-            (&mut &*stream).write_all(part(place, length))?;
-            written.fetch_add(end - place, Ordering::Relaxed);
+            write_patiently(stream, part(place, length), written, stuck)?;
             place = end;
         }
     }
@@ -167,7 +193,7 @@ fn checked(reader: &mut impl Read, first: u64, length: u64) -> std::io::Result<u
         let most = usize::try_from(first + length - place).map_or(PIECE, |left| left.min(PIECE));
         let read = reader.read(piece.get_mut(..most).expect("within"))?;
         if read == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+            return Err(ErrorKind::UnexpectedEof.into());
         }
         assert!(piece.get(..read) == Some(part(place, read)), "other bytes than the file's after {place}");
         place += read as u64;
@@ -237,15 +263,8 @@ fn a_client_that_reads_slowly_holds_the_backend_back_and_not_the_file_in_memory(
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("taken");
     let mut reader = BufReader::with_capacity(PIECE, stream);
     head_of(&mut reader).expect("a head");
-    // Until nothing moves any more: all buffers on the way are full, and the client reads nothing.
-    let mut written = 0;
-    let mut still = 0;
-    while still < 5 {
-        std::thread::sleep(Duration::from_millis(100));
-        let now = server.written.load(Ordering::Relaxed) - start;
-        still = if now == written && now > 0 { still + 1 } else { 0 };
-        written = now;
-    }
+    // All buffers on the way are full, and the client reads nothing.
+    let written = server.stuck.recv_timeout(BOUND).expect("the backend is held back") - start;
     assert!(written < FILE * 3 / 4, "{written} bytes were read ahead for a client that reads nothing");
     checked(&mut reader, 0, FILE).expect("the whole file");
     let more = gate.most_memory() - before;

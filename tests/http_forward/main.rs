@@ -1,9 +1,5 @@
 //! Requests through the gate to backends that speak HTTP/1.1 by the letter.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::missing_panics_doc,
-    reason = "a test may panic and names what it means"
-)]
+#![expect(clippy::indexing_slicing, reason = "a test may panic and names what it means")]
 
 mod balance;
 mod bodies;

@@ -95,12 +95,12 @@ async fn secret(name: &str) -> (std::net::SocketAddr, String) {
             let Ok(mut tls) = acceptor.accept(stream).await else { continue };
             tokio::spawn(async move {
                 let mut read = vec![0; 4096];
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret";
                 while tls.read(&mut read).await.is_ok_and(|length| length > 0) {
-                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret";
-                    if tls.write_all(answer).await.is_err() || tls.flush().await.is_err() {
-                        return;
-                    }
+                    tls.write_all(answer).await?;
+                    tls.flush().await?;
                 }
+                Ok::<_, std::io::Error>(())
             });
         }
     });
