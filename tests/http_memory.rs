@@ -147,7 +147,7 @@ fn write_patiently(
                 bytes = bytes.get(length..).unwrap_or_default();
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                drop(stuck.try_send(written.load(Ordering::Relaxed)));
+                stuck.try_send(written.load(Ordering::Relaxed)).ok();
             }
             Err(error) => return Err(error),
         }
