@@ -72,8 +72,8 @@ async fn answers_without_a_body_keep_their_length_and_the_connection() {
 #[tokio::test]
 async fn a_prefix_is_taken_off_before_the_backend_sees_the_path() {
     let mut shop = Origin::named("shop").await;
-    let stage = before(&[shop.address]).route("path = \"/shop*\"").route("strip = \"/shop\"").start().await;
-    for (target, seen) in [("/shop/a?b=/shop", "/a?b=/shop"), ("/shop", "/"), ("/shop?x", "/?x")] {
+    let stage = before(&[shop.address]).route("path = \"/shop/*\"").route("strip = \"/shop\"").start().await;
+    for (target, seen) in [("/shop/a?b=/shop", "/a?b=/shop"), ("/shop/", "/"), ("/shop/?x", "/?x")] {
         assert_eq!(stage.get(target).await.status, 200, "{target}");
         assert_eq!(shop.asked().await.line(), format!("GET {seen}"));
     }
