@@ -1,6 +1,11 @@
 //! Where requests end: what the files under `tests/http/` send, and what has to come of it. Each is read by the framing
 //! alone, and goes through a whole gate to backends that write down what they see. Behind each comes a marker: gate and
 //! backends agree only if that is seen as what it is, and nothing else.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may panic; where it does, a case is not what it says"
+)]
 
 mod answers;
 mod backend;
