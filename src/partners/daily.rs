@@ -125,7 +125,7 @@ pub fn write(days: &BTreeMap<String, Daily>) -> String {
 /// What a file keeps.
 ///
 /// # Errors
-/// When it is none that [`write`] has made.
+/// When it is none that [`write()`] has made.
 pub fn read(text: &str) -> Result<BTreeMap<String, Daily>, Damaged> {
     let file: Value = serde_json::from_str(text).map_err(|error| Damaged(error.to_string()))?;
     match file.get("version").and_then(Value::as_u64) {
