@@ -87,6 +87,7 @@ fn file(transport: Transport) -> String {
 
 const TLS: &str = "tls = { certificate = \"game.pem\", key = \"game.key\" }\n";
 
+/// The gate says nothing by itself to who is silent: a ping would come at half of `idle_timeout`.
 const FILE: &str = r#"
 [frame.game]
 length = { offset = 0, width = 4 }
@@ -95,7 +96,7 @@ heartbeat = { id = 1, reply = 2 }
 notice = { id = 9000 }
 [listener.players]
 listen = "127.0.0.1:0"
-@MORElimits = { connections_per_ip = 0, new_per_ip = "off", frames_per_session = "off" }
+@MORElimits = { idle_timeout = "10m", connections_per_ip = 0, new_per_ip = "off", frames_per_session = "off" }
 [cluster.battle]
 backends = [{ address = "127.0.0.1:1" }]
 [route.battle]
