@@ -141,7 +141,9 @@ const REQUESTS: &str = "realmgate::http";
 
 /// The threads that speak HTTP do not stand back behind the workers.
 pub fn same_priority() {
-    warn!("the system does not let threads for HTTP have a lower priority: they compete with those of players");
+    warn!(
+        "the system does not let threads for HTTP have a lower priority: they compete with those of players"
+    );
 }
 
 /// The process serves.

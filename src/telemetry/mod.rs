@@ -25,8 +25,9 @@ pub use log::{
     backend_exception, backend_health, backend_state, breaker_changed, change_refused, cluster_panic,
     drain_began, drain_over, few_descriptors, inherited_useless, init, link_lost, link_retry, link_up,
     listening, listening_no_more, notify_failed, operator_asked, operator_kicked, override_matches_nothing,
-    pressure_changed, request, requests_are_told, same_priority, session, stopped, task_failed, token_readable,
-    unreachable_backend, up, upgrade_begins, upgrade_failed, upgraded, world_changed, world_changes,
+    pressure_changed, request, requests_are_told, same_priority, session, stopped, task_failed,
+    token_readable, unreachable_backend, up, upgrade_begins, upgrade_failed, upgraded, world_changed,
+    world_changes,
 };
 pub use login::LoginResult;
 pub use meters::{Counter, Level, ListenerMeter, Meters, Refusal, RouteCounts, RouteMeter, WorkerMeter};
