@@ -53,7 +53,7 @@ pub(super) struct Wire {
 }
 
 /// So many wait for each backend.
-const MOST: usize = 32;
+const MOST: usize = 256;
 /// So long one waits.
 const IDLE: Duration = Duration::from_secs(30);
 /// The most that is read ahead or waits to be written, and the largest head of an answer.

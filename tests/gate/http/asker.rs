@@ -119,7 +119,7 @@ impl Asker {
     }
 
     async fn more(&mut self) -> bool {
-        let mut buffer = [0; 16 * 1024];
+        let mut buffer = vec![0; 16 * 1024];
         let read = self.wire.read(&mut buffer).await.unwrap_or(0);
         self.read.extend_from_slice(&buffer[..read]);
         read > 0

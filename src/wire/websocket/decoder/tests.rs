@@ -1,3 +1,5 @@
+//! Messages that come whole, torn, in fragments and wrong.
+
 use super::*;
 use crate::wire::websocket::{FrameKind, append_close, append_frame};
 
