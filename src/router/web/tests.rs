@@ -17,18 +17,29 @@ link = "http"
 backends = [{ address = "127.0.0.1:1" }]
 "#;
 
-fn router(routes: &[(&str, &str)]) -> WebRouter {
+/// A table and the names of its routes.
+struct Named {
+    router: WebRouter,
+    names: Vec<String>,
+}
+
+fn router(routes: &[(&str, &str)]) -> Named {
     let mut text = PLAN.to_owned();
     for (name, body) in routes {
         text += &format!("[http.{name}]\nlistener = \"open\"\ncluster = \"web\"\n{body}\n");
     }
+    text += "[http.elsewhere]\nlistener = \"other\"\ncluster = \"web\"\npath = \"/elsewhere\"\n";
     let source = Source { path: "web.toml".into(), text };
-    WebRouter::new(&config::parse(vec![source]).unwrap_or_else(|report| panic!("{}", report.render(false))))
+    let plan = config::parse(vec![source]).unwrap_or_else(|report| panic!("{}", report.render(false)));
+    let names = plan.http().iter().map(|route| route.name().to_owned()).collect();
+    Named { router: WebRouter::new(&plan), names }
 }
 
-fn place(router: &WebRouter, host: &str, path: &str, method: &str) -> Result<usize, WebMiss> {
+/// The name of the route at the listener `open`.
+fn place<'n>(named: &'n Named, host: &str, path: &str, method: &str) -> Result<&'n str, WebMiss> {
     let host = Some(host).filter(|host| !host.is_empty());
-    router.route(0, host, path.as_bytes(), method).map(WebIndex::get)
+    let open = named.router.route(0, host, path.as_bytes(), method);
+    open.map(|route| named.names.get(route.get()).expect("a route of the plan").as_str())
 }
 
 #[test]
@@ -41,21 +52,21 @@ fn the_host_comes_first_then_the_one_path_then_the_longest_prefix() {
         ("shop", "host = \"Shop.example.com\"\npath = \"/pay/*\""),
     ]);
     for (host, path, expected) in [
-        ("", "/", 0),
-        ("", "/payment", 0),
-        ("", "/pay", 0),
-        ("", "/pay/", 1),
-        ("x.example.com", "/pay/x", 1),
-        ("", "/pay/done", 2),
-        ("", "/pay/done/x", 1),
-        ("", "/pay/refunds/7", 3),
-        ("shop.example.com", "/pay/done", 4),
-        ("shop.example.com", "/other", 0),
+        ("", "/", "all"),
+        ("", "/payment", "all"),
+        ("", "/pay", "all"),
+        ("", "/pay/", "pay"),
+        ("x.example.com", "/pay/x", "pay"),
+        ("", "/pay/done", "paid"),
+        ("", "/pay/done/x", "pay"),
+        ("", "/pay/refunds/7", "refunds"),
+        ("shop.example.com", "/pay/done", "shop"),
+        ("shop.example.com", "/other", "all"),
     ] {
         assert_eq!(place(&router, host, path, "GET"), Ok(expected), "{host}{path}");
     }
-    assert_eq!(router.route(1, None, b"/", "GET"), Err(WebMiss::Nowhere), "a listener of its own");
-    assert_eq!(router.route(7, None, b"/", "GET"), Err(WebMiss::Nowhere));
+    assert_eq!(router.router.route(1, None, b"/", "GET"), Err(WebMiss::Nowhere), "a listener of its own");
+    assert_eq!(router.router.route(7, None, b"/", "GET"), Err(WebMiss::Nowhere));
 }
 
 #[test]
@@ -66,12 +77,12 @@ fn routes_of_one_path_share_its_methods_and_others_are_told_which_there_are() {
         ("all", "path = \"/b/*\""),
         ("beside", "path = \"/*\"\nmethods = [\"DELETE\"]"),
     ]);
-    assert_eq!(place(&router, "", "/a", "HEAD"), Ok(0));
-    assert_eq!(place(&router, "", "/a", "POST"), Ok(1));
+    assert_eq!(place(&router, "", "/a", "HEAD"), Ok("read"));
+    assert_eq!(place(&router, "", "/a", "POST"), Ok("write"));
     let other = WebMiss::Method("GET, HEAD, POST".to_owned());
     assert_eq!(place(&router, "", "/a", "DELETE"), Err(other.clone()), "not the route of a shorter path");
     assert_eq!(place(&router, "", "/a", "get"), Err(other), "methods have their case");
-    assert_eq!(place(&router, "", "/b/c", "PROPFIND"), Ok(2));
+    assert_eq!(place(&router, "", "/b/c", "PROPFIND"), Ok("all"));
     for unusual in UNUSUAL {
         assert!(matches!(place(&router, "", "/b/c", unusual), Err(WebMiss::Method(_))), "{unusual}");
     }
@@ -82,5 +93,5 @@ fn where_no_path_fits_there_is_no_route() {
     let router = router(&[("a", "path = \"/a\""), ("b", "host = \"b.test\"\npath = \"/*\"")]);
     assert_eq!(place(&router, "", "/b", "GET"), Err(WebMiss::Nowhere));
     assert_eq!(place(&router, "c.test", "/b", "GET"), Err(WebMiss::Nowhere));
-    assert_eq!(place(&router, "b.test", "/b", "GET"), Ok(1));
+    assert_eq!(place(&router, "b.test", "/b", "GET"), Ok("b"));
 }
