@@ -163,6 +163,16 @@ impl Http2 {
         Ok(whole(answer).await)
     }
 
+    /// `GET` of a whole URI, beside others on the same connection.
+    pub(crate) fn beside(&self, uri: &str) -> impl Future<Output = Reply> + Send + use<> {
+        let mut sender = self.sender.clone();
+        let request = Request::get(uri).body(Empty::new()).expect("a request");
+        async move {
+            within("a stream", sender.ready()).await.expect("a connection");
+            whole(within("an answer", sender.send_request(request)).await.expect("an answer")).await
+        }
+    }
+
     /// `GET` of a whole URI.
     pub(crate) async fn get(&mut self, uri: &str) -> Reply {
         self.ask(Request::get(uri).body(Empty::new()).expect("a request")).await

@@ -1,7 +1,5 @@
 //! HTTP/1.1 and HTTP/2 on one port, plain and with TLS.
 
-use std::sync::Arc;
-
 use http_body_util::Empty;
 use hyper::Request;
 use realmgate::telemetry::DoorRefusal;
@@ -73,11 +71,7 @@ async fn http_2_names_its_host_once() {
 async fn many_requests_share_one_connection_of_http_2() {
     let gate = gate("").table(&route("all", "path = \"/*\"")).start().await;
     let asker = Http2::connect(open(&gate)).await;
-    let asker = Arc::new(tokio::sync::Mutex::new(asker));
-    let asks = (0..200).map(|number| {
-        let asker = Arc::clone(&asker);
-        tokio::spawn(async move { asker.lock().await.get(&format!("http://open.test/{number}")).await })
-    });
+    let asks = (0..200).map(|number| tokio::spawn(asker.beside(&format!("http://open.test/{number}"))));
     let asks: Vec<_> = asks.collect();
     for ask in asks {
         let reply = within("an answer", ask).await.expect("no panic");
