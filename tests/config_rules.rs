@@ -114,7 +114,7 @@ fn a_backend_may_be_chosen_by_every_part_of_a_request() {
 #[test]
 fn the_complete_file_gives_the_rules_that_it_says() {
     let plan = file("conf/realmgate.toml");
-    let [battle, chat, pay] = plan.clusters() else { panic!("three clusters") };
+    let [battle, chat, pay, shop] = plan.clusters() else { panic!("four clusters") };
     assert_eq!((battle.slow_start(), battle.panic_threshold()), (Duration::from_secs(30), 50));
     assert_eq!((battle.health().probe(), battle.health().rules()), (&Probe::Link, &HealthRules::default()));
     assert_eq!(battle.outlier(), &OutlierRules::default());
@@ -126,6 +126,8 @@ fn the_complete_file_gives_the_rules_that_it_says() {
     assert_eq!(chat.health().probe(), &Probe::Http { path: "/health".to_owned() });
     let bytes = |id| vec![0, 0, 0, 2, 0x0B, id];
     assert_eq!(pay.health().probe(), &Probe::Frame { send: bytes(0xB8), expect: bytes(0xB9) });
+    assert_eq!((shop.link().as_str(), shop.health().probe()), ("http", &Probe::Tcp));
+    assert_eq!(plan.http()[0].breaker(), &BreakerRules::default());
     let route = &plan.routes()[0];
     assert_eq!(route.breaker(), &BreakerRules::default());
     let reply = route.reply().map(|reply| (reply.id(), reply.within()));

@@ -19,8 +19,10 @@ pub(super) struct Claim<'a> {
 /// Every route; `None` for one with a mistake.
 pub(super) fn check(context: &Context<'_>) -> Vec<Option<Route>> {
     let routes = &context.raw.routes;
-    let is_for_players = |raw: &Named<raw::Listener>| raw.body.protocol.or(Protocol::Tcp) != Protocol::Http;
-    if !context.raw.any_route && context.raw.listeners.iter().any(is_for_players) {
+    let is_http = |raw: &Named<raw::Listener>| raw.body.protocol.value() == Some(&Protocol::Http);
+    let listeners = &context.raw.listeners;
+    let has_players = listeners.is_empty() || !listeners.iter().all(is_http);
+    if !context.raw.any_route && has_players {
         context.add(
             Problem::without_site("there is no [route.NAME]")
                 .because("every frame would have been unknown")
