@@ -32,7 +32,7 @@ async fn bodies_arrive_as_they_were_sent_whatever_their_framing() {
 }
 
 #[tokio::test]
-async fn trailers_go_through_both_ways() {
+async fn trailers_of_answers_go_through_and_those_of_requests_do_not() {
     let mut shop = Origin::start(|_| {
         Deed::Say(
             b"HTTP/1.1 200 OK\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n".to_vec(),
@@ -45,7 +45,7 @@ async fn trailers_go_through_both_ways() {
     let answered = stage.ask(request).await;
     assert_eq!((answered.text(), answered.trailers.as_str()), ("hi", "x-sum: 7\r\n"), "{}", answered.head);
     let asked = shop.asked().await;
-    assert_eq!((asked.trailers.as_str(), asked.one("te")), ("x-mine: 1\r\n", "trailers"));
+    assert_eq!((asked.trailers.as_str(), asked.one("te")), ("", "trailers"));
 }
 
 /// A backend that reads and writes as its test says.

@@ -1,3 +1,5 @@
+//! Heads of handshakes: good ones, and each mistake with its answer.
+
 use super::*;
 
 const GOOD: &str = "GET /play?server=3 HTTP/1.1\r\nHost: game.example.com\r\nUpgrade: WebSocket\r\n\
