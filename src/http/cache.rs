@@ -99,7 +99,9 @@ fn is_for_many(visit: &Visit) -> bool {
     let (method, headers) = (visit.request.method(), visit.request.headers());
     let reads = method == Method::GET || method == Method::HEAD;
     let is_proven = visit.caller.partner.is_some();
+    // A body could ask for something else, or never come.
     reads
+        && visit.request.body().is_end_stream()
         && !headers.contains_key(COOKIE)
         && !headers.contains_key(UPGRADE)
         && (is_proven || !headers.contains_key(AUTHORIZATION))

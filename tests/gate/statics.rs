@@ -322,3 +322,20 @@ async fn many_who_ask_at_once_wait_for_one_fetch_and_who_leaves_keeps_nobody_wai
     assert_eq!(origin.asked("/slow"), 2);
     gate.stop().await;
 }
+
+#[tokio::test]
+async fn a_request_with_a_body_keeps_nobody_waiting_and_its_answer_is_its_own() {
+    let origin = Origin::start().await;
+    let gate = with_cache(&origin, "cache = \"1h\"").workers(1).start().await;
+    origin.open.send_replace(false);
+    let (mut with_body, mut without) = (asker(&gate).await, asker(&gate).await);
+    with_body.say(get("/lock", "Content-Length: 2\r\n")).await;
+    origin.is_asked("/lock", 1).await;
+    without.say(get("/lock", "")).await;
+    origin.is_asked("/lock", 2).await;
+    origin.open.send_replace(true);
+    let reply = without.reply().await;
+    let kept = without.ask(get("/lock", "")).await;
+    assert_eq!((kept.body, origin.asked("/lock")), (reply.body, 2));
+    gate.stop().await;
+}
