@@ -17,6 +17,8 @@ pub struct Nonces {
     seen: HashSet<u64>,
     /// By the last second in which each is held: what is over goes in one piece.
     until: BTreeMap<u64, Vec<u64>>,
+    /// What was over before this second is forgotten: whether it was seen, nobody knows any more.
+    horizon: u64,
     most: usize,
 }
 
@@ -25,6 +27,8 @@ pub struct Nonces {
 pub enum Spent {
     /// It was seen before.
     Already,
+    /// Its time is over, by this clock or by one that was ahead of it.
+    Over,
     /// As many are held as ever will be.
     Full,
 }
@@ -40,17 +44,19 @@ impl Nonces {
     /// Holds so many at most.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { seen: HashSet::default(), until: BTreeMap::new(), most }
+        Self { seen: HashSet::default(), until: BTreeMap::new(), horizon: 0, most }
     }
 
-    /// Whether it could be spent at `now`, in seconds since 1970.
+    /// Whether it could be spent at `now`, when it is good until `last` is over; both in seconds since 1970.
     ///
     /// # Errors
     /// Why it could not.
-    pub fn check(&mut self, nonce: &str, now: u64) -> Result<(), Spent> {
+    pub fn check(&mut self, nonce: &str, last: u64, now: u64) -> Result<(), Spent> {
         self.forget(now);
         if self.seen.contains(&tag(nonce)) {
             Err(Spent::Already)
+        } else if last < self.horizon {
+            Err(Spent::Over)
         } else if self.seen.len() >= self.most {
             Err(Spent::Full)
         } else {
@@ -63,7 +69,7 @@ impl Nonces {
     /// # Errors
     /// As [`Nonces::check`].
     pub fn spend(&mut self, nonce: &str, last: u64, now: u64) -> Result<u64, Spent> {
-        self.check(nonce, now)?;
+        self.check(nonce, last, now)?;
         let tag = tag(nonce);
         self.keep(tag, last);
         Ok(tag)
@@ -88,7 +94,8 @@ impl Nonces {
     }
 
     fn forget(&mut self, now: u64) {
-        while let Some(first) = self.until.first_entry().filter(|first| *first.key() < now) {
+        self.horizon = self.horizon.max(now);
+        while let Some(first) = self.until.first_entry().filter(|first| *first.key() < self.horizon) {
             for tag in first.remove() {
                 self.seen.remove(&tag);
             }
@@ -115,13 +122,22 @@ mod tests {
     #[test]
     fn a_nonce_is_spent_once_until_its_time_is_over() {
         let mut nonces = Nonces::default();
-        assert_eq!(nonces.check("one", 1000), Ok(()));
+        assert_eq!(nonces.check("one", 1300, 1000), Ok(()));
         assert!(nonces.spend("one", 1300, 1000).is_ok());
-        assert_eq!(nonces.check("one", 1000), Err(Spent::Already));
+        assert_eq!(nonces.check("one", 1300, 1000), Err(Spent::Already));
         assert_eq!(nonces.spend("one", 1400, 1300), Err(Spent::Already), "until the last second is over");
         assert!(nonces.spend("two", 1300, 1000).is_ok());
         assert!(nonces.spend("one", 1601, 1301).is_ok(), "nobody could say it again with the old time");
         assert_eq!(nonces.held().count(), 1, "and the others are forgotten");
+    }
+
+    #[test]
+    fn what_could_have_been_forgotten_is_not_taken_whatever_the_clock_of_who_asks_says() {
+        let mut nonces = Nonces::default();
+        assert!(nonces.spend("one", 1300, 1000).is_ok());
+        assert!(nonces.spend("two", 1601, 1301).is_ok(), "one is over");
+        assert_eq!(nonces.spend("one", 1300, 1299), Err(Spent::Over));
+        assert!(nonces.spend("three", 1301, 1299).is_ok());
     }
 
     #[test]
@@ -133,9 +149,13 @@ mod tests {
             assert_eq!(spent.is_ok(), number < 100, "{number}");
         }
         assert_eq!(nonces.held().count(), 100);
-        assert_eq!(nonces.check("nonce number 0", 900), Err(Spent::Already), "what is full is not forgotten");
-        assert_eq!(nonces.check("a new one", 900), Err(Spent::Full));
-        assert_eq!(nonces.check("a new one", 1001), Ok(()), "a tenth of them is over");
+        assert_eq!(
+            nonces.check("nonce number 0", 1000, 900),
+            Err(Spent::Already),
+            "what is full is not forgotten"
+        );
+        assert_eq!(nonces.check("a new one", 1200, 900), Err(Spent::Full));
+        assert_eq!(nonces.check("a new one", 1300, 1001), Ok(()), "a tenth of them is over");
         assert_eq!(nonces.held().count(), 90);
     }
 
@@ -150,7 +170,7 @@ mod tests {
             after.remember(tag, last, 1025);
         }
         assert_eq!(after.held().count(), 25, "what is over is not taken along");
-        assert_eq!(after.check("nonce 49", 1025), Err(Spent::Already));
-        assert_eq!(after.check("nonce 24", 1025), Ok(()));
+        assert_eq!(after.check("nonce 49", 1049, 1025), Err(Spent::Already));
+        assert_eq!(after.check("nonce 24", 1024, 1025), Err(Spent::Over));
     }
 }

@@ -1,6 +1,6 @@
 //! A nonce is good once, whatever becomes of the process that has seen it.
 
-use crate::fakes::{Backend, Client, Program, fresh};
+use crate::fakes::{Backend, Client, Program, Request, Signer, fresh, seconds, until};
 
 const TABLES: &str = r#"
 [http.pay]
@@ -94,4 +94,24 @@ fn two_processes_of_an_upgrade_know_what_the_other_has_taken() {
     assert!((4..=5).contains(&used), "{used}: two there, of three that were reserved, and two here");
     assert_eq!(program.refusals(), [("adnet".to_owned(), "replayed".to_owned(), 2)]);
     assert_eq!(backend.seen().len(), 4);
+}
+
+#[test]
+fn a_body_that_comes_when_the_time_of_its_head_is_over_comes_too_late() {
+    let backend = Backend::start();
+    let program = Program::start(backend.address, TABLES);
+    let time = seconds() - 298;
+    let request = Signer::new("adnet").at(time).sign(Request::new("POST", "/pay/done", "{}"));
+    assert_eq!(program.ask(&request).status, 200);
+    let mut slow = Client::connect(program.open);
+    let bytes = request.bytes();
+    let (head, rest) = bytes.split_at(bytes.len() - 1);
+    slow.send(head);
+    until("the end of its time", || seconds() > time + 300);
+    // The nonces of that time are forgotten now.
+    assert_eq!(program.ask(&fresh("adnet")).status, 200);
+    slow.send(rest);
+    assert_eq!(slow.answer().status, 401);
+    assert_eq!(program.refusals(), [("adnet".to_owned(), "late".to_owned(), 1)]);
+    assert_eq!(backend.seen().len(), 2);
 }

@@ -52,8 +52,6 @@ struct Asking<'a> {
     lane: &'a WebLane,
     caller: &'a Caller,
     head: &'a Parts,
-    /// The time since 1970.
-    now: Duration,
 }
 
 /// A partner of the route that a request says it is of.
@@ -95,7 +93,7 @@ pub(in crate::http) async fn admit(
     caller: &mut Caller,
 ) -> Result<(Request<Upload>, Pass), Answer> {
     let (mut head, body) = request.into_parts();
-    let asking = Asking { thread, world, lane, caller, head: &head, now: since_1970() };
+    let asking = Asking { thread, world, lane, caller, head: &head };
     let judged = asking.judge(body).await;
     match judged {
         Ok(Admitted { partner, shows, pass, body }) => {
@@ -176,10 +174,12 @@ impl<'a> Asking<'a> {
         })
     }
 
-    /// What can only be told of all of the request; and while it came, the partner may have been switched off.
+    /// What can only be told of all of the request; and while it came, its time may have gone by, and the partner may
+    /// have been switched off.
     fn check_whole(&self, known: &Known<'_>, claim: &Claim<'_>, body: &[u8]) -> Result<(), Refusal> {
         let target = self.head.uri.path_and_query().map_or("/", |target| target.as_str());
         let request = partners::Request { method: self.head.method.as_str(), target, body };
+        known.keys.check_head(claim, since_1970())?;
         known.keys.check_all(claim, &request)?;
         let world = self.thread.world.load();
         let partner = world.plan().partners().iter().find(|partner| partner.name() == known.partner.name());
@@ -195,9 +195,9 @@ impl<'a> Asking<'a> {
     ) -> Result<Pass, Refused> {
         let signed = if let Claim::Signed { signed: Ok(signed), .. } = claim { Some(signed) } else { None };
         if let Some(signed) = signed {
-            let now = self.now.as_secs();
+            let now = since_1970().as_secs();
             self.thread.gate.ledger.catch_up(self.thread.commons.partners(), now);
-            known.standing.nonces().check(signed.nonce(), now).map_err(of_nonce)?;
+            known.standing.nonces().check(signed.nonce(), signed.last(), now).map_err(of_nonce)?;
         }
         let rate = known.partner.rate();
         let allowance = self.thread.gate.paces.take(known.partner.name(), &rate);
@@ -213,13 +213,15 @@ impl<'a> Asking<'a> {
 
     /// One more of the day; where the disk has to hear of it first, that is waited for.
     async fn take_day(&self, known: &Known<'_>) -> Result<(), Refused> {
-        let (most, day) = (known.partner.daily(), day_of(self.now));
+        let most = known.partner.daily();
         let over = |again| Refused::over(Refusal::Quota, again, most.unwrap_or_default());
         loop {
+            let now = since_1970();
+            let day = day_of(now);
             let taken = known.standing.daily().take(most, day);
             match taken {
                 Taken::Yes => return Ok(()),
-                Taken::Over => return Err(over(partners::until_midnight(self.now))),
+                Taken::Over => return Err(over(partners::until_midnight(now))),
                 Taken::Reserve if self.reserve(known, day).await => {}
                 Taken::Reserve => return Err(over(SOON)),
             }
@@ -242,7 +244,7 @@ impl<'a> Asking<'a> {
     ) -> Result<InFlight, Refused> {
         let in_flight = in_flight.map_or_else(|| known.enter(), Ok)?;
         if let Some(signed) = signed {
-            let now = self.now.as_secs();
+            let now = since_1970().as_secs();
             let spent = known.standing.nonces().spend(signed.nonce(), signed.last(), now);
             let tag = spent.map_err(of_nonce)?;
             self.thread.gate.ledger.seen(known.partner.name(), tag, signed.last(), now);
@@ -270,7 +272,7 @@ impl Known<'_> {
         if !self.partner.allows(asking.caller.line.address.ip()) {
             return Err(Refusal::Address);
         }
-        self.keys.check_head(claim, asking.now)
+        self.keys.check_head(claim, since_1970())
     }
 
     fn enter(&self) -> Result<InFlight, Refused> {
@@ -299,6 +301,7 @@ const fn words_of(error: &UploadError) -> &'static str {
 fn of_nonce(spent: Spent) -> Refused {
     match spent {
         Spent::Already => Refusal::Replayed.into(),
+        Spent::Over => Refusal::Late.into(),
         Spent::Full => Refused::over(Refusal::Rate, NONCES_FULL, u64::from(Partner::NONCES)),
     }
 }
