@@ -23,6 +23,7 @@ use super::screen::Screen;
 use super::service;
 use super::stream::Stream;
 use super::thread::{News, Thread};
+use super::turn;
 use crate::net::now;
 
 /// The longest head of a request, its line included.
@@ -45,9 +46,12 @@ trait Graceful: Future<Output = hyper::Result<()>> {
     fn end(self: Pin<&mut Self>);
 }
 
-/// Runs what HTTP/2 wants to run beside, on the same thread.
+/// Runs the requests of a connection of HTTP/2 beside it, on the same thread.
 #[derive(Clone, Copy, Debug)]
-struct Here;
+struct Here {
+    /// How long a client may take nothing of an answer.
+    patience: Duration,
+}
 
 /// Why the watch woke.
 #[derive(Debug)]
@@ -66,7 +70,7 @@ pub(in crate::http) async fn serve(thread: Rc<Thread>, line: Rc<Line>, stream: S
     let patience = Patience::of(line.door().listener().limits(), is_http2);
     if is_http2 {
         line.pulse.is_http2();
-        let connection = http2().serve_connection(TokioIo::new(stream), service_fn(asked));
+        let connection = http2(patience.write).serve_connection(TokioIo::new(stream), service_fn(asked));
         watch(&thread, &line, &patience, connection).await;
     } else {
         let pulse = Arc::clone(&line.pulse);
@@ -97,8 +101,8 @@ fn http1() -> http1::Builder {
     builder
 }
 
-fn http2() -> http2::Builder<Here> {
-    let mut builder = http2::Builder::new(Here);
+fn http2(patience: Duration) -> http2::Builder<Here> {
+    let mut builder = http2::Builder::new(Here { patience });
     builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS);
     builder.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW);
     builder.max_header_list_size(u32::try_from(MOST_HEAD).unwrap_or(u32::MAX)).max_send_buf_size(SEND_BUFFER);
@@ -203,7 +207,7 @@ impl Ending {
 
 impl<F: Future + 'static> Executor<F> for Here {
     fn execute(&self, future: F) {
-        drop(tokio::task::spawn_local(async move { drop(future.await) }));
+        drop(tokio::task::spawn_local(turn::run(future, self.patience)));
     }
 }
 

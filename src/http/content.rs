@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 
 use super::pulse::Pulse;
+use super::turn;
 use crate::net::now;
 
 /// An answer's body.
@@ -36,6 +37,8 @@ pub(in crate::http) struct Cut;
 
 /// Larger pieces are given in parts: what is taken of a part is a sign of life, and no buffer grows beyond it.
 const PIECE: usize = 32 * 1024;
+/// A part where many answers share a connection: what one frame holds.
+const SHARED_PIECE: usize = 16 * 1024;
 
 impl Content {
     /// Nothing.
@@ -76,14 +79,19 @@ impl Content {
     fn is_asked(&mut self) {
         if let Some(pulse) = self.pulse.as_ref().filter(|_| std::mem::take(&mut self.given)) {
             pulse.is_taken(now());
+            turn::is_taken();
         }
     }
 
     fn piece(&mut self) -> Bytes {
-        let piece = self.rest.split_to(PIECE.min(self.rest.len()));
+        let is_shared = self.pulse.as_ref().is_some_and(|pulse| pulse.is_shared());
+        let most = if is_shared { SHARED_PIECE } else { PIECE };
+        let piece = self.rest.split_to(most.min(self.rest.len()));
         self.sent.set(self.sent.get() + piece.len() as u64);
         if let Some(pulse) = &self.pulse {
-            pulse.gives(now());
+            let now = now();
+            pulse.gives(now);
+            turn::gives(now);
             self.given = true;
         }
         piece

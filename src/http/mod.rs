@@ -20,6 +20,7 @@ mod shelf;
 mod stream;
 mod tags;
 mod thread;
+mod turn;
 mod upload;
 mod visit;
 mod web;

@@ -10,8 +10,9 @@ use crate::config::ListenerLimits;
 #[derive(Debug)]
 pub(in crate::http) struct Pulse {
     began: Instant,
-    /// Whether what the socket takes is a sign that answers are read; with HTTP/2 it may be chatter.
-    counts_writes: AtomicBool,
+    /// Whether requests run beside each other. What the socket takes may be chatter then, and who does not take one answer
+    /// may take the next: each has a watch of its own.
+    is_shared: AtomicBool,
     /// Requests that are answered now.
     asked: AtomicU32,
     /// Answers of which a piece was given and the next one not yet asked for.
@@ -65,7 +66,7 @@ impl Pulse {
     pub(in crate::http) fn new(now: Instant) -> Self {
         Self {
             began: now,
-            counts_writes: AtomicBool::new(true),
+            is_shared: AtomicBool::new(false),
             asked: AtomicU32::new(0),
             given: AtomicU32::new(0),
             quiet: AtomicU64::new(0),
@@ -77,9 +78,14 @@ impl Pulse {
         }
     }
 
-    /// HTTP/2 is spoken on it: what the socket takes may be the chatter of the connection itself.
+    /// HTTP/2 is spoken on it.
     pub(in crate::http) fn is_http2(&self) {
-        self.counts_writes.store(false, Ordering::Relaxed);
+        self.is_shared.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether requests run beside each other.
+    pub(in crate::http) fn is_shared(&self) -> bool {
+        self.is_shared.load(Ordering::Relaxed)
     }
 
     /// A request has come.
@@ -110,7 +116,7 @@ impl Pulse {
     /// The socket took something.
     pub(in crate::http) fn writes(&self, now: Instant) {
         self.blocked.store(0, Ordering::Relaxed);
-        if self.counts_writes.load(Ordering::Relaxed) && self.given.load(Ordering::Relaxed) > 0 {
+        if self.given.load(Ordering::Relaxed) > 0 {
             self.taken.store(self.at(now), Ordering::Relaxed);
         }
     }
@@ -161,7 +167,7 @@ impl Pulse {
         };
         let is_set = |mark: &AtomicU64| mark.load(Ordering::Relaxed) > 0;
         let is_quiet = self.asked() == 0;
-        let gives = self.given.load(Ordering::Relaxed) > 0;
+        let gives = !self.is_shared() && self.given.load(Ordering::Relaxed) > 0;
         let ends = [
             is_set(&self.blocked).then(|| (end(&self.blocked, patience.write), Verdict::Stalled)),
             gives.then(|| (end(&self.taken, patience.write), Verdict::Stalled)),
@@ -254,9 +260,6 @@ mod tests {
         assert_eq!(watched.ends(&PATIENCE), Some((25, Verdict::Stalled)));
         watched.pulse.writes(watched.at(20));
         assert_eq!(watched.ends(&PATIENCE), Some((35, Verdict::Stalled)));
-        watched.pulse.is_http2();
-        watched.pulse.writes(watched.at(30));
-        assert_eq!(watched.ends(&PATIENCE), Some((35, Verdict::Stalled)), "that was chatter");
         watched.pulse.is_taken(watched.at(34));
         assert_eq!(watched.ends(&PATIENCE), None, "it waits for the backend");
         watched.pulse.is_blocked(watched.at(40));
@@ -264,6 +267,17 @@ mod tests {
         assert_eq!(watched.ends(&PATIENCE), Some((55, Verdict::Stalled)), "since it began to");
         watched.pulse.writes(watched.at(54));
         assert_eq!(watched.ends(&PATIENCE), None);
+    }
+
+    #[test]
+    fn an_answer_among_others_is_not_the_connections_business_but_its_socket_is() {
+        let watched = Watched::new();
+        watched.pulse.is_http2();
+        watched.pulse.asks();
+        watched.pulse.gives(watched.at(10));
+        assert_eq!(watched.ends(&PATIENCE), None);
+        watched.pulse.is_blocked(watched.at(40));
+        assert_eq!(watched.ends(&PATIENCE), Some((55, Verdict::Stalled)));
     }
 
     #[test]

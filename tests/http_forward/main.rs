@@ -10,6 +10,7 @@ mod origin;
 mod reuse;
 mod stage;
 mod sticky;
+mod streams;
 mod tunnels;
 
 use std::future::Future;
