@@ -29,7 +29,7 @@ use crate::net::now;
 /// The longest head of a request, its line included.
 const MOST_HEAD: usize = 32 * 1024;
 /// The most headers of a request.
-const MOST_HEADERS: usize = 100;
+pub(in crate::http) const MOST_HEADERS: usize = 100;
 /// Requests that a client may have under way on one connection of HTTP/2.
 const STREAMS: u32 = 128;
 /// What a client may send ahead of what is read, in one request and on one connection.
@@ -97,7 +97,7 @@ pub(in crate::http) async fn serve(thread: Rc<Thread>, line: Rc<Line>, stream: S
 fn http1() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(None); // the pulse knows the idle from the late
-    builder.max_buf_size(MOST_HEAD).max_headers(MOST_HEADERS);
+    builder.max_buf_size(MOST_HEAD).max_headers(MOST_HEADERS).half_close(true);
     builder
 }
 
@@ -142,7 +142,9 @@ async fn watch(thread: &Thread, line: &Line, patience: &Patience, connection: im
             () = sleep_until(look.unwrap_or_else(|| now() + patience.idle).into()) => Woken::Time,
         };
         match woken {
-            Woken::Ended(Err(error)) if error.is_parse() => return line.pulse.is_malformed(),
+            Woken::Ended(Err(error)) if error.is_parse() && !error.is_parse_too_large() => {
+                return line.pulse.is_malformed();
+            }
             Woken::Ended(_) => return,
             Woken::News => ending.hear(thread, line, &mut news),
             Woken::Time => {}
@@ -183,7 +185,9 @@ impl Ending {
                 let wait = spread.mul_f64(thread.dice.borrow_mut().random::<f64>());
                 self.due(now() + wait);
             }
-            News::Serving { .. } if !takes_requests(thread, listener) => self.due(now()),
+            News::Serving { .. } if !takes_requests(thread, listener) || thread.has_banned(line) => {
+                self.due(now())
+            }
             News::Serving { .. } => {}
         }
     }

@@ -16,10 +16,10 @@ use super::arrival;
 use super::cache::Cache;
 use super::forward::Pool;
 use super::gate::Gatehouse;
-use super::line::Counted;
+use super::line::{Counted, Line};
 use super::web::WebSetup;
 use crate::cluster::PickState;
-use crate::net::{Commons, Guest, World};
+use crate::net::{Commons, Guest, World, now};
 use crate::telemetry::{self, Meters};
 
 /// What the connections of one thread share; all of it belongs to that thread.
@@ -71,6 +71,11 @@ impl Thread {
     /// The time since the process's start.
     pub(in crate::http) fn since_start(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.started)
+    }
+
+    /// Whether an operator has banned where a connection comes from.
+    pub(in crate::http) fn has_banned(&self, line: &Line) -> bool {
+        self.world.load().bans_address(line.address.ip(), self.since_start(now()))
     }
 
     /// Whether connections are to end behind their next answer.

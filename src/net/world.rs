@@ -1,5 +1,6 @@
 //! The one immutable value that says how every frame is decided now.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -263,6 +264,12 @@ impl World {
         cluster.is_some_and(|known| {
             known.entry.place_of(backend).is_some_and(|place| known.entry.is_enabled(place))
         })
+    }
+
+    /// Whether an operator has banned this address.
+    #[must_use]
+    pub fn bans_address(&self, address: IpAddr, now: Duration) -> bool {
+        self.bans.has_address(address, now)
     }
 
     /// How players log in.

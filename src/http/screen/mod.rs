@@ -7,7 +7,7 @@ mod vet;
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use tokio::time::Sleep;
 pub(in crate::http) use latch::Latch;
 pub(in crate::http) use vet::{vet_answer, vet_request};
 
+use super::connection::MOST_HEADERS;
 use crate::wire::{Part, RequestFramer};
 
 /// What is called when a bad line has come.
@@ -43,8 +44,8 @@ enum Mode {
     Asked,
     /// It goes on as WebSocket; bytes pass as they are.
     Aside,
-    /// A bad line has come; so many bytes of [`POISON`] were given.
-    Refused(usize),
+    /// A bad line has come; what is left of its poison.
+    Refused(&'static [u8]),
 }
 
 /// How the connection is closed by this side.
@@ -58,6 +59,10 @@ enum Goodbye {
 /// What hyper refuses wherever it is: in a line of a head, of a chunk's size, its extension or a trailer. It ends a head
 /// too, since hyper looks at one only when it is whole.
 const POISON: &[u8] = b"\0\n\r\n\r\n";
+/// A head with one field more than hyper takes: what hyper gets of a head that is only too long, so that it says 431.
+static SURFEIT: LazyLock<Vec<u8>> =
+    LazyLock::new(|| [FIRST_LINE, &b"a:\r\n".repeat(MOST_HEADERS + 1), b"\r\n"].concat());
+const FIRST_LINE: &[u8] = b"GET / HTTP/1.1\r\n";
 
 /// How long a client may still speak after the last words. Unread bytes would turn them into a reset.
 const LINGER: Duration = Duration::from_secs(1);
@@ -68,8 +73,8 @@ enum Verdict {
     All,
     /// So many pass, and then nothing until the answer is known.
     Ask(usize),
-    /// So many pass, and then nothing any more.
-    Refuse(usize),
+    /// So many pass, and then nothing any more but this.
+    Refuse(usize, &'static [u8]),
 }
 
 impl<S> Screen<S> {
@@ -105,7 +110,15 @@ impl<S> Screen<S> {
     fn judge(&mut self, bytes: &[u8]) -> Verdict {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            let Ok(taken) = self.framer.read(rest) else { return Verdict::Refuse(at) };
+            let (is_new, is_at_head) = (self.framer.is_between(), self.framer.is_at_head());
+            let taken = match self.framer.read(rest) {
+                Ok(taken) => taken,
+                Err(fault) if fault.is_of_size() && is_at_head => {
+                    let begun = if is_new { 0 } else { FIRST_LINE.len() };
+                    return Verdict::Refuse(at, SURFEIT.get(begun..).unwrap_or(POISON));
+                }
+                Err(_) => return Verdict::Refuse(at, POISON),
+            };
             at += taken.length;
             if let Part::Head(head) = taken.part {
                 self.heads += 1;
@@ -128,9 +141,11 @@ impl<S> Screen<S> {
                 self.held.splice(..0, rest.iter().copied());
                 passed
             }
-            Verdict::Refuse(passed) => {
-                (self.malformed)();
-                self.mode = Mode::Refused(0);
+            Verdict::Refuse(passed, poison) => {
+                if poison == POISON {
+                    (self.malformed)();
+                }
+                self.mode = Mode::Refused(poison);
                 self.held = Vec::new();
                 passed
             }
@@ -141,11 +156,10 @@ impl<S> Screen<S> {
 
     /// Gives on what is left of the poison; `false` when nothing is.
     fn poison(&mut self, buf: &mut ReadBuf<'_>) -> bool {
-        let Mode::Refused(given) = &mut self.mode else { return false };
-        let rest = POISON.get(*given..).unwrap_or_default();
-        let now = rest.get(..buf.remaining()).unwrap_or(rest);
+        let Mode::Refused(left) = &mut self.mode else { return false };
+        let (now, later) = left.split_at_checked(buf.remaining()).unwrap_or((left, &[]));
         buf.put_slice(now);
-        *given += now.len();
+        *left = later;
         !now.is_empty()
     }
 

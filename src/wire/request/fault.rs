@@ -43,6 +43,12 @@ pub enum RequestFault {
 }
 
 impl RequestFault {
+    /// Whether nothing is wrong but the length: an honest client may be like that.
+    #[must_use]
+    pub const fn is_of_size(self) -> bool {
+        matches!(self, Self::LineTooLong | Self::HeadTooLong | Self::TooManyFields)
+    }
+
     /// The word for the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

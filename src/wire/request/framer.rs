@@ -78,6 +78,12 @@ impl RequestFramer {
         matches!(self.state, State::Between { .. }) && self.torn.is_empty()
     }
 
+    /// Whether what comes next is of a head: of the next request's, or of one that has begun.
+    #[must_use]
+    pub const fn is_at_head(&self) -> bool {
+        matches!(self.state, State::Between { .. } | State::Head { .. })
+    }
+
     /// What is kept of a line that is cut. For tests of what a peer can make the gateway hold.
     #[must_use]
     pub const fn capacity(&self) -> usize {

@@ -1,5 +1,9 @@
 //! How the gate's own end reaches those who ask.
 
+use std::time::{Duration, SystemTime};
+
+use realmgate::config::{Banned, Override};
+
 use super::{Asker, Http2, answered, gate, get, open, route};
 use crate::fakes::within;
 
@@ -44,4 +48,19 @@ async fn a_stop_leaves_nobody_waiting() {
     assert_eq!(answered(&gate, "all"), 1);
     gate.stop().await;
     assert_eq!(begun.end().await, b"");
+}
+
+#[tokio::test]
+async fn a_ban_ends_connections_that_are_there_and_lets_no_other_in() {
+    let mut gate = gate("").table(&route("all", "path = \"/*\"")).start().await;
+    let (mut one, mut two) = (Asker::connect(open(&gate)).await, Http2::connect(open(&gate)).await);
+    one.ask(get("/a")).await;
+    two.get("http://open.test/a").await;
+    let who = Banned::Address("127.0.0.1".parse().expect("an address"));
+    #[expect(clippy::disallowed_methods, reason = "bans are told in the time of people")]
+    let until = SystemTime::now() + Duration::from_secs(3600);
+    gate.change(Override::Ban { who, until }).await;
+    assert_eq!(one.end().await, b"");
+    within("the end of HTTP/2", two.connection).await.expect("no panic").expect("GOAWAY, and then the end");
+    assert_eq!(Asker::connect(open(&gate)).await.end().await, b"");
 }

@@ -23,7 +23,10 @@ async fn heads_have_bounds() {
         let mut asker = Asker::connect(open(&gate)).await;
         drop(asker.try_say(&request).await);
         let reply = asker.reply().await;
-        assert_eq!(reply.status, 400, "{}", request.get(..40).unwrap_or_default());
+        let is_path = request.starts_with("GET /x");
+        // A first line that is cut where it is too long is none.
+        let good = reply.status == 431 || is_path && reply.status == 400;
+        assert!(good, "{} {}", reply.status, request.get(..40).unwrap_or_default());
     }
     let mut two = Http2::connect(open(&gate)).await;
     let reply = two.get(&format!("http://a.test/{}", "x".repeat(9000))).await;
