@@ -21,7 +21,7 @@ use super::visit::Visit;
 use super::{cache, convert, files, forward, gate};
 use crate::config::HttpTarget;
 use crate::net::{WebLane, World};
-use crate::router::{WebMiss, host_name, plain_path, without_prefix};
+use crate::router::{WebMiss, host_name, plain_path, without_parameters, without_prefix};
 
 /// Why a request is refused before anybody is asked.
 #[derive(Debug)]
@@ -122,14 +122,18 @@ fn find(world: &World, line: &Line, request: &mut Request<Incoming>) -> Result<A
     let host = host(request)?.map(Cow::into_owned);
     let path = plain_path(request.uri().path()).map_err(|fault| Refused::bad(fault.as_str()))?;
     let listener = line.door().listener().name();
-    let lane = world.web_lane(listener, host.as_deref(), &path, request.method().as_str());
-    let lane = lane.map_err(|miss| match miss {
+    let lane_of = |path: &[u8]| world.web_lane(listener, host.as_deref(), path, request.method().as_str());
+    let lane = lane_of(&path).map_err(|miss| match miss {
         WebMiss::Nowhere => Refused::with(StatusCode::NOT_FOUND, "there is nothing here"),
         WebMiss::Method(allow) => Refused {
             allow: Some(allow),
             ..Refused::with(StatusCode::METHOD_NOT_ALLOWED, "this path takes other methods")
         },
     })?;
+    let is_it = |path: Vec<u8>| lane_of(&path).is_ok_and(|other| Arc::ptr_eq(other, lane));
+    if !without_parameters(&path).is_none_or(is_it) {
+        return Err(Refused::bad("the path leads elsewhere without what follows its semicolons"));
+    }
     let lane = Arc::clone(lane);
     name_host(request);
     Ok(lane)

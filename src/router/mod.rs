@@ -11,4 +11,6 @@ mod web;
 pub use explain::{Line, Question, explain};
 pub use release::{Groups, Who};
 pub use table::{RouteIndex, Router};
-pub use web::{PathFault, WebIndex, WebMiss, WebRouter, host_name, plain_path, without_prefix};
+pub use web::{
+    PathFault, WebIndex, WebMiss, WebRouter, host_name, plain_path, without_parameters, without_prefix,
+};

@@ -35,18 +35,32 @@ pub fn plain_path(path: &str) -> Result<Cow<'_, [u8]>, PathFault> {
     if plain.split(|byte| *byte == b'/').any(is_dots) { Err(PathFault::Dots) } else { Ok(plain) }
 }
 
-/// What of a path is left behind a prefix that it begins with, as it was written, with one slash at its front. A path
-/// that does not begin so stays as it is.
+/// What of a path is left behind a prefix that it begins with, byte by byte as it was written, with a slash at its
+/// front. A path that does not begin so stays as it is.
 #[must_use]
 pub fn without_prefix<'p>(path: &'p str, prefix: &str) -> Cow<'p, str> {
     let mut steps = Steps::of(path);
-    let begins = prefix.bytes().all(|wanted| steps.next() == Some(Ok(wanted)));
-    let Some(rest) = begins.then(|| path.get(steps.at..)).flatten() else { return Cow::Borrowed(path) };
-    let rest = rest.trim_start_matches('/');
-    match path.len().checked_sub(rest.len() + 1).and_then(|from| path.get(from..)) {
-        Some(with_slash) if with_slash.starts_with('/') => Cow::Borrowed(with_slash),
-        Some(_) | None => Cow::Owned(format!("/{rest}")),
+    let begins = prefix.trim_end_matches('/').bytes().all(|wanted| steps.next() == Some(Ok(wanted)));
+    match begins.then(|| path.get(steps.at..)).flatten() {
+        None => Cow::Borrowed(path),
+        Some(rest) if rest.starts_with('/') => Cow::Borrowed(rest),
+        Some(rest) => Cow::Owned(format!("/{rest}")),
     }
+}
+
+/// A plain path without what follows a semicolon in each segment, as some servers read it; `None` where it is the same.
+#[must_use]
+pub fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
+    let mut inside = false;
+    let mut plain = Vec::with_capacity(path.len());
+    for byte in path {
+        inside = *byte == b';' || inside && *byte != b'/';
+        let repeats = *byte == b'/' && plain.last() == Some(&b'/');
+        if !inside && !repeats {
+            plain.push(*byte);
+        }
+    }
+    path.contains(&b';').then_some(plain)
 }
 
 /// This folder or the one above; some servers take off what follows a semicolon before they look.
@@ -173,6 +187,18 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_a_semicolon_can_be_taken_off() {
+        for (path, without) in [
+            ("/pay;a/x", Some("/pay/x")),
+            ("/a;v=1;w/b;", Some("/a/b")),
+            ("/;/pay/", Some("/pay/")),
+            ("/pay/x", None),
+        ] {
+            assert_eq!(without_parameters(path.as_bytes()).as_deref(), without.map(str::as_bytes), "{path}");
+        }
+    }
+
+    #[test]
     fn a_prefix_is_taken_off_however_it_was_written_and_the_rest_stays_as_it_came() {
         for (path, prefix, rest) in [
             ("/pay/callback", "/pay", "/callback"),
@@ -180,7 +206,9 @@ mod tests {
             ("/pay", "/pay", "/"),
             ("/pay/", "/pay", "/"),
             ("/p%61y/c%61ll", "/pay", "/c%61ll"),
-            ("//pay//call//back", "/pay", "/call//back"),
+            ("//pay//call//back", "/pay", "//call//back"),
+            ("/pay//x", "/pay/", "//x"),
+            ("/pay%2f", "/other", "/pay%2f"),
             ("/payment", "/pay", "/ment"),
             ("/p%61yment", "/pay", "/ment"),
             ("/other", "/pay", "/other"),

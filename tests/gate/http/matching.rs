@@ -52,6 +52,7 @@ async fn what_two_readers_could_read_in_two_ways_is_refused() {
         "/a%00",
         "/a%zz",
         "/..;/pay/done",
+        "/;/../pay",
         "http://b.test/x",
         "*",
     ] {
@@ -68,6 +69,27 @@ async fn what_two_readers_could_read_in_two_ways_is_refused() {
     }
     for route in ["pay", "paid", "shop"] {
         assert_eq!(answered(&gate, route), 0, "{route}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_whose_semicolons_lead_to_two_routes_is_refused() {
+    let gate = gate("")
+        .table(&route("pay", "path = \"/pay/*\""))
+        .table(&route("all", "path = \"/*\""))
+        .start()
+        .await;
+    let mut asker = Asker::connect(open(&gate)).await;
+    for target in ["/pay;a/x", "/;a/pay/x", "/pay;/x", "/pay%3Ba/x"] {
+        assert_eq!(asker.ask(get(target)).await.status, 400, "{target}");
+    }
+    assert_eq!((answered(&gate, "pay"), answered(&gate, "all")), (0, 0));
+    for (target, route) in
+        [("/pay/x;v=1", "pay"), ("/pay/a;/x", "pay"), ("/shop;v=1/x", "all"), ("/;x", "all")]
+    {
+        let before = answered(&gate, route);
+        asker.ask(get(target)).await;
+        assert_eq!(answered(&gate, route), before + 1, "{target}");
     }
 }
 
