@@ -3,8 +3,8 @@
 
 use crate::base::format_duration as time;
 use crate::config::{
-    Admin, Backend, Canary, Cluster, GroupIndex, Health, HttpRoute, HttpTarget, Listener, Moving, Partner,
-    Plan, Protocol, Route,
+    Admin, Backend, Canary, Cluster, GroupIndex, Health, HttpRoute, HttpTarget, LinkKind, Listener, Moving,
+    Partner, Plan, Protocol, Route,
 };
 use crate::policy::{BreakerRules, OutlierRules};
 
@@ -135,16 +135,15 @@ fn breaker(rules: &BreakerRules) -> String {
 
 fn cluster(plan: &Plan, cluster: &Cluster) -> String {
     let link = cluster.link().as_str();
-    let (loss, connect) = (cluster.on_loss().as_str(), time(cluster.connect_timeout()));
+    // A request has its backend to its end and no longer.
+    let is_web = matches!(cluster.link(), LinkKind::Http);
+    let loss = if is_web { String::new() } else { format!(" on loss {}", cluster.on_loss().as_str()) };
+    let connect = time(cluster.connect_timeout());
     let backends: Vec<String> = cluster.backends().iter().map(|one| backend(plan, one)).collect();
     let active =
         cluster.active().map(|group| format!(" active {}", group_name(plan, group))).unwrap_or_default();
     [
-        format!(
-            "cluster  {} {link} {} on loss {loss} connect {connect}{active}",
-            cluster.name(),
-            balance(cluster)
-        ),
+        format!("cluster  {} {link} {}{loss} connect {connect}{active}", cluster.name(), balance(cluster)),
         format!("slow start {}", time(cluster.slow_start())),
         panic(cluster.panic_threshold()),
         health(cluster.health()),

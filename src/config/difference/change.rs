@@ -30,8 +30,8 @@ pub enum Change {
         cluster: String,
         /// `host:port` as the file says it.
         address: String,
-        /// What happens to its sessions if it is lost by this.
-        on_loss: OnLoss,
+        /// What happens to its sessions if it is lost by this; `None`: it answers requests.
+        on_loss: Option<OnLoss>,
         /// What of it.
         what: BackendChange,
     },
@@ -117,7 +117,7 @@ pub enum ClusterChange {
     /// It is new, with so many backends.
     Added(usize),
     /// It is gone.
-    Removed(OnLoss),
+    Removed(Option<OnLoss>),
     /// Shared or dedicated.
     Link(Swap<&'static str>),
     /// These keys, which new connections to its backends follow.

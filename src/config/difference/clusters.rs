@@ -24,9 +24,12 @@ pub(super) fn compare(changes: &mut Vec<Change>, old: &Plan, new: &Plan) {
     }
 }
 
-/// What happens to sessions whose backend there is lost. A hot standby has another one that knows them all.
-fn loss(cluster: &Cluster) -> OnLoss {
-    if cluster.balance == Balance::HotStandby { OnLoss::Repick } else { cluster.on_loss }
+/// What happens to sessions whose backend there is lost. A hot standby has another one that knows them all; where
+/// requests are answered there are none.
+fn loss(cluster: &Cluster) -> Option<OnLoss> {
+    let has_another = cluster.balance == Balance::HotStandby;
+    let loss = if has_another { OnLoss::Repick } else { cluster.on_loss };
+    (!matches!(cluster.link, LinkKind::Http)).then_some(loss)
 }
 
 fn keys(old: &Cluster, new: &Cluster) -> Vec<ClusterChange> {

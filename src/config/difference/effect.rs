@@ -42,7 +42,8 @@ impl Change {
         match self {
             Self::Listener { what, .. } => of_listener(what).to_owned(),
             Self::Cluster { what, .. } => of_cluster(what).to_owned(),
-            Self::Backend { what, on_loss, .. } => of_backend(what, *on_loss).to_owned(),
+            Self::Backend { what, on_loss: Some(on_loss), .. } => of_backend(what, *on_loss).to_owned(),
+            Self::Backend { what, on_loss: None, .. } => of_web_backend(what).to_owned(),
             Self::Route { what, .. } => of_route(what),
             Self::Release { what, moving, spread } => of_release(what, *moving, *spread),
             Self::Login(what) => of_login(what).to_owned(),
@@ -145,10 +146,11 @@ const fn of_listener(what: &ListenerChange) -> &'static str {
 const fn of_cluster(what: &ClusterChange) -> &'static str {
     match what {
         ClusterChange::Added(_) => NOTHING,
-        ClusterChange::Removed(OnLoss::Repick) => {
+        ClusterChange::Removed(None) => WEB_LOST,
+        ClusterChange::Removed(Some(OnLoss::Repick)) => {
             "sessions that have a backend there lose it and stay connected"
         }
-        ClusterChange::Removed(OnLoss::Close) => "sessions that have a backend there are closed",
+        ClusterChange::Removed(Some(OnLoss::Close)) => "sessions that have a backend there are closed",
         ClusterChange::Link(_) => "its sessions keep their connection and are bound anew at their next frame",
         ClusterChange::Connections(_) => {
             "nothing for sessions that are in: for new connections to its backends"
@@ -186,6 +188,27 @@ fn of_backend(what: &BackendChange, on_loss: OnLoss) -> &'static str {
             AdminState::Ready => "those it has go on, and it gets new ones",
             AdminState::Drain => "no new sessions; those it has go on",
             AdminState::Disable => lost,
+        },
+    }
+}
+
+const WEB_LOST: &str = "requests under way there are answered, its tunnels end";
+
+/// A backend that answers requests.
+fn of_web_backend(what: &BackendChange) -> &'static str {
+    let kept = "requests under way there are answered; it gets those of clients that keep it by a cookie";
+    match what {
+        BackendChange::Added => "nothing for requests under way: it gets new ones",
+        BackendChange::Removed => WEB_LOST,
+        BackendChange::Weight(weights) if weights.to == 0 => kept,
+        BackendChange::Weight(_) | BackendChange::Zone(_) | BackendChange::Group(_) => {
+            "nothing for requests under way: another share of new ones"
+        }
+        BackendChange::MaxSessions(_) => "nothing for requests under way, even if they are more than that",
+        BackendChange::Admin(states) => match states.to {
+            AdminState::Ready => "it gets new requests",
+            AdminState::Drain => kept,
+            AdminState::Disable => WEB_LOST,
         },
     }
 }
