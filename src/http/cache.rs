@@ -17,6 +17,7 @@ use hyper::header::{
 };
 use hyper::{Method, StatusCode};
 use tokio::sync::Notify;
+use tokio::time::timeout_at;
 
 use super::answer::{self, Answer};
 use super::content::{Content, Cut};
@@ -52,11 +53,14 @@ struct Prefixed {
 enum Gathered {
     Whole(Bytes),
     Long(Prefixed),
+    Slow(Prefixed),
     Broken,
 }
 
 /// Longer answers are not kept.
 const LONGEST: usize = 1 << 20;
+/// Who waits for an answer that takes longer to come had better have its beginning.
+const SLOWEST: Duration = Duration::from_secs(2);
 /// How long everybody asks for itself after an answer that is no answer.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// What is about an answer that the client has; what is fetched is fetched whole.
@@ -148,6 +152,10 @@ async fn fetch(thread: &Rc<Thread>, mut visit: Visit, fetching: Fetching<'_>) ->
             fetching.passes(most);
             Answer::from_parts(head, Content::stream(body))
         }
+        Gathered::Slow(body) => {
+            fetching.passes(AFTER_FAILURE);
+            Answer::from_parts(head, Content::stream(body))
+        }
         Gathered::Broken => {
             fetching.passes(AFTER_FAILURE);
             answer::error(StatusCode::BAD_GATEWAY, "the answer broke off", &id)
@@ -155,17 +163,22 @@ async fn fetch(thread: &Rc<Thread>, mut visit: Visit, fetching: Fetching<'_>) ->
     }
 }
 
-/// Reads a body to its end, or until it is too long to be kept.
+/// Reads a body to its end, or until it is too long to be kept, or has come for so long that nobody should wait for
+/// the rest of it.
 async fn gather(mut body: Content) -> Gathered {
+    let due = (now() + SLOWEST).into();
     let mut bytes = Vec::new();
-    while let Some(piece) = body.frame().await {
-        let Ok(piece) = piece else { return Gathered::Broken };
-        bytes.extend_from_slice(&piece.into_data().unwrap_or_default());
+    loop {
+        match timeout_at(due, body.frame()).await {
+            Err(_) => return Gathered::Slow(Prefixed { first: bytes.into(), rest: body }),
+            Ok(None) => return Gathered::Whole(bytes.into()),
+            Ok(Some(Err(_))) => return Gathered::Broken,
+            Ok(Some(Ok(piece))) => bytes.extend_from_slice(&piece.into_data().unwrap_or_default()),
+        }
         if bytes.len() > LONGEST {
             return Gathered::Long(Prefixed { first: bytes.into(), rest: body });
         }
     }
-    Gathered::Whole(bytes.into())
 }
 
 /// How long an answer may be given to others: as long as the route says, or less if the backend says so; `None` where

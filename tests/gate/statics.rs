@@ -229,6 +229,8 @@ fn said(path: &str, number: usize) -> Vec<u8> {
     let status = if path == "/fails" { "500 Oh" } else { "200 OK" };
     let head = format!("HTTP/1.1 {status}\r\nContent-Type: text/plain\r\n{more}");
     match path {
+        // Its end never comes.
+        "/drops" => format!("{head}Content-Length: 1000\r\n\r\n{body}").into_bytes(),
         // Its length is not known before its end.
         "/chunks" | "/large" => {
             format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len())
@@ -337,5 +339,22 @@ async fn a_request_with_a_body_keeps_nobody_waiting_and_its_answer_is_its_own() 
     let reply = without.reply().await;
     let kept = without.ask(get("/lock", "")).await;
     assert_eq!((kept.body, origin.asked("/lock")), (reply.body, 2));
+    gate.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_to_its_end_keeps_nobody_waiting_for_long() {
+    let origin = Origin::start().await;
+    let gate = with_cache(&origin, "cache = \"1h\"\ntimeout = \"4s\"").workers(1).start().await;
+    let (mut first, mut second) = (asker(&gate).await, asker(&gate).await);
+    first.say(get("/drops", "")).await;
+    origin.is_asked("/drops", 1).await;
+    second.say(get("/drops", "")).await;
+    for asker in [&mut first, &mut second] {
+        // What is there is given on, until the backend has said nothing for as long as it may.
+        let broken_off = String::from_utf8(asker.end().await).expect("text");
+        assert!(broken_off.starts_with("HTTP/1.1 200") && broken_off.contains("answer"), "{broken_off}");
+    }
+    assert_eq!(origin.asked("/drops"), 2, "who waited has asked for itself");
     gate.stop().await;
 }

@@ -3,7 +3,7 @@
 
 use super::layouts::highest_id;
 use super::{Context, listeners::which_frame};
-use crate::config::plan::{Cluster, HttpRoute, HttpTarget, LinkKind};
+use crate::config::plan::{Cluster, HashOn, HttpRoute, HttpTarget, LinkKind};
 use crate::config::problem::Problem;
 use crate::config::raw::{self, Named};
 use crate::config::site::{Located, Site};
@@ -47,6 +47,7 @@ pub(super) fn across(context: &Context<'_>, clusters: &[Option<Cluster>], routes
             );
         } else {
             cache_of_nothing(context, &raw.body);
+            cache_of_one(context, &raw.body, clusters, route.as_ref());
         }
         let Some((convert, route)) = raw.body.convert.value().zip(route.as_ref()) else { continue };
         let HttpTarget::Convert(conversion) = &route.target else { continue };
@@ -154,6 +155,28 @@ fn cache_of_nothing(context: &Context<'_>, raw: &raw::Http) {
         Problem::at(cache.site(), title)
             .because("every request would have gone to a backend all the same")
             .write("remove `cache`, or write how long an answer counts as fresh, such as \"10s\""),
+    );
+}
+
+/// A cache of answers that each come with a cookie for one client.
+fn cache_of_one(
+    context: &Context<'_>,
+    raw: &raw::Http,
+    clusters: &[Option<Cluster>],
+    route: Option<&HttpRoute>,
+) {
+    let cluster = route.and_then(|route| clusters.get(route.target.cluster()?)?.as_ref());
+    let inserts = cluster.is_some_and(|one| matches!(one.hash_on, HashOn::Cookie { insert: true, .. }));
+    let Some(cache) = raw.cache.given().filter(|_| inserts) else { return };
+    context.add(
+        Problem::at(
+            cache.site(),
+            "`cache` keeps answers for everybody, and the cluster gives each client its cookie",
+        )
+        .because("what comes with a cookie is for one client: nothing would ever have been kept")
+        .write(
+            "remove `cache`, or name a cluster with the same backends whose `hash_on` has no insert = true",
+        ),
     );
 }
 
