@@ -61,6 +61,7 @@ async fn whole(mut body: Upload, longest: usize) -> Result<Vec<u8>, Unfit> {
         let piece = piece.map_err(|error| match error {
             UploadError::Stalled => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
             UploadError::TooLong => TOO_LONG,
+            UploadError::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
             UploadError::Broken(_) => (StatusCode::BAD_REQUEST, "the body broke off"),
         })?;
         let piece = piece.into_data().unwrap_or_default();

@@ -1,17 +1,19 @@
 //! A request's body on its way: never more than its route takes, never waited for too long.
 
 use std::fmt::{self, Display};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
 /// A request's body.
-#[derive(Debug)]
 pub(in crate::http) struct Upload {
     source: Source,
+    /// Whether more of it may come, where somebody could forbid that.
+    may: Option<Box<dyn Fn() -> bool>>,
     /// How many bytes may still come.
     left: u64,
     stall: Duration,
@@ -33,20 +35,49 @@ pub(in crate::http) enum UploadError {
     Stalled,
     /// It is longer than the route takes.
     TooLong,
+    /// Whoever sends it was switched off meanwhile.
+    Forbidden,
     /// The connection broke, or the body is malformed.
     Broken(hyper::Error),
 }
 
+/// What of a body that is read whole has to come in the time in which something has to come.
+const PIECE: usize = 64 << 10;
+
 impl Upload {
     /// As it comes: so many bytes at most, with pauses no longer than these.
     pub(in crate::http) fn stream(body: Incoming, most: u64, stall: Duration) -> Self {
-        Self { source: Source::Stream(body), left: most, stall, patience: None, waits: false }
+        Self { source: Source::Stream(body), may: None, left: most, stall, patience: None, waits: false }
     }
 
     /// One that is here already.
     pub(in crate::http) fn whole(body: Bytes) -> Self {
         let (left, stall) = (u64::MAX, Duration::MAX);
-        Self { source: Source::Whole(body), left, stall, patience: None, waits: false }
+        Self { source: Source::Whole(body), may: None, left, stall, patience: None, waits: false }
+    }
+
+    /// It ends where this says no when a piece has come.
+    pub(in crate::http) fn while_so(self, may: impl Fn() -> bool + 'static) -> Self {
+        Self { may: Some(Box::new(may)), ..self }
+    }
+
+    /// All of it. It may take its time by its length: what is sent drop by drop does not come for ever.
+    pub(in crate::http) async fn read(mut self) -> Result<Bytes, UploadError> {
+        let stall = self.stall;
+        let mut due = pin!(sleep(stall));
+        let mut bytes = Vec::new();
+        loop {
+            let frame = tokio::select! {
+                frame = self.frame() => frame,
+                () = &mut due => return Err(UploadError::Stalled),
+            };
+            let Some(frame) = frame else { return Ok(bytes.into()) };
+            let before = bytes.len() / PIECE;
+            bytes.extend_from_slice(&frame?.into_data().unwrap_or_default());
+            let more = u32::try_from(bytes.len() / PIECE - before).unwrap_or(u32::MAX);
+            let later = due.deadline() + stall.saturating_mul(more);
+            due.as_mut().reset(later);
+        }
     }
 
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<UploadError> {
@@ -79,6 +110,9 @@ impl Body for Upload {
         this.waits = false;
         let Some(frame) = frame else { return Poll::Ready(None) };
         let frame = frame.map_err(UploadError::Broken)?;
+        if this.may.as_ref().is_some_and(|may| !may()) {
+            return Poll::Ready(Some(Err(UploadError::Forbidden)));
+        }
         let length = frame.data_ref().map_or(0, |data| data.len() as u64);
         match this.left.checked_sub(length) {
             Some(left) => this.left = left,
@@ -102,11 +136,21 @@ impl Body for Upload {
     }
 }
 
+impl fmt::Debug for Upload {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        into.debug_struct("Upload")
+            .field("source", &self.source)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Display for UploadError {
     fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stalled => into.write_str("the body did not come in time"),
             Self::TooLong => into.write_str("the body is too long"),
+            Self::Forbidden => into.write_str("whoever sends the body was switched off"),
             Self::Broken(error) => write!(into, "the body broke off: {error}"),
         }
     }

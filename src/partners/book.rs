@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::daily::Daily;
 use super::nonces::Nonces;
+use super::reading::Readings;
 use super::refusal::Refusal;
 
 /// Every partner of the process, and whoever was none.
@@ -25,6 +26,8 @@ pub struct Standing {
     passed: AtomicU64,
     /// What was refused of it.
     pub refused: Refusals,
+    /// What may turn out to be of it, and comes.
+    pub readings: Arc<Readings>,
     daily: Mutex<Daily>,
     nonces: Mutex<Nonces>,
 }

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use serde_json::json;
 
-use crate::fakes::{Backend, Client, Program, Request, Signer, fresh, until};
+use crate::fakes::{Backend, Client, Folder, Program, Request, SECRET, Signer, fresh, until};
 
 const TABLES: &str = r#"
 [http.pay]
@@ -17,6 +17,9 @@ auth = { kind = "hmac", secret_file = "secret" }
 [partner.paynet]
 auth = { kind = "hmac", secret_file = "secret" }
 "#;
+
+/// The SHA-256 of `SECRET`.
+const KEY_HASH: &str = "40b4aff082342ddc68a61b7490cf51dddba00ffc2a8b225f729d703721bae931";
 
 #[test]
 fn a_partner_is_switched_off_and_on_and_stays_so_over_a_restart() {
@@ -62,14 +65,37 @@ fn the_file_has_a_kill_switch_too_and_clearing_goes_back_to_it() {
 fn a_request_whose_body_still_comes_when_the_switch_falls_is_refused() {
     let backend = Backend::start();
     let program = Program::start(backend.address, TABLES);
-    let request = fresh("adnet").bytes();
+    let request = fresh("adnet").header("Expect", "100-continue").bytes();
     let mut slow = Client::connect(program.open);
     slow.send(&request[..request.len() - 1]);
-    until("a body that comes", || program.partner("adnet")["in_flight"] == 1);
+    assert_eq!(slow.answer().status, 100, "its body is waited for");
     assert_eq!(program.post("/v1/partners/adnet", r#"{"enabled": false}"#).status, 200);
     slow.send(&request[request.len() - 1..]);
     assert_eq!(slow.answer().status, 403);
     assert_eq!(backend.seen().len(), 0);
+}
+
+#[test]
+fn a_body_that_is_on_its_way_to_a_backend_when_the_switch_falls_does_not_arrive() {
+    let backend = Backend::start();
+    let folder = Folder::new();
+    folder.write("keys", KEY_HASH);
+    let tables = TABLES.replacen(
+        "kind = \"hmac\", secret_file = \"secret\"",
+        "kind = \"api_key\", keys_file = \"keys\"",
+        1,
+    );
+    let program = Program::start_in(folder, "", backend.address, &tables);
+    let request = Request::new("POST", "/pay/done", "{}").header("X-Api-Key", &format!("adnet.{SECRET}"));
+    assert_eq!(program.ask(&request).status, 200);
+    let bytes = request.bytes();
+    let mut slow = Client::connect(program.open);
+    slow.send(&bytes[..bytes.len() - 1]);
+    until("a request in progress", || program.partner("adnet")["in_flight"] == 1);
+    assert_eq!(program.post("/v1/partners/adnet", r#"{"enabled": false}"#).status, 200);
+    slow.send(&bytes[bytes.len() - 1..]);
+    assert_eq!(slow.answer().status, 403);
+    assert_eq!(backend.seen().len(), 1);
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub(super) fn failed(failure: &Failure, id: &RequestId) -> Answer {
         Failure::Garbled => (StatusCode::BAD_GATEWAY, "the backend's answer is no answer"),
         Failure::Late => (StatusCode::GATEWAY_TIMEOUT, "the backend did not answer in time"),
         Failure::Upload(Trouble::TooLong) => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"),
+        Failure::Upload(Trouble::Forbidden) => (StatusCode::FORBIDDEN, "forbidden"),
         Failure::Upload(Trouble::Stalled) => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
         Failure::Upload(Trouble::Broken) => (StatusCode::BAD_REQUEST, "the body broke off"),
     };

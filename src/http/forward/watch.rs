@@ -31,6 +31,8 @@ pub(super) enum Trouble {
     Stalled,
     /// It is longer than the route takes.
     TooLong,
+    /// The partner was switched off meanwhile.
+    Forbidden,
     /// The connection broke, or the body is malformed.
     Broken,
 }
@@ -40,6 +42,7 @@ impl From<&UploadError> for Trouble {
         match error {
             UploadError::Stalled => Self::Stalled,
             UploadError::TooLong => Self::TooLong,
+            UploadError::Forbidden => Self::Forbidden,
             UploadError::Broken(_) => Self::Broken,
         }
     }

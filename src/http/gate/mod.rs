@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::BodyExt;
+use hyper::body::Body;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
@@ -97,6 +97,8 @@ pub(in crate::http) async fn admit(
     let judged = asking.judge(body).await;
     match judged {
         Ok(Admitted { partner, shows, pass, body }) => {
+            let (thread, name) = (Rc::clone(thread), Arc::clone(&partner));
+            let body = body.while_so(move || is_enabled(&thread.world.load(), &name));
             caller.partner = Some(partner);
             if let Some(name) = shows {
                 head.headers.remove(name);
@@ -138,18 +140,11 @@ impl<'a> Asking<'a> {
         let known = self.find(&claim).ok_or_else(|| self.deny(None, Refusal::Unknown.into()))?;
         let deny = |refused: Refused| self.deny(Some(&known), refused);
         known.check_head(&claim, self).map_err(|why| deny(why.into()))?;
-        let (in_flight, body) = if claim.needs_body() {
-            let in_flight = known.enter().map_err(deny)?;
-            let body = body.collect().await.map_err(Denied::Upload)?.to_bytes();
-            self.check_whole(&known, &claim, &body).map_err(|why| deny(why.into()))?;
-            (Some(in_flight), Upload::whole(body))
-        } else {
-            (None, body)
-        };
+        let body = if claim.needs_body() { self.read(&known, &claim, body).await? } else { body };
         line.guests
             .seat(&known.standing, known.partner.connections())
             .map_err(|why| deny(Refused::over(why, SOON, u64::from(known.partner.connections()))))?;
-        let pass = self.take(&known, &claim, in_flight).await.map_err(deny)?;
+        let pass = self.take(&known, &claim).await.map_err(deny)?;
         known.standing.pass();
         Ok(Admitted { partner: known.partner.name().into(), shows: self.secret_of(&claim), pass, body })
     }
@@ -174,6 +169,19 @@ impl<'a> Asking<'a> {
         })
     }
 
+    /// Reads a body that a signature is over, and looks at both.
+    async fn read(&self, known: &Known<'_>, claim: &Claim<'_>, body: Upload) -> Result<Upload, Denied> {
+        let begin = || {
+            let from = self.caller.line.address.ip();
+            let reading = known.standing.readings.begin(from, known.partner.in_flight());
+            reading.ok_or_else(|| self.deny(Some(known), known.too_many()))
+        };
+        let _reading = if body.is_end_stream() { None } else { Some(begin()?) };
+        let body = body.read().await.map_err(Denied::Upload)?;
+        self.check_whole(known, claim, &body).map_err(|why| self.deny(Some(known), why.into()))?;
+        Ok(Upload::whole(body))
+    }
+
     /// What can only be told of all of the request; and while it came, its time may have gone by, and the partner may
     /// have been switched off.
     fn check_whole(&self, known: &Known<'_>, claim: &Claim<'_>, body: &[u8]) -> Result<(), Refusal> {
@@ -181,34 +189,27 @@ impl<'a> Asking<'a> {
         let request = partners::Request { method: self.head.method.as_str(), target, body };
         known.keys.check_head(claim, since_1970())?;
         known.keys.check_all(claim, &request)?;
-        let world = self.thread.world.load();
-        let partner = world.plan().partners().iter().find(|partner| partner.name() == known.partner.name());
-        if partner.is_some_and(Partner::enabled) { Ok(()) } else { Err(Refusal::Disabled) }
+        let is_enabled = is_enabled(&self.thread.world.load(), known.partner.name());
+        if is_enabled { Ok(()) } else { Err(Refusal::Disabled) }
     }
 
     /// Counts the request against everything that is limited. What it cannot have in the end it has not had.
-    async fn take(
-        &self,
-        known: &Known<'_>,
-        claim: &Claim<'_>,
-        in_flight: Option<InFlight>,
-    ) -> Result<Pass, Refused> {
+    async fn take(&self, known: &Known<'_>, claim: &Claim<'_>) -> Result<Pass, Refused> {
         let signed = if let Claim::Signed { signed: Ok(signed), .. } = claim { Some(signed) } else { None };
         if let Some(signed) = signed {
             let now = since_1970().as_secs();
             self.thread.gate.ledger.catch_up(self.thread.commons.partners(), now);
             known.standing.nonces().check(signed.nonce(), signed.last(), now).map_err(of_nonce)?;
         }
+        let in_flight = known.enter()?;
         let rate = known.partner.rate();
         let allowance = self.thread.gate.paces.take(known.partner.name(), &rate);
         let over = |again| Refused::over(Refusal::Rate, again, u64::from(rate.burst));
         let allowance = allowance.map_err(over)?;
         self.take_day(known).await?;
-        let taken = self.take_rest(known, signed, in_flight);
-        if taken.is_err() {
-            known.standing.daily().give_back();
-        }
-        Ok(Pass { _in_flight: taken?, allowance })
+        let spent = signed.map_or(Ok(()), |signed| self.spend(known, signed));
+        spent.inspect_err(|_| known.standing.daily().give_back())?;
+        Ok(Pass { _in_flight: in_flight, allowance })
     }
 
     /// One more of the day; where the disk has to hear of it first, that is waited for.
@@ -236,20 +237,11 @@ impl<'a> Asking<'a> {
         written.await.unwrap_or(false)
     }
 
-    fn take_rest(
-        &self,
-        known: &Known<'_>,
-        signed: Option<&Signed<'_>>,
-        in_flight: Option<InFlight>,
-    ) -> Result<InFlight, Refused> {
-        let in_flight = in_flight.map_or_else(|| known.enter(), Ok)?;
-        if let Some(signed) = signed {
-            let now = since_1970().as_secs();
-            let spent = known.standing.nonces().spend(signed.nonce(), signed.last(), now);
-            let tag = spent.map_err(of_nonce)?;
-            self.thread.gate.ledger.seen(known.partner.name(), tag, signed.last(), now);
-        }
-        Ok(in_flight)
+    fn spend(&self, known: &Known<'_>, signed: &Signed<'_>) -> Result<(), Refused> {
+        let now = since_1970().as_secs();
+        let tag = known.standing.nonces().spend(signed.nonce(), signed.last(), now).map_err(of_nonce)?;
+        self.thread.gate.ledger.seen(known.partner.name(), tag, signed.last(), now);
+        Ok(())
     }
 
     /// Counts and logs a refusal.
@@ -276,16 +268,25 @@ impl Known<'_> {
     }
 
     fn enter(&self) -> Result<InFlight, Refused> {
-        let most = self.partner.in_flight();
-        let over = || Refused::over(Refusal::InFlight, SOON, u64::from(most));
-        self.standing.enter(Some(most)).ok_or_else(over)
+        self.standing.enter(Some(self.partner.in_flight())).ok_or_else(|| self.too_many())
     }
+
+    fn too_many(&self) -> Refused {
+        Refused::over(Refusal::InFlight, SOON, u64::from(self.partner.in_flight()))
+    }
+}
+
+/// Whether a partner may ask under this configuration.
+fn is_enabled(world: &World, name: &str) -> bool {
+    let partner = world.plan().partners().iter().find(|partner| partner.name() == name);
+    partner.is_some_and(Partner::enabled)
 }
 
 fn status_of(error: &UploadError) -> StatusCode {
     match error {
         UploadError::Stalled => StatusCode::REQUEST_TIMEOUT,
         UploadError::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        UploadError::Forbidden => StatusCode::FORBIDDEN,
         UploadError::Broken(_) => StatusCode::BAD_REQUEST,
     }
 }
@@ -294,6 +295,7 @@ const fn words_of(error: &UploadError) -> &'static str {
     match error {
         UploadError::Stalled => "the body did not come in time",
         UploadError::TooLong => "the body is too long",
+        UploadError::Forbidden => "forbidden",
         UploadError::Broken(_) => "the body broke off",
     }
 }

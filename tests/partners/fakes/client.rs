@@ -2,10 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 use super::BOUND;
+
+/// A pause between two looks.
+const WHILE: Duration = Duration::from_millis(50);
 
 /// A request to be.
 #[derive(Clone, Debug)]
@@ -62,6 +67,25 @@ impl Client {
         let stream = TcpStream::connect(address).expect("a connection");
         stream.set_read_timeout(Some(BOUND)).expect("a bound");
         Self { stream }
+    }
+
+    /// From an address of this machine.
+    pub(crate) fn connect_from(from: &str, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let from = SocketAddr::new(from.parse().expect("an address"), 0);
+        socket.bind(&from.into()).expect("an address of this machine");
+        socket.connect(&address.into()).expect("a connection");
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(BOUND)).expect("a bound");
+        Self { stream }
+    }
+
+    /// Whether an answer is there, or comes in a short while.
+    pub(crate) fn answered(&self) -> bool {
+        self.stream.set_read_timeout(Some(WHILE)).expect("a bound");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_read_timeout(Some(BOUND)).expect("a bound");
+        peeked.is_ok()
     }
 }
 

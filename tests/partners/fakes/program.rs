@@ -14,8 +14,7 @@ pub(crate) struct Program {
     pub(crate) folder: Folder,
     pub(crate) open: SocketAddr,
     pub(crate) admin: SocketAddr,
-    listeners: String,
-    tables: String,
+    text: String,
     child: Child,
     /// The process that has taken over.
     heir: Option<Pid>,
@@ -30,7 +29,7 @@ impl Program {
     /// The same with more lines of `[listener.open]`.
     pub(crate) fn start_in(folder: Folder, listener: &str, backend: SocketAddr, tables: &str) -> Self {
         folder.write("secret", &format!("{SECRET}\n"));
-        let listeners = format!(
+        let text = format!(
             r#"
 [gateway]
 workers = 2
@@ -53,11 +52,11 @@ link = "http"
 backends = [{{ address = "{backend}" }}]
 [cluster.pay.health]
 probe = "tcp"
-"#
+{tables}"#
         );
-        folder.write("gate.toml", &format!("{listeners}{tables}"));
+        folder.write("gate.toml", &text);
         let (child, open, admin) = run(&folder);
-        Self { folder, open, admin, listeners, tables: tables.to_owned(), child, heir: None }
+        Self { folder, open, admin, text, child, heir: None }
     }
 
     /// Sends a request on a connection of its own.
@@ -99,10 +98,10 @@ probe = "tcp"
         assert!(self.heir.is_some(), "{}", answer.body);
     }
 
-    /// Reloads it with its tables changed.
+    /// Reloads it with its file changed.
     pub(crate) fn reload(&mut self, change: impl Fn(&str) -> String) {
-        self.tables = change(&self.tables);
-        self.folder.write("gate.toml", &format!("{}{}", self.listeners, self.tables));
+        self.text = change(&self.text);
+        self.folder.write("gate.toml", &self.text);
         let reloaded = self.post("/v1/reload", "{}");
         assert_eq!(reloaded.status, 200, "{}", reloaded.body);
     }

@@ -1,0 +1,91 @@
+//! Requests whose bodies have to come before anybody knows whether they are a partner's. Whoever knows its name could
+//! have sent them: they have places of their own, and none of those that a proven request needs.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::AddressKey;
+
+/// The bodies that come for one partner, by who sends them.
+#[derive(Debug, Default)]
+pub struct Readings(Mutex<Counts>);
+
+/// A body that comes; it is no longer counted when this is dropped.
+#[derive(Debug)]
+pub struct Reading {
+    readings: Arc<Readings>,
+    from: AddressKey,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: u32,
+    by_address: HashMap<AddressKey, u32>,
+}
+
+/// Places beside two for each request that may be in progress.
+const SPARE: u32 = 16;
+
+impl Readings {
+    /// One more, if its address has less than what is left for everybody. So an address that is alone has room for
+    /// `in_flight` and some more, and however many one takes, the next one finds half of the rest.
+    #[must_use]
+    pub fn begin(self: &Arc<Self>, from: IpAddr, in_flight: u32) -> Option<Reading> {
+        let from = AddressKey::of(from);
+        let most = in_flight.saturating_mul(2).saturating_add(SPARE);
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = most.saturating_sub(counts.all);
+        let own = counts.by_address.get(&from).copied().unwrap_or_default();
+        if own >= left {
+            return None;
+        }
+        counts.all += 1;
+        counts.by_address.insert(from, own + 1);
+        Some(Reading { readings: Arc::clone(self), from })
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let mut counts = self.readings.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.all = counts.all.saturating_sub(1);
+        let own = counts.by_address.get(&self.from).map_or(0, |own| own.saturating_sub(1));
+        match own {
+            0 => counts.by_address.remove(&self.from),
+            own => counts.by_address.insert(self.from, own),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(readings: &Arc<Readings>, last: u8, in_flight: u32) -> Vec<Reading> {
+        std::iter::from_fn(|| readings.begin([192, 0, 2, last].into(), in_flight)).collect()
+    }
+
+    #[test]
+    fn who_is_alone_has_room_for_all_that_may_be_in_progress_and_who_comes_later_for_half_of_the_rest() {
+        for in_flight in [1, 64, 1_000_000] {
+            let readings = Arc::<Readings>::default();
+            let flood = take(&readings, 1, in_flight);
+            assert_eq!(flood.len(), in_flight as usize + 8);
+            let second = take(&readings, 2, in_flight);
+            assert_eq!(second.len(), (in_flight as usize + 8).div_ceil(2));
+            assert!(!take(&readings, 3, in_flight).is_empty());
+        }
+    }
+
+    #[test]
+    fn places_are_given_back() {
+        let readings = Arc::<Readings>::default();
+        for _ in 0..3 {
+            let held = [take(&readings, 1, 4), take(&readings, 2, 4)];
+            assert_eq!(held.each_ref().map(Vec::len), [12, 6]);
+        }
+        let counts = readings.0.lock().expect("no panic");
+        assert!(counts.all == 0 && counts.by_address.is_empty(), "{counts:?}");
+    }
+}
