@@ -68,8 +68,8 @@ impl<'a> Claim<'a> {
         if let Some(key) = shown.api_key {
             return api_key(key).ok_or(Refusal::Unknown);
         }
-        if let Some(authorization) = shown.authorization {
-            let bearer = bearer(authorization).ok_or(Refusal::Unsigned)?;
+        // Of another scheme it is for the service behind.
+        if let Some(bearer) = shown.authorization.and_then(bearer) {
             return api_key(bearer).or_else(|| token(bearer)).ok_or(Refusal::Unknown);
         }
         match shown.certificate {
@@ -116,6 +116,15 @@ mod tests {
 
     fn read<'a>(shown: &Shown<'a>) -> Claim<'a> {
         Claim::read(shown).expect("something is shown")
+    }
+
+    #[test]
+    fn what_another_scheme_says_is_not_for_the_gateway() {
+        let names = ["adnet".to_owned()];
+        let basic = Shown { authorization: Some("Basic YTpi"), ..Shown::default() };
+        assert!(matches!(Claim::read(&basic), Err(Refusal::Unsigned)));
+        let with_certificate = Shown { certificate: &names, ..basic };
+        assert!(matches!(read(&with_certificate), Claim::Certificate { .. }));
     }
 
     #[test]

@@ -16,45 +16,70 @@ pub struct Readings(Mutex<Counts>);
 pub struct Reading {
     readings: Arc<Readings>,
     from: AddressKey,
+    bytes: u64,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
-    all: u32,
-    by_address: HashMap<AddressKey, u32>,
+    all: Load,
+    by_address: HashMap<AddressKey, Load>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    places: u32,
+    bytes: u64,
 }
 
 /// Places beside two for each request that may be in progress.
 const SPARE: u32 = 16;
+/// What the bodies together may be long: they wait in memory.
+const MOST_BYTES: u64 = 256 << 20;
 
 impl Readings {
-    /// One more, if its address has less than what is left for everybody. So an address that is alone has room for
-    /// `in_flight` and some more, and however many one takes, the next one finds half of the rest.
+    /// One more of so many bytes, if its address has less than what is left for everybody. So an address that is alone
+    /// has room for `in_flight` and some more, and however many one takes, the next one finds half of the rest.
     #[must_use]
-    pub fn begin(self: &Arc<Self>, from: IpAddr, in_flight: u32) -> Option<Reading> {
+    pub fn begin(self: &Arc<Self>, from: IpAddr, in_flight: u32, bytes: u64) -> Option<Reading> {
         let from = AddressKey::of(from);
         let most = in_flight.saturating_mul(2).saturating_add(SPARE);
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = most.saturating_sub(counts.all);
         let own = counts.by_address.get(&from).copied().unwrap_or_default();
-        if own >= left {
+        let has_place = own.places < most.saturating_sub(counts.all.places);
+        let has_room = own.bytes.saturating_add(bytes) <= MOST_BYTES.saturating_sub(counts.all.bytes);
+        if !has_place || !has_room {
             return None;
         }
-        counts.all += 1;
-        counts.by_address.insert(from, own + 1);
-        Some(Reading { readings: Arc::clone(self), from })
+        counts.all.add(bytes);
+        counts.by_address.entry(from).or_default().add(bytes);
+        Some(Reading { readings: Arc::clone(self), from, bytes })
+    }
+}
+
+impl Load {
+    fn add(&mut self, bytes: u64) {
+        self.places += 1;
+        self.bytes += bytes;
+    }
+
+    fn remove(&mut self, bytes: u64) {
+        self.places = self.places.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
 
 impl Drop for Reading {
     fn drop(&mut self) {
         let mut counts = self.readings.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.all = counts.all.saturating_sub(1);
-        let own = counts.by_address.get(&self.from).map_or(0, |own| own.saturating_sub(1));
-        match own {
-            0 => counts.by_address.remove(&self.from),
-            own => counts.by_address.insert(self.from, own),
-        };
+        counts.all.remove(self.bytes);
+        let own = counts.by_address.get_mut(&self.from);
+        let is_last = own.is_some_and(|own| {
+            own.remove(self.bytes);
+            own.places == 0
+        });
+        if is_last {
+            counts.by_address.remove(&self.from);
+        }
     }
 }
 
@@ -63,7 +88,7 @@ mod tests {
     use super::*;
 
     fn take(readings: &Arc<Readings>, last: u8, in_flight: u32) -> Vec<Reading> {
-        std::iter::from_fn(|| readings.begin([192, 0, 2, last].into(), in_flight)).collect()
+        std::iter::from_fn(|| readings.begin([192, 0, 2, last].into(), in_flight, 1)).collect()
     }
 
     #[test]
@@ -79,6 +104,18 @@ mod tests {
     }
 
     #[test]
+    fn long_bodies_are_few() {
+        let readings = Arc::<Readings>::default();
+        let long = |last| {
+            let begin = || readings.begin([192, 0, 2, last].into(), 64, 64 << 20);
+            std::iter::from_fn(begin).collect::<Vec<_>>()
+        };
+        let held = [long(1), long(2), long(3)];
+        assert_eq!(held.each_ref().map(Vec::len), [2, 1, 1]);
+        assert!(readings.begin([192, 0, 2, 1].into(), 64, 0).is_none(), "it has more than is left");
+    }
+
+    #[test]
     fn places_are_given_back() {
         let readings = Arc::<Readings>::default();
         for _ in 0..3 {
@@ -86,6 +123,9 @@ mod tests {
             assert_eq!(held.each_ref().map(Vec::len), [12, 6]);
         }
         let counts = readings.0.lock().expect("no panic");
-        assert!(counts.all == 0 && counts.by_address.is_empty(), "{counts:?}");
+        assert!(
+            counts.all.places == 0 && counts.all.bytes == 0 && counts.by_address.is_empty(),
+            "{counts:?}"
+        );
     }
 }

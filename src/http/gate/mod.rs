@@ -173,7 +173,8 @@ impl<'a> Asking<'a> {
     async fn read(&self, known: &Known<'_>, claim: &Claim<'_>, body: Upload) -> Result<Upload, Denied> {
         let begin = || {
             let from = self.caller.line.address.ip();
-            let reading = known.standing.readings.begin(from, known.partner.in_flight());
+            let bytes = body.size_hint().upper().unwrap_or(self.lane.route().max_body());
+            let reading = known.standing.readings.begin(from, known.partner.in_flight(), bytes);
             reading.ok_or_else(|| self.deny(Some(known), known.too_many()))
         };
         let _reading = if body.is_end_stream() { None } else { Some(begin()?) };
