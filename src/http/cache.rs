@@ -11,9 +11,9 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame};
 use hyper::header::{
-    ACCEPT_ENCODING, AGE, AUTHORIZATION, CACHE_CONTROL, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue,
-    IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, SET_COOKIE, UPGRADE,
-    VARY,
+    ACCEPT_ENCODING, AGE, AUTHORIZATION, CACHE_CONTROL, COOKIE, EXPIRES, HOST, HeaderMap, HeaderName,
+    HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+    PROXY_AUTHORIZATION, RANGE, SET_COOKIE, UPGRADE, VARY,
 };
 use hyper::{Method, StatusCode};
 use tokio::sync::Notify;
@@ -67,6 +67,10 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 const OF_ITS_OWN: [HeaderName; 6] =
     [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE, IF_RANGE, RANGE];
 
+/// What says who asks, or asks for more than an answer.
+const OF_ONE: [HeaderName; 5] =
+    [COOKIE, AUTHORIZATION, PROXY_AUTHORIZATION, HeaderName::from_static("x-api-key"), UPGRADE];
+
 /// Answers with what is kept, or as the backend does.
 pub(in crate::http) async fn cached(thread: &Rc<Thread>, visit: Visit) -> Answer {
     if !is_for_many(&visit) {
@@ -98,17 +102,13 @@ pub(in crate::http) async fn cached(thread: &Rc<Thread>, visit: Visit) -> Answer
     }
 }
 
-/// Whether somebody else could be given the same answer: nothing in the request says who asks, but for its partner.
+/// Whether somebody else could be given the same answer: nothing in the request says who asks, but for its partner, and
+/// what has proven that one was taken off.
 fn is_for_many(visit: &Visit) -> bool {
     let (method, headers) = (visit.request.method(), visit.request.headers());
     let reads = method == Method::GET || method == Method::HEAD;
-    let is_proven = visit.caller.partner.is_some();
     // A body could ask for something else, or never come.
-    reads
-        && visit.request.body().is_end_stream()
-        && !headers.contains_key(COOKIE)
-        && !headers.contains_key(UPGRADE)
-        && (is_proven || !headers.contains_key(AUTHORIZATION))
+    reads && visit.request.body().is_end_stream() && !OF_ONE.iter().any(|name| headers.contains_key(name))
 }
 
 /// What makes one answer another one.
@@ -192,20 +192,21 @@ fn freshness(head: &HeaderMap, most: Duration) -> Option<Duration> {
         return None;
     }
     let mut fresh = most;
-    let mut is_shared = false;
+    let (mut is_shared, mut has_age) = (false, false);
     for value in head.get_all(CACHE_CONTROL) {
         for word in value.to_str().ok()?.split(',') {
             let (name, number) = word.split_once('=').unwrap_or((word, ""));
             let seconds = || number.trim().trim_matches('"').parse().map(Duration::from_secs).ok();
             match name.trim().to_ascii_lowercase().as_str() {
                 "private" | "no-store" | "no-cache" => return None,
-                "s-maxage" => (fresh, is_shared) = (most.min(seconds()?), true),
-                "max-age" if !is_shared => fresh = fresh.min(seconds()?),
+                "s-maxage" => (fresh, is_shared, has_age) = (most.min(seconds()?), true, true),
+                "max-age" if !is_shared => (fresh, has_age) = (fresh.min(seconds()?), true),
                 _ => {}
             }
         }
     }
-    Some(fresh)
+    // An end by a clock that is not ours: who means it says it as an age.
+    (has_age || !head.contains_key(EXPIRES)).then_some(fresh)
 }
 
 impl<'a> Fetching<'a> {
@@ -280,6 +281,12 @@ mod tests {
         let most = Duration::from_secs(10);
         assert_eq!(freshness(&head(&[(SET_COOKIE, "a=b")]), most), None);
         assert_eq!(freshness(&head(&[(VARY, "accept-encoding")]), most), Some(most));
+        let expires = (EXPIRES, "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(freshness(&head(std::slice::from_ref(&expires)), most), None);
+        assert_eq!(
+            freshness(&head(&[expires, (CACHE_CONTROL, "max-age=9")]), most),
+            Some(most - Duration::from_secs(1))
+        );
         for varies in ["*", "Origin", "Accept-Encoding, Cookie"] {
             assert_eq!(freshness(&head(&[(VARY, varies)]), most), None, "{varies}");
         }
