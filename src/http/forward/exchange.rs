@@ -217,11 +217,12 @@ impl Errand {
 
     /// Sends the request and waits for the head of the answer.
     async fn ask(&self, mut wire: Wire, parcel: &mut Parcel) -> Result<(Response<Incoming>, Wire), Failure> {
-        let (request, watch) = parcel.pack();
+        let (request, watch) = parcel.pack(&wire.preludes);
         let mut answer = std::pin::pin!(wire.send(request));
         loop {
             let deadline = watch.deadline(self.patience, self.since, net::now());
             match timeout_at(deadline.into(), &mut answer).await {
+                Ok(_) if wire.preludes.are_too_many() => return Err(Failure::Garbled),
                 Ok(Ok(response)) => {
                     // Its connection goes with it: where the answer ends is anybody's guess.
                     vet_answer(response.status(), response.headers()).map_err(|_| Failure::Garbled)?;
@@ -261,7 +262,7 @@ impl Errand {
         };
         let cookie = self.cookie(&ticket);
         let (mut head, incoming) = response.into_parts();
-        headers::to_client(&mut head.headers, turns);
+        headers::to_client(&mut head.headers, head.status);
         head.version = Version::HTTP_11; // what is spoken with the client is not the backend's to say
         if let Some(cookie) = cookie {
             head.headers.append(hyper::header::SET_COOKIE, cookie);

@@ -11,6 +11,7 @@ mod parcel;
 mod pool;
 mod refusal;
 mod sending;
+mod socket;
 mod sticky;
 mod ticket;
 mod tunnel;

@@ -12,9 +12,25 @@ use tokio::sync::oneshot;
 
 use super::headers::{self, Origin};
 use super::sending::{Gate, Sending};
+use super::socket::Preludes;
 use super::watch::Watch;
 use crate::http::upload::Upload;
 use crate::net;
+
+/// Hears what comes before the answer: it is counted, and the word that a body may come is passed on.
+fn listen(request: &mut Request<()>, preludes: &Preludes, say: Option<oneshot::Sender<()>>) {
+    preludes.begin();
+    let (preludes, say) = (preludes.clone(), Mutex::new(say));
+    hyper::ext::on_informational(request, move |answer| {
+        preludes.add();
+        let mut say = say.lock().unwrap_or_else(PoisonError::into_inner);
+        if answer.status() == StatusCode::CONTINUE
+            && let Some(say) = say.take()
+        {
+            say.send(()).ok();
+        }
+    });
+}
 
 /// A request in the backend's terms.
 #[derive(Debug)]
@@ -61,24 +77,13 @@ impl Parcel {
         self.upload.is_some()
     }
 
-    /// What is sent now, and how far that is.
-    pub(super) fn pack(&mut self) -> (Request<Sending>, Rc<Watch>) {
+    /// What is sent now, and how far that is. What the backend says before its answer is counted.
+    pub(super) fn pack(&mut self, preludes: &Preludes) -> (Request<Sending>, Rc<Watch>) {
         let watch = Rc::new(Watch::new(!self.has_body, net::now()));
-        let mut gate = None;
+        let (say, word) = self.expects.then(oneshot::channel).unzip();
+        let gate = word.map(Gate::new);
         let mut request = Request::new(());
-        if self.expects {
-            let (say, word) = oneshot::channel();
-            gate = Some(Gate::new(word));
-            let say = Mutex::new(Some(say));
-            hyper::ext::on_informational(&mut request, move |answer| {
-                let mut say = say.lock().unwrap_or_else(PoisonError::into_inner);
-                if answer.status() == StatusCode::CONTINUE
-                    && let Some(say) = say.take()
-                {
-                    say.send(()).ok();
-                }
-            });
-        }
+        listen(&mut request, preludes, say);
         let body = match self.upload.take() {
             Some(upload) => Sending::of(upload, Rc::clone(&watch), gate),
             None => Sending::nothing(Rc::clone(&watch)),

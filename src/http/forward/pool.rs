@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::{AbortHandle, spawn_local};
 
 use super::sending::Sending;
+use super::socket::{Preludes, Socket};
 use crate::base::BackendKey;
 use crate::cluster::Cluster;
 use crate::net::{self, BackendConnector, Dial};
@@ -44,6 +45,8 @@ struct Shelves {
 pub(super) struct Wire {
     sender: SendRequest<Sending>,
     driver: AbortHandle,
+    /// What is counted of the answers before the answer.
+    pub(super) preludes: Preludes,
     backend: BackendKey,
     /// The trust under which the backend was met.
     tls: Option<BackendConnector>,
@@ -144,7 +147,8 @@ impl Wire {
     /// Connects. `may_turn`: the connection may become one of another protocol.
     pub(super) async fn connect(dial: Dial, backend: BackendKey, may_turn: bool) -> io::Result<Self> {
         let tls = dial.tls.clone();
-        let stream = TokioIo::new(dial.connect(Vec::new()).await?);
+        let preludes = Preludes::default();
+        let stream = TokioIo::new(Socket::new(dial.connect(Vec::new()).await?, preludes.clone()));
         let mut builder = http1::Builder::new();
         builder.max_buf_size(BUFFER).max_headers(MOST_HEADERS);
         let (sender, connection) = builder.handshake(stream).await.map_err(io::Error::other)?;
@@ -155,7 +159,7 @@ impl Wire {
             spawn_local(async move { drop(connection.await) })
         };
         let driver = driver.abort_handle();
-        Ok(Self { sender, driver, backend, tls, since: net::now(), is_used: false })
+        Ok(Self { sender, driver, preludes, backend, tls, since: net::now(), is_used: false })
     }
 
     /// Sends a request; it comes back where nothing of it was sent.

@@ -12,6 +12,7 @@ use tokio::time::{timeout, timeout_at};
 
 use super::flow::{Broken, Flow};
 use super::pool::Wire;
+use super::socket::Socket;
 use super::ticket::Ticket;
 use crate::http::line::Caller;
 use crate::http::thread::{News, Thread};
@@ -60,10 +61,10 @@ impl Tunnel {
         let limits = *self.caller.line.door().listener().limits();
         let turning = async { (client.await, backend.await) };
         let Ok((Ok(client), Ok(backend))) = timeout(limits.write_timeout(), turning).await else { return };
-        let Ok(Parts { io, read_buf, .. }) = backend.downcast::<TokioIo<BackendStream>>() else { return };
+        let Ok(Parts { io, read_buf, .. }) = backend.downcast::<TokioIo<Socket>>() else { return };
         let mut sides = Sides {
             client: TokioIo::new(client),
-            backend: io.into_inner(),
+            backend: io.into_inner().into_inner(),
             up: Flow::default(),
             down: Flow::holding(&read_buf),
             up_over: false,
