@@ -92,6 +92,7 @@ fn read(bytes: &[u8]) -> Option<(Answered, usize)> {
     };
     let rest = &bytes[head + 4..];
     let (lengths, codings) = (all("content-length"), all("transfer-encoding"));
+    assert!(status != 204 || lengths.is_empty() && codings.is_empty(), "a length of nothing: {text}");
     let (body, length) = match (lengths.as_slice(), codings.as_slice()) {
         _ if status < 200 || status == 204 || status == 304 => (Vec::new(), 0),
         ([length], []) => {

@@ -3,11 +3,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use hyper::HeaderMap;
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, Entry, FORWARDED, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
+use hyper::{HeaderMap, StatusCode};
 
 /// Who asks, as a backend is told.
 #[derive(Clone, Copy, Debug)]
@@ -72,10 +72,13 @@ pub(super) fn to_backend(headers: &mut HeaderMap, origin: &Origin<'_>, websocket
 }
 
 /// Makes of a backend's head one for the client. `websocket`: the connection becomes a WebSocket's.
-pub(super) fn to_client(headers: &mut HeaderMap, websocket: bool) {
+pub(super) fn to_client(headers: &mut HeaderMap, status: StatusCode) {
     without_hops(headers);
-    if websocket {
+    if status == StatusCode::SWITCHING_PROTOCOLS {
         upgrade(headers);
+    }
+    if status == StatusCode::NO_CONTENT {
+        headers.remove(CONTENT_LENGTH); // backends say 0 there, and nobody may say anything (RFC 9110, 8.6)
     }
 }
 
@@ -344,7 +347,7 @@ mod tests {
             ("set-cookie", "b=2"),
             ("trailer", "x-sum"),
         ]);
-        to_client(&mut headers, false);
+        to_client(&mut headers, StatusCode::OK);
         let names: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["set-cookie", "set-cookie", "trailer"]);
     }

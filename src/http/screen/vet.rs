@@ -1,7 +1,9 @@
 //! What is looked at when a head has been parsed: of requests what no framing shows, and what HTTP/2 leaves to those
 //! behind it; of answers what hyper's client takes and a reader behind the gateway might not.
 
-use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+};
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 
 use crate::wire::{RequestFault, is_host, is_path, read_length};
@@ -98,6 +100,9 @@ pub(in crate::http) fn vet_answer(status: StatusCode, headers: &HeaderMap) -> Re
     if coding.is_some_and(|value| !chunked(value.as_bytes())) || codings.next().is_some() {
         return Err(AnswerFault::Coding);
     }
+    // Many a backend says of 204 that its length is 0. It may not, but nobody reads that in two ways.
+    let is_nothing = |value: &HeaderValue| read_length(value.as_bytes()) == Some(0);
+    let length = length.filter(|value| status != StatusCode::NO_CONTENT || !is_nothing(value));
     let bodiless = status.is_informational() || status == StatusCode::NO_CONTENT;
     if bodiless && (length.is_some() || coding.is_some()) { Err(AnswerFault::NoBody) } else { Ok(()) }
 }
@@ -176,5 +181,7 @@ mod tests {
         assert_eq!(answer(200, &[chunked, chunked]), Err(AnswerFault::Coding));
         assert_eq!(answer(204, &[length]), Err(AnswerFault::NoBody));
         assert_eq!(answer(204, &[chunked]), Err(AnswerFault::NoBody));
+        assert_eq!(answer(204, &[("content-length", "0")]), Ok(()), "wrong and plain");
+        assert_eq!(answer(101, &[("content-length", "0")]), Err(AnswerFault::NoBody));
     }
 }
