@@ -72,6 +72,30 @@ impl RequestFault {
             Self::Trailer => "trailer",
         }
     }
+
+    /// What is wrong, for whoever sent it.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::RequestLine => "the first line is not a method, a target and a version",
+            Self::Version => "this version of HTTP is not spoken here",
+            Self::Target => "the target is none that this method can have",
+            Self::LineEnd => "a line of the head does not end in CR LF",
+            Self::LineTooLong => "a line of the head is too long",
+            Self::HeadTooLong => "the head is too long",
+            Self::TooManyFields => "there are too many headers",
+            Self::FieldName => "a header has no good name, or one that this version of HTTP does not have",
+            Self::FieldValue => "a header has a value that it cannot have",
+            Self::Folded => "a header goes over two lines",
+            Self::Host => "there is no host, more than one, or one that is no name",
+            Self::Length => "Content-Length is not one plain number",
+            Self::Coding => "Transfer-Encoding is not one chunked",
+            Self::TwoLengths => "there are both Content-Length and Transfer-Encoding",
+            Self::UpgradeWithBody => "a request that wants another protocol has a body",
+            Self::Chunk => "a chunk is not as long as it says",
+            Self::Trailer => "a trailer belongs into the head",
+        }
+    }
 }
 
 impl fmt::Display for RequestFault {

@@ -9,6 +9,7 @@ use super::asker::tls;
 use super::{Asker, Http2, answered, door, gate, get, open, route};
 use crate::fakes::{Certificates, within};
 
+const NO_HOST: &str = "there is no host, more than one, or one that is no name";
 const NO_LIMITS: &str = "[listener.open.limits]\nconnections_per_ip = 0\nnew_per_ip = \"off\"";
 
 #[tokio::test]
@@ -61,7 +62,8 @@ async fn http_2_names_its_host_once() {
     };
     asker.ask(request("shop.test")).await;
     assert_eq!(answered(&gate, "shop"), 1);
-    assert_eq!(asker.ask(request("other.test")).await.status, 400);
+    let refused = asker.ask(request("other.test")).await;
+    assert_eq!((refused.status, refused.json()["error"].as_str()), (400, Some(NO_HOST)));
     assert_eq!(asker.get("http://other.test/a").await.status, 404);
     assert_eq!(asker.get("http://shop.test/a/../b").await.status, 400);
     assert_eq!(answered(&gate, "shop"), 1);
