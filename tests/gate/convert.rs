@@ -334,9 +334,6 @@ async fn what_is_said_of_players_is_refused_and_what_is_no_answer_has_nobody_to_
     backend.wait("errors", |events| (errors(events) == count).then_some(())).await;
     answer(&backend, session, 2000, "a push").await;
     is_undelivered(&backend, session).await;
-    backend.say(session, Message::Frame { payload: b"no frame" }).await;
-    let malformed = Event::Undelivered { session, reason: 0x8004 };
-    backend.wait("UNDELIVERED", |events| events.contains(&malformed).then_some(())).await;
     backend
         .say(
             LINK,
@@ -398,4 +395,24 @@ async fn a_gate_that_stops_tells_the_backend() {
     gate.stop().await;
     is_closed(&backend, session, 4).await;
     backend.wait("GOAWAY", |events| events.contains(&Event::GoAway).then_some(())).await;
+}
+
+#[tokio::test]
+async fn what_is_no_frame_ends_the_request_at_once() {
+    let backend = Backend::with(Manner::Silent).await;
+    let gate = gate(&[backend.address()], "", "timeout = \"10m\"").start().await;
+    let two = [frame(5002, b"1"), frame(5002, b"2")].concat();
+    for wrong in [&two[..], b"no frame"] {
+        let before = errands(&backend, 0).await.len();
+        let mut asker = asker(&gate).await;
+        asker.say(post("{}")).await;
+        let session = errands(&backend, before + 1).await[before].0;
+        backend.say(session, Message::Frame { payload: wrong }).await;
+        let reply = asker.reply().await;
+        assert_eq!(reply.status, 502, "{}", String::from_utf8_lossy(&reply.body));
+        let malformed = Event::Undelivered { session, reason: 0x8004 };
+        backend.wait("UNDELIVERED", |events| events.contains(&malformed).then_some(())).await;
+        is_closed(&backend, session, 1).await;
+    }
+    gate.stop().await;
 }

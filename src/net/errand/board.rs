@@ -40,7 +40,7 @@ pub(super) enum News {
     Answer(Vec<u8>),
     /// The backend does not take the session.
     Refused,
-    /// The backend ended the session, or says that the frame was wrong.
+    /// The backend ended the session, says that the frame was wrong, or answered with what is no frame.
     Declined,
     /// The link to the backend is gone.
     Lost,
@@ -128,6 +128,7 @@ pub(in crate::net) fn deliver(hub: &Hub, link: &SharedLink, session: SessionId, 
         Err(_) => {
             hub.meter.bad_backend_frames.add(1);
             link::undelivered(hub, link, session, Reason::Malformed);
+            hole.leave(News::Declined); // what answers it was in there, or will never come
         }
     }
     true

@@ -66,7 +66,7 @@ pub enum Mishap {
     Overloaded,
     /// The backend that had it is gone.
     Lost,
-    /// The backend that had it ended the session, or says that it was wrong.
+    /// The backend that had it ended the session, says that it was wrong, or answered with what is no frame.
     Declined,
     /// No answer in time.
     Late,
