@@ -1,6 +1,7 @@
 //! A player that speaks WebSocket: its messages become frames, pings are answered, and the last thing it reads is a close
 //! with a code and a word.
 
+use std::fmt::Display;
 use std::time::Instant;
 
 use super::conduct::Conduct;
@@ -161,7 +162,7 @@ impl Conduct {
             Framing::Opaque => self.opaque_message(kind, bytes, now),
             Framing::Message => match layout.measure_message(bytes) {
                 Ok(id) => self.frame(world, &Frame { bytes, id }, now),
-                Err(error) => self.leave(Session::bad_frame(&error), now),
+                Err(error) => self.bad_frame(&error, now),
             },
             Framing::Fixed { .. } | Framing::Varint { .. } => {
                 return self.frames_of((layout, world), bytes, now);
@@ -182,12 +183,13 @@ impl Conduct {
                 Ok(Measured::Frame { length, id }) => rest.split_at_checked(length).zip(Some(id)).ok_or(()),
                 Ok(Measured::Incomplete) => Err(()),
                 Err(error) => {
-                    self.leave(Session::bad_frame(&error), now);
+                    self.bad_frame(&error, now);
                     return Vec::new();
                 }
             };
             let Ok(((bytes, behind), id)) = whole else {
-                self.leave(Session::bad_frame(&FrameError::BadLength), now);
+                let end = EndReason::Malformed;
+                self.leave_saying(end, end.close_code(), &TORN, now);
                 return Vec::new();
             };
             self.frame(world, &Frame { bytes, id }, now);
@@ -278,13 +280,26 @@ impl Conduct {
             | WebSocketFault::NotUtf8
             | WebSocketFault::Text => EndReason::Malformed,
         };
+        self.leave_saying(end, fault.code(), fault, now);
+    }
+
+    /// A message holds what is no frame.
+    fn bad_frame(&mut self, error: &FrameError, now: Instant) {
+        let end = Session::bad_frame(error);
+        self.leave_saying(end, end.close_code(), error, now);
+    }
+
+    /// Leaves, and says behind the word of the end what was wrong.
+    fn leave_saying(&mut self, end: EndReason, code: u16, wrong: &dyn Display, now: Instant) {
         if self.session.leaving().is_none() {
-            self.farewell =
-                Some(Farewell { code: Some(fault.code()), reason: format!("{}: {fault}", end.as_str()) });
+            let reason = format!("{}: {wrong}", end.as_str());
+            self.farewell = Some(Farewell { code: Some(code), reason });
         }
         self.leave(end, now);
     }
 }
 
+/// What is wrong with a message that holds half a frame.
+const TORN: &str = "the message does not end with a frame";
 /// The close code of an end that was meant.
 const NORMAL: u16 = 1000;

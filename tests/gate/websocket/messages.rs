@@ -78,7 +78,8 @@ async fn a_frame_alone_in_a_message_needs_no_length() {
     assert_eq!(player.listen().await, Message::binary(notice));
     player.say(Message::binary(vec![1])).await;
     assert_eq!(player.listen().await, Message::binary(framed(9000, br#"{"code":"malformed"}"#)));
-    assert_eq!(player.closed().await, (1008, "malformed".to_owned()));
+    let words = "malformed: a frame of 1 bytes ends inside its header of 2";
+    assert_eq!(player.closed().await, (1008, words.to_owned()));
 }
 
 #[tokio::test]
