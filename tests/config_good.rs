@@ -241,10 +241,11 @@ fn what_a_websocket_listener_asks_of_a_handshake_is_what_the_file_says() {
     assert!(rules.origins().is_empty() && rules.subprotocols().is_empty());
     let all = with(
         "path = '/play/%7Enow'\norigins = ['https://game.example.com', 'http://[::1]:8080']\n\
-         subprotocols = ['game.v2', 'game.v1']\ncompression = false\n",
+         subprotocols = ['game.v2', 'game.v1']\ncompression = true\n",
     );
     let rules = all.listeners()[0].websocket().expect("WebSocket");
     assert_eq!(rules.path(), "/play/%7Enow");
     assert_eq!(rules.origins(), ["https://game.example.com", "http://[::1]:8080"]);
     assert_eq!(rules.subprotocols(), ["game.v2", "game.v1"]);
+    assert!(rules.compression());
 }

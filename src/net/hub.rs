@@ -23,6 +23,7 @@ use crate::base::{BackendKey, ProtocolId, SessionId};
 use crate::cluster::{Ask, Backend, Fit, Miss, PickState};
 use crate::players::Rooms;
 use crate::telemetry::{self, RouteCounts, WorkerMeter};
+use crate::wire::websocket::{Deflater, Inflater};
 
 /// One worker's shared state.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(super) struct Hub {
     pub(super) world: Arc<ArcSwap<World>>,
     pub(super) buffers: RefCell<Buffers>,
     pub(super) pool: Pool,
+    /// What players have deflated comes out here.
+    pub(super) inflater: RefCell<Inflater>,
     pub(super) meter: Arc<WorkerMeter>,
     pub(super) dice: RefCell<SmallRng>,
     seats: RefCell<HashMap<SessionId, Rc<Seat>, RandomState>>,
@@ -56,6 +59,9 @@ pub(super) struct Buffers {
     pub(super) scratch: Vec<u8>,
     pub(super) plain: Vec<u8>,
     pub(super) cipher: Vec<u8>,
+    pub(super) deflater: Deflater,
+    /// What was deflated and is to be encrypted.
+    pub(super) deflated: Vec<u8>,
 }
 
 /// One read takes at most this much: as much as four TLS records, or a whole frame of the default limit.
@@ -70,6 +76,7 @@ impl Hub {
             world: setup.world,
             buffers: RefCell::new(Buffers::new()),
             pool: Pool::default(),
+            inflater: RefCell::default(),
             meter,
             dice: RefCell::new(rand::make_rng()),
             seats: RefCell::default(),
@@ -242,6 +249,8 @@ impl Buffers {
             scratch: vec![0; SCRATCH],
             plain: Vec::with_capacity(SCRATCH),
             cipher: vec![0; super::tls::encrypted_size(ENCRYPT_CHUNK)],
+            deflater: Deflater::default(),
+            deflated: Vec::new(),
         }
     }
 }

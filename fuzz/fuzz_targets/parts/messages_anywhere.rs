@@ -5,11 +5,12 @@ use realmgate::wire::websocket::{
     append_frame,
 };
 
-/// The first byte says whose frames they are and whether texts are taken, the second where to cut.
+/// The first byte says whose frames they are, whether texts are taken and whether messages may be deflated, the second
+/// where to cut.
 pub fn run(data: &[u8]) {
     let [choice, cut, stream @ ..] = data else { return };
     let peer = if choice & 1 == 0 { Peer::Client } else { Peer::Server };
-    let reading = Reading { peer, max: 1000, text: choice & 2 == 0 };
+    let reading = Reading { peer, max: 1000, text: choice & 2 == 0, deflate: choice & 4 != 0 };
     let whole = decode(reading, &[stream]);
     let (first, second) = stream.split_at(usize::from(*cut).min(stream.len()));
     assert_eq!(whole, decode(reading, &[first, second]));
@@ -17,12 +18,13 @@ pub fn run(data: &[u8]) {
     assert_eq!(whole, decode(reading, &bytes));
     let (found, _) = whole;
     let again = found.iter().flat_map(|found| write(found, peer)).collect::<Vec<u8>>();
-    assert_eq!(decode(Reading { text: true, ..reading }, &[&again]), (found, None));
+    assert_eq!(decode(Reading { text: true, deflate: true, ..reading }, &[&again]), (found, None));
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     Message(MessageKind, Vec<u8>),
+    Deflated(MessageKind, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<u16>, String),
@@ -38,6 +40,7 @@ fn decode(reading: Reading, pieces: &[&[u8]]) -> (Vec<Found>, Option<WebSocketFa
         while let Some(incoming) = messages.next() {
             found.push(match incoming {
                 Ok(Incoming::Message(kind, bytes)) => Found::Message(kind, bytes.to_vec()),
+                Ok(Incoming::Deflated(kind, bytes)) => Found::Deflated(kind, bytes.to_vec()),
                 Ok(Incoming::Ping(bytes)) => Found::Ping(bytes.to_vec()),
                 Ok(Incoming::Pong(bytes)) => Found::Pong(bytes.to_vec()),
                 Ok(Incoming::Close(close)) => Found::Close(close.code, close.reason.to_owned()),
@@ -57,9 +60,14 @@ fn write(found: &Found, peer: Peer) -> Vec<u8> {
     match found {
         Found::Message(MessageKind::Text, bytes) => append_frame(FrameKind::Text, bytes, mask, &mut out),
         Found::Message(MessageKind::Binary, bytes) => append_frame(FrameKind::Binary, bytes, mask, &mut out),
+        Found::Deflated(MessageKind::Text, bytes) => append_frame(FrameKind::Text, bytes, mask, &mut out),
+        Found::Deflated(MessageKind::Binary, bytes) => append_frame(FrameKind::Binary, bytes, mask, &mut out),
         Found::Ping(bytes) => append_frame(FrameKind::Ping, bytes, mask, &mut out),
         Found::Pong(bytes) => append_frame(FrameKind::Pong, bytes, mask, &mut out),
         Found::Close(code, reason) => append_close(*code, reason, mask, &mut out),
+    }
+    if let (Found::Deflated(..), Some(first)) = (found, out.first_mut()) {
+        *first |= 0x40;
     }
     out
 }

@@ -34,7 +34,6 @@ pub(super) fn check(
     for list in [&origins, &subprotocols].into_iter().flatten() {
         repeated(context, list);
     }
-    compression(context, &body.compression);
     let texts = |list: Option<Vec<Located<String>>>| {
         list.into_iter().flatten().map(|text| text.get().clone()).collect()
     };
@@ -103,15 +102,5 @@ fn repeated(context: &Context<'_>, list: &[Located<String>]) {
                     .see(first.site(), "the first one"),
             );
         }
-    }
-}
-
-fn compression(context: &Context<'_>, field: &Field<bool>) {
-    if let Some(given) = field.given().filter(|given| *given.get()) {
-        context.add(
-            Problem::at(given.site(), "`compression` is not supported yet")
-                .because("every message would have gone as it is")
-                .write("remove `compression`, or write compression = false"),
-        );
     }
 }

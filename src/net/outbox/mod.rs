@@ -220,6 +220,14 @@ impl Outbox {
         self.front.front().map_or(&*self.bytes, Segment::bytes).get(self.taken..).unwrap_or_default()
     }
 
+    /// The frame for many that the first run is.
+    pub(super) fn shared(&self) -> Option<&Arc<[u8]>> {
+        match self.front.front() {
+            Some(Segment::Shared(frame)) if self.taken == 0 => Some(frame),
+            Some(Segment::Shared(_) | Segment::Own(_)) | None => None,
+        }
+    }
+
     /// Whether all that waits is one run.
     pub(super) fn is_one_run(&self) -> bool {
         self.front.is_empty()

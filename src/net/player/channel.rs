@@ -11,7 +11,7 @@ use crate::net::world::Door;
 use crate::session::EndReason;
 use crate::telemetry::DoorRefusal;
 use crate::wire::FrameDecoder;
-use crate::wire::websocket::{UpgradeRefusal, UpgradeRules, read_upgrade};
+use crate::wire::websocket::{Upgrade, UpgradeRefusal, UpgradeRules, read_upgrade};
 
 /// How a player's bytes become frames.
 #[derive(Debug)]
@@ -67,7 +67,8 @@ impl Connection {
         let door = Arc::clone(&conduct.door);
         let rules = door.listener().websocket()?;
         let (path, origins, subprotocols) = (rules.path(), rules.origins(), rules.subprotocols());
-        match read_upgrade(head, &UpgradeRules { path, origins, subprotocols }) {
+        match read_upgrade(head, &UpgradeRules { path, origins, subprotocols, deflate: rules.compression() })
+        {
             Ok(None) => None,
             Ok(Some(upgrade)) => {
                 let behind = head.split_off(upgrade.length);
@@ -75,7 +76,7 @@ impl Connection {
                 conduct.offer = conduct
                     .is_opaque()
                     .then(|| Box::new(Offer { origin: upgrade.origin.clone(), subprotocol }));
-                self.begin_messages(conduct, &upgrade.answer, now);
+                self.begin_messages(conduct, &upgrade, now);
                 Some(behind)
             }
             Err(refusal) => {
@@ -85,9 +86,10 @@ impl Connection {
         }
     }
 
-    fn begin_messages(&mut self, conduct: &mut Conduct, answer: &[u8], now: Instant) {
-        self.channel = Channel::Messages(Box::new(WebSocket::new(&self.layout, now)));
-        if self.transport.say(answer).is_err() {
+    fn begin_messages(&mut self, conduct: &mut Conduct, upgrade: &Upgrade, now: Instant) {
+        self.channel = Channel::Messages(Box::new(WebSocket::new(&self.layout, upgrade.deflate, now)));
+        self.transport.deflates(upgrade.deflate);
+        if self.transport.say(&upgrade.answer).is_err() {
             conduct.broken(EndReason::TlsFailed, now);
         }
     }

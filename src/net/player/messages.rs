@@ -2,6 +2,7 @@
 //! with a code and a word.
 
 use std::fmt::Display;
+use std::rc::Rc;
 use std::time::Instant;
 
 use super::conduct::Conduct;
@@ -40,12 +41,12 @@ pub(super) struct Farewell {
 }
 
 impl WebSocket {
-    pub(super) fn new(layout: &FrameLayout, now: Instant) -> Self {
+    pub(super) fn new(layout: &FrameLayout, deflate: bool, now: Instant) -> Self {
         let text = layout.framing == Framing::Opaque;
         // With lengths, a message may hold several frames; each has its own limit, and all of them this one.
         let max = layout.max_length;
         Self {
-            decoder: MessageDecoder::new(Reading { peer: Peer::Client, max, text }),
+            decoder: MessageDecoder::new(Reading { peer: Peer::Client, max, text, deflate }),
             behind: Vec::new(),
             heard: now,
             asked: false,
@@ -70,6 +71,19 @@ impl WebSocket {
                 Ok(Incoming::Message(kind, bytes)) => {
                     self.behind = conduct.message((layout, world), kind, bytes, now);
                     conduct.message_over();
+                }
+                Ok(Incoming::Deflated(kind, bytes)) => {
+                    let hub = Rc::clone(&conduct.hub);
+                    match hub.inflater.borrow_mut().inflate(kind, bytes, layout.max_length) {
+                        Ok(bytes) => {
+                            self.behind = conduct.message((layout, world), kind, bytes, now);
+                            conduct.message_over();
+                        }
+                        Err(fault) => {
+                            messages.end();
+                            conduct.bad_message(&fault, now);
+                        }
+                    }
                 }
                 Ok(Incoming::Ping(payload)) => self.pong = conduct.answer_ping(payload, now),
                 Ok(Incoming::Pong(_)) => conduct.session.touched(now),
@@ -267,7 +281,7 @@ impl Conduct {
     /// What came is no WebSocket, or none for here: the close code says more than the end of the session.
     fn bad_message(&mut self, fault: &WebSocketFault, now: Instant) {
         let end = match fault {
-            WebSocketFault::TooLong { .. } => EndReason::FrameTooLong,
+            WebSocketFault::TooLong { .. } | WebSocketFault::Swells { .. } => EndReason::FrameTooLong,
             WebSocketFault::ReservedBits
             | WebSocketFault::ReservedOpcode
             | WebSocketFault::Masking
@@ -278,6 +292,7 @@ impl Conduct {
             | WebSocketFault::Interrupted
             | WebSocketFault::BadClose
             | WebSocketFault::NotUtf8
+            | WebSocketFault::NotDeflate
             | WebSocketFault::Text => EndReason::Malformed,
         };
         self.leave_saying(end, fault.code(), fault, now);

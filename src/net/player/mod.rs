@@ -281,7 +281,8 @@ impl Player {
         let was_high = outbox.is_high();
         let before = outbox.waiting();
         let sent = connection.transport.send(cx, &mut hub.buffers.borrow_mut(), &mut outbox, &hub.pool);
-        conduct.tally.bytes_out += before.saturating_sub(outbox.waiting()) as u64;
+        let saved = sent.as_ref().map_or(0, |sent| sent.saved);
+        conduct.tally.bytes_out += before.saturating_sub(outbox.waiting() + saved) as u64;
         let is_high = outbox.is_high();
         drop(outbox);
         match sent {

@@ -38,7 +38,7 @@ pub(super) enum Heard {
 impl Talk {
     pub(super) fn new(path: &str, layout: &FrameLayout) -> Self {
         let text = layout.framing == Framing::Opaque;
-        let reading = Reading { peer: Peer::Server, max: layout.max_length, text };
+        let reading = Reading { peer: Peer::Server, max: layout.max_length, text, deflate: false };
         Self {
             path: path.to_owned(),
             decoder: MessageDecoder::new(reading),
@@ -119,7 +119,8 @@ impl Talk {
             match found? {
                 Incoming::Message(kind, bytes) => message(kind, bytes)?,
                 Incoming::Ping(payload) if !self.closed => self.ping = Some(payload.to_vec()),
-                Incoming::Ping(_) | Incoming::Pong(_) => {}
+                // Backends are offered no compression: a deflated message is a fault already.
+                Incoming::Deflated(..) | Incoming::Ping(_) | Incoming::Pong(_) => {}
                 Incoming::Close(close) => return Ok(Heard::Closed(Farewell::of(&close))),
             }
         }
@@ -129,7 +130,7 @@ impl Talk {
     /// The messages among bytes that were put in and never sent.
     pub(super) fn messages(unsent: &[u8]) -> Vec<Vec<u8>> {
         let mut bytes = unsent.to_vec();
-        let reading = Reading { peer: Peer::Client, max: u32::MAX, text: true };
+        let reading = Reading { peer: Peer::Client, max: u32::MAX, text: true, deflate: false };
         let (mut decoder, mut found) = (MessageDecoder::new(reading), Vec::new());
         let mut messages = decoder.messages(&mut bytes);
         while let Some(Ok(next)) = messages.next() {

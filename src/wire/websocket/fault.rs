@@ -25,6 +25,8 @@ pub enum WebSocketFault {
     BadClose,
     /// A text or a reason that is not UTF-8.
     NotUtf8,
+    /// A message that says it is deflated, and does not inflate.
+    NotDeflate,
     /// A text where only bytes are taken.
     Text,
     /// A message that says it is longer than allowed. In bytes of all its payload so far.
@@ -32,6 +34,11 @@ pub enum WebSocketFault {
         /// What it says.
         claimed: u64,
         /// What is allowed.
+        max: u32,
+    },
+    /// A deflated message that says more than allowed; how much more, nobody looked.
+    Swells {
+        /// What is allowed, in bytes.
         max: u32,
     },
 }
@@ -51,8 +58,8 @@ impl WebSocketFault {
             | Self::Interrupted
             | Self::BadClose => 1002,
             Self::Text => 1003,
-            Self::NotUtf8 => 1007,
-            Self::TooLong { .. } => 1009,
+            Self::NotUtf8 | Self::NotDeflate => 1007,
+            Self::TooLong { .. } | Self::Swells { .. } => 1009,
         }
     }
 }
@@ -70,9 +77,13 @@ impl fmt::Display for WebSocketFault {
             Self::Interrupted => "a message begins inside another one",
             Self::BadClose => "a close frame with half a code, or a code that is not for the wire",
             Self::NotUtf8 => "a text is not UTF-8",
+            Self::NotDeflate => "a deflated message does not inflate",
             Self::Text => "a text where only binary messages are taken",
             Self::TooLong { claimed, max } => {
                 return write!(f, "a message of {claimed} bytes; at most {max} are allowed");
+            }
+            Self::Swells { max } => {
+                return write!(f, "a message that inflates to more than the {max} bytes that are allowed");
             }
         })
     }

@@ -63,7 +63,11 @@ pub fn append_head(kind: FrameKind, length: usize, mask: Option<[u8; 4]>, out: &
         FrameKind::Pong => OpCode::Control(Control::Pong),
         FrameKind::Close => OpCode::Control(Control::Close),
     };
-    let header = FrameHeader { opcode, mask, ..FrameHeader::default() };
+    append_header(&FrameHeader { opcode, mask, ..FrameHeader::default() }, length, out);
+}
+
+/// Appends a header before a payload of so many bytes.
+pub(super) fn append_header(header: &FrameHeader, length: usize, out: &mut Vec<u8>) {
     header.format(length as u64, out).expect("a Vec takes every write");
 }
 

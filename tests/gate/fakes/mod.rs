@@ -9,6 +9,7 @@ mod issuer;
 pub(crate) mod log;
 mod messenger;
 mod player;
+mod presser;
 
 use std::future::Future;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(crate) use gate::{Certificates, Gate, GateBuilder};
 pub(crate) use issuer::{Issuer, now};
 pub(crate) use messenger::{Conversation, Messenger};
 pub(crate) use player::{Frame, Player};
+pub(crate) use presser::{Heard, Presser, press};
 
 /// The bound of every wait: long enough for a busy machine, and no measure of speed.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);

@@ -1,6 +1,7 @@
 //! Players that speak WebSocket: a client by another hand in front of the whole gate.
 
 mod closes;
+mod compression;
 mod handshakes;
 mod many;
 mod messages;

@@ -8,14 +8,14 @@ use tungstenite::Message;
 use super::raw;
 use crate::fakes::{Backend, Browser, Certificates, Event, Frame, Gate, GateBuilder, frame, within};
 
-fn builder(battle: &Backend) -> GateBuilder {
+pub(super) fn builder(battle: &Backend) -> GateBuilder {
     Gate::builder()
         .websocket()
         .shared("battle", "10, \"1000-1999\"", &[battle.address()], "")
         .table("[login]\nroute = \"battle\"\nresume = \"60s\"")
 }
 
-async fn log_in(battle: &Backend, player: &mut Browser) -> (SessionId, String) {
+pub(super) async fn log_in(battle: &Backend, player: &mut Browser) -> (SessionId, String) {
     // The route that logs in takes guests; everything else of this test goes there, too.
     player.echo(10, b"let me in").await;
     let address = player.address;
@@ -30,7 +30,7 @@ async fn log_in(battle: &Backend, player: &mut Browser) -> (SessionId, String) {
     (session, token(&player.notice().await))
 }
 
-fn token(notice: &str) -> String {
+pub(super) fn token(notice: &str) -> String {
     let notice: serde_json::Value = serde_json::from_str(notice).expect("JSON");
     assert_eq!(notice["code"], "admitted", "{notice}");
     notice["resume"].as_str().expect("a token").to_owned()
@@ -40,7 +40,7 @@ fn claim(token: &str) -> Vec<u8> {
     frame(9000, format!(r#"{{"resume":"{token}","received":1}}"#).as_bytes())
 }
 
-async fn has_parked(gate: &Gate, count: u64) {
+pub(super) async fn has_parked(gate: &Gate, count: u64) {
     within("a session to lose its connection", async {
         while gate.meters().total(|meter| Some(&meter.parked)) < count {
             tokio::task::yield_now().await;
@@ -50,7 +50,7 @@ async fn has_parked(gate: &Gate, count: u64) {
 }
 
 /// Lets the backend say these, and waits until the gate has them.
-async fn say(battle: &Backend, session: SessionId, bodies: &[&[u8]]) {
+pub(super) async fn say(battle: &Backend, session: SessionId, bodies: &[&[u8]]) {
     for body in bodies {
         battle.say(session, Link::Frame { payload: &frame(1500, body) }).await;
     }

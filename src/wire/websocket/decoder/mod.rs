@@ -27,6 +27,8 @@ pub struct Reading {
     pub max: u32,
     /// Whether texts are taken.
     pub text: bool,
+    /// Whether messages may be deflated: both have agreed on that.
+    pub deflate: bool,
 }
 
 /// What a message is.
@@ -43,6 +45,8 @@ pub enum MessageKind {
 pub enum Incoming<'a> {
     /// A message, all its fragments in one.
     Message(MessageKind, &'a [u8]),
+    /// A message that is to be inflated, all its fragments in one; a text is not checked.
+    Deflated(MessageKind, &'a [u8]),
     /// To be answered by a pong with the same bytes.
     Ping(&'a [u8]),
     /// The answer to a ping.
@@ -61,6 +65,8 @@ pub struct MessageDecoder {
     frame: Option<Payload>,
     /// The message whose last frame has not come.
     open: Option<MessageKind>,
+    /// Whether that one is deflated.
+    deflated: bool,
     message: Vec<u8>,
     /// How much of a text is known to be UTF-8.
     checked: usize,
@@ -96,6 +102,7 @@ impl MessageDecoder {
             head: ([0; LONGEST_HEAD], 0),
             frame: None,
             open: None,
+            deflated: false,
             message: Vec::new(),
             checked: 0,
             control: Vec::new(),
@@ -159,7 +166,7 @@ impl MessageDecoder {
 
     /// What a text has so far must be the beginning of UTF-8, and all of it once it is whole.
     fn check_text(&mut self, is_whole: bool) -> Result<(), WebSocketFault> {
-        if self.open != Some(MessageKind::Text) {
+        if self.open != Some(MessageKind::Text) || self.deflated {
             return Ok(());
         }
         let news = self.message.get(self.checked..).unwrap_or_default();
@@ -197,6 +204,12 @@ impl<'a> Messages<'a> {
     #[must_use]
     pub fn is_between_messages(&self) -> bool {
         self.decoder.open.is_none()
+    }
+
+    /// What came last was none after all: nothing is read any more.
+    pub fn end(&mut self) {
+        self.decoder.end();
+        self.input = &mut [];
     }
 
     fn advance(&mut self) -> Result<Option<Found<'a>>, WebSocketFault> {
@@ -256,9 +269,9 @@ impl<'a> Messages<'a> {
         let bytes = self.skip(payload.left);
         payload.unmask(bytes);
         match payload.part {
-            Part::Message { kind, .. } => {
+            Part::Message { kind, deflated, .. } => {
                 self.decoder.open = None;
-                if kind == MessageKind::Text && std::str::from_utf8(bytes).is_err() {
+                if kind == MessageKind::Text && !deflated && std::str::from_utf8(bytes).is_err() {
                     return Err(WebSocketFault::NotUtf8);
                 }
             }

@@ -5,6 +5,7 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::{Incoming, MessageDecoder, MessageKind, Peer};
 use crate::wire::websocket::close::Close;
+use crate::wire::websocket::deflate::slack;
 use crate::wire::websocket::fault::WebSocketFault;
 
 /// What a frame belongs to.
@@ -16,6 +17,8 @@ pub(super) enum Part {
         is_first: bool,
         /// Whether the message ends with it.
         is_final: bool,
+        /// Whether the message is deflated.
+        deflated: bool,
     },
     Ping,
     Pong,
@@ -49,6 +52,7 @@ impl Payload {
 impl Part {
     pub(super) fn with(self, bytes: &[u8]) -> Incoming<'_> {
         match self {
+            Self::Message { kind, deflated: true, .. } => Incoming::Deflated(kind, bytes),
             Self::Message { kind, .. } => Incoming::Message(kind, bytes),
             Self::Ping => Incoming::Ping(bytes),
             Self::Pong => Incoming::Pong(bytes),
@@ -60,7 +64,9 @@ impl Part {
 impl MessageDecoder {
     /// Judges a header.
     pub(super) fn admit(&mut self, header: &FrameHeader, length: u64) -> Result<Payload, WebSocketFault> {
-        if header.rsv1 || header.rsv2 || header.rsv3 {
+        // Only the first frame of a message says that all of it is deflated.
+        let may_deflate = matches!(header.opcode, OpCode::Data(Data::Text | Data::Binary));
+        if header.rsv1 && !(may_deflate && self.reading.deflate) || header.rsv2 || header.rsv3 {
             return Err(WebSocketFault::ReservedBits);
         }
         if header.mask.is_some() != (self.reading.peer == Peer::Client) {
@@ -68,7 +74,7 @@ impl MessageDecoder {
         }
         let part = match header.opcode {
             OpCode::Control(control) => control_part(control, header.is_final, length)?,
-            OpCode::Data(data) => self.data_part(data, header.is_final)?,
+            OpCode::Data(data) => self.data_part(data, header)?,
         };
         if let Part::Message { .. } = part {
             self.check_length(length)?;
@@ -77,7 +83,7 @@ impl MessageDecoder {
         Ok(Payload { part, mask: header.mask, at: 0, left })
     }
 
-    fn data_part(&mut self, data: Data, is_final: bool) -> Result<Part, WebSocketFault> {
+    fn data_part(&mut self, data: Data, header: &FrameHeader) -> Result<Part, WebSocketFault> {
         let (kind, is_first) = match (data, self.open) {
             (Data::Continue, Some(kind)) => (kind, false),
             (Data::Continue, None) => return Err(WebSocketFault::NothingToContinue),
@@ -88,13 +94,16 @@ impl MessageDecoder {
             (Data::Reserved(_), _) => return Err(WebSocketFault::ReservedOpcode),
         };
         self.open = Some(kind);
-        Ok(Part::Message { kind, is_first, is_final })
+        self.deflated = if is_first { header.rsv1 } else { self.deflated };
+        Ok(Part::Message { kind, is_first, is_final: header.is_final, deflated: self.deflated })
     }
 
     fn check_length(&self, length: u64) -> Result<(), WebSocketFault> {
         let claimed = length.saturating_add(self.message.len() as u64);
         let max = self.reading.max;
-        if claimed > u64::from(max) { Err(WebSocketFault::TooLong { claimed, max }) } else { Ok(()) }
+        // What does not get smaller by deflating gets a little longer; what it says is measured when it is inflated.
+        let slack = if self.deflated { slack(max.into()) } else { 0 };
+        if claimed > u64::from(max) + slack { Err(WebSocketFault::TooLong { claimed, max }) } else { Ok(()) }
     }
 }
 

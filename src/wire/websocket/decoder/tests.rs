@@ -4,12 +4,13 @@ use super::*;
 use crate::wire::websocket::{FrameKind, append_close, append_frame};
 
 const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
-const CLIENT: Reading = Reading { peer: Peer::Client, max: 1000, text: true };
+const CLIENT: Reading = Reading { peer: Peer::Client, max: 1000, text: true, deflate: false };
 
 /// What came, kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kept {
     Message(MessageKind, Vec<u8>),
+    Deflated(MessageKind, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<u16>, String),
@@ -18,6 +19,7 @@ enum Kept {
 fn keep(incoming: Incoming<'_>) -> Kept {
     match incoming {
         Incoming::Message(kind, bytes) => Kept::Message(kind, bytes.to_vec()),
+        Incoming::Deflated(kind, bytes) => Kept::Deflated(kind, bytes.to_vec()),
         Incoming::Ping(bytes) => Kept::Ping(bytes.to_vec()),
         Incoming::Pong(bytes) => Kept::Pong(bytes.to_vec()),
         Incoming::Close(close) => Kept::Close(close.code, close.reason.to_owned()),
@@ -220,4 +222,56 @@ fn a_cursor_that_is_dropped_keeps_what_it_did_not_come_to_as_it_came() {
     assert!(messages.next().is_none());
     drop(messages);
     assert!(decoder.is_idle() && decoder.capacity() == 0);
+}
+
+#[test]
+fn the_first_frame_of_a_message_says_that_all_of_it_is_deflated() {
+    let agreed = Reading { deflate: true, ..CLIENT };
+    let (not_utf8, kept) = ([0xF2, 0x48, 0xFF], Kept::Deflated(MessageKind::Text, vec![0xF2, 0x48, 0xFF]));
+    let pieces = [
+        frame(0x41, &not_utf8[..1]),
+        frame(0x89, b"?"),
+        frame(0x00, &not_utf8[1..2]),
+        frame(0x80, &not_utf8[2..]),
+        frame(0xC1, &not_utf8),
+        frame(0xC2, b"x"),
+        frame(0x81, b"plain"),
+        frame(0x01, b"in "),
+        frame(0x80, b"two"),
+    ];
+    let deflated = Kept::Deflated(MessageKind::Binary, b"x".to_vec());
+    let found = vec![Kept::Ping(b"?".to_vec()), kept.clone(), kept, deflated, text("plain"), text("in two")];
+    assert_eq!(decode_with(agreed, &pieces.concat()), (found, None));
+
+    let begun = frame(0x42, b"x");
+    for bad in [
+        [&begun[..], &frame(0xC0, b"y")].concat(),
+        frame(0xC9, b"?"),
+        frame(0xCA, b"?"),
+        frame(0xC8, &[3, 0xE8]),
+        frame(0xA2, b"another bit"),
+        frame(0xD2, b"another bit"),
+        frame(0xE2, b"and another bit"),
+    ] {
+        assert_eq!(decode_with(agreed, &bad), (vec![], Some(WebSocketFault::ReservedBits)), "{bad:?}");
+    }
+    assert_eq!(decode(&frame(0xC2, b"not agreed on")), (vec![], Some(WebSocketFault::ReservedBits)));
+    let plain = [&begun[..], &frame(0x80, b"y"), &frame(0x81, &not_utf8)].concat();
+    let fault = decode_with(agreed, &plain).1;
+    assert_eq!(fault, Some(WebSocketFault::NotUtf8), "the next message is checked again");
+}
+
+#[test]
+fn a_deflated_message_may_be_a_little_longer_than_what_it_says() {
+    let agreed = Reading { deflate: true, ..CLIENT };
+    let most = 1000 + 16;
+    assert_eq!(decode_with(agreed, &frame(0xC2, &vec![7; most])).1, None);
+    for bad in [
+        frame(0xC2, &vec![7; most + 1])[..8].to_vec(),
+        [frame(0x42, &vec![7; most]), frame(0x00, b"x")].concat(),
+        [frame(0xC2, b"short"), frame(0x82, &[7; 1001])].concat(),
+    ] {
+        let fault = decode_with(agreed, &bad).1;
+        assert!(matches!(fault, Some(WebSocketFault::TooLong { max: 1000, .. })), "{fault:?}");
+    }
 }

@@ -4,6 +4,8 @@
 use httparse::{Header, Request, Status};
 use tungstenite::handshake::derive_accept_key;
 
+use super::deflate;
+
 /// What a handshake must bring.
 #[derive(Clone, Copy, Debug)]
 pub struct UpgradeRules<'a> {
@@ -13,6 +15,8 @@ pub struct UpgradeRules<'a> {
     pub origins: &'a [String],
     /// What may be spoken inside, the best first.
     pub subprotocols: &'a [String],
+    /// Whether messages may be deflated, where the client offers that.
+    pub deflate: bool,
 }
 
 /// A handshake that is good.
@@ -26,6 +30,8 @@ pub struct Upgrade {
     pub origin: Option<String>,
     /// Which subprotocol was agreed on: its place in the rules.
     pub subprotocol: Option<usize>,
+    /// Whether messages may be deflated: both want it.
+    pub deflate: bool,
 }
 
 /// Why a handshake is refused.
@@ -89,16 +95,21 @@ pub fn read_upgrade(bytes: &[u8], rules: &UpgradeRules<'_>) -> Result<Option<Upg
     let offered = |name: &&String| head.has_word("sec-websocket-protocol", |word| word == name.as_str());
     let subprotocol = rules.subprotocols.iter().position(|name| offered(&name));
     let agreed = subprotocol.and_then(|place| rules.subprotocols.get(place));
-    let answer = switch(key, agreed.map(String::as_str));
-    Ok(Some(Upgrade { length, answer, origin: origin.map(str::to_owned), subprotocol }))
+    let deflate = if rules.deflate { deflate::agree(head.texts("sec-websocket-extensions")) } else { None };
+    let answer = switch(key, agreed.map(String::as_str), deflate);
+    let (origin, deflate) = (origin.map(str::to_owned), deflate.is_some());
+    Ok(Some(Upgrade { length, answer, origin, subprotocol, deflate }))
 }
 
-fn switch(key: &str, subprotocol: Option<&str>) -> Vec<u8> {
+fn switch(key: &str, subprotocol: Option<&str>, extension: Option<&str>) -> Vec<u8> {
     let accept = derive_accept_key(key.as_bytes());
-    let agreed = subprotocol.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n")).unwrap_or_default();
+    let line =
+        |name, value: Option<&str>| value.map(|value| format!("{name}: {value}\r\n")).unwrap_or_default();
+    let subprotocol = line("Sec-WebSocket-Protocol", subprotocol);
+    let extension = line("Sec-WebSocket-Extensions", extension);
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n{agreed}\r\n"
+         Sec-WebSocket-Accept: {accept}\r\n{subprotocol}{extension}\r\n"
     )
     .into_bytes()
 }
@@ -142,10 +153,13 @@ impl<'a> Head<'a> {
         if all.next().is_some() { Err(UpgradeRefusal::Malformed) } else { Ok(Some(text.trim())) }
     }
 
+    fn texts(&self, name: &'static str) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.all(name).filter_map(|header| std::str::from_utf8(header.value).ok())
+    }
+
     /// Whether a list, in one header or in several, has such a word.
     fn has_word(&self, name: &'static str, is_it: impl Fn(&str) -> bool) -> bool {
-        let texts = self.all(name).filter_map(|header| std::str::from_utf8(header.value).ok());
-        texts.flat_map(|text| text.split(',')).any(|word| is_it(word.trim()))
+        self.texts(name).flat_map(|text| text.split(',')).any(|word| is_it(word.trim()))
     }
 }
 

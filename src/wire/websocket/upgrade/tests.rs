@@ -13,7 +13,8 @@ fn with_rules(
 ) -> Result<Option<Upgrade>, UpgradeRefusal> {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let (origins, subprotocols) = (owned(origins), owned(subprotocols));
-    let rules = UpgradeRules { path: "/play", origins: &origins, subprotocols: &subprotocols };
+    let rules =
+        UpgradeRules { path: "/play", origins: &origins, subprotocols: &subprotocols, deflate: false };
     read_upgrade(request.as_bytes(), &rules)
 }
 
@@ -112,6 +113,33 @@ fn the_first_subprotocol_of_the_listener_that_the_client_offers_is_agreed_on() {
     assert_eq!(agreed(&offering("a\r\nSec-WebSocket-Protocol: game.v1")), (Some(1), Some("game.v1".into())));
     assert_eq!(agreed(&offering("GAME.V1")), (None, None));
     assert_eq!(agreed(GOOD), (None, None));
+}
+
+#[test]
+fn deflated_messages_are_agreed_on_where_both_want_them() {
+    let offering =
+        |words: &str| GOOD.replacen("Host:", &format!("Sec-WebSocket-Extensions: {words}\r\nHost:"), 1);
+    let agreed = |request: &str, deflate: bool| {
+        let rules = UpgradeRules { path: "/play", origins: &[], subprotocols: &[], deflate };
+        let upgrade = read_upgrade(request.as_bytes(), &rules).expect("good").expect("whole");
+        let answer = String::from_utf8(upgrade.answer).expect("text");
+        let line = answer.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
+        (upgrade.deflate, line.map(str::to_owned))
+    };
+    let browser = offering("permessage-deflate; client_max_window_bits");
+    let words = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+    assert_eq!(agreed(&browser, true), (true, Some(words.to_owned())));
+    let second = offering("a\r\nSec-WebSocket-Extensions: permessage-deflate");
+    assert_eq!(agreed(&second, true), (true, Some(words.to_owned())));
+    for (request, deflate) in [
+        (browser, false),
+        (GOOD.to_owned(), true),
+        (offering("permessage-deflate; nonsense"), true),
+        (offering("permessage-deflate; server_max_window_bits=9"), true),
+        (offering(";;,=\"\""), true),
+    ] {
+        assert_eq!(agreed(&request, deflate), (false, None), "{request}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The player's socket: plain bytes in and out, whether TLS is between or not.
 
+mod deflating;
+
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,6 +30,8 @@ pub(super) struct Transport {
     sent: usize,
     end: WriteEnd,
     read_ended: bool,
+    /// Whether messages may go out deflated.
+    deflates: bool,
 }
 
 /// A connected player without an event loop: on its way from one to another.
@@ -39,6 +43,7 @@ pub(super) struct Packed {
     sent: usize,
     end: WriteEnd,
     read_ended: bool,
+    deflates: bool,
 }
 
 /// How far the writing side is closed.
@@ -75,6 +80,8 @@ pub(super) struct Sent {
     pub(super) took: bool,
     /// Nothing waits any more.
     pub(super) done: bool,
+    /// So many bytes of what was taken from the outbox were not sent: it was deflated.
+    pub(super) saved: usize,
 }
 
 impl Transport {
@@ -89,7 +96,13 @@ impl Transport {
             sent: 0,
             end: WriteEnd::Open,
             read_ended: false,
+            deflates: false,
         }
+    }
+
+    /// Whether the player understands deflated messages.
+    pub(super) fn deflates(&mut self, agreed: bool) {
+        self.deflates = agreed;
     }
 
     /// Plain bytes come and go from now on.
@@ -146,8 +159,8 @@ impl Transport {
     /// Leaves the event loop of this thread.
     pub(super) fn pack(self) -> io::Result<Packed> {
         // Only who has sent a frame is carried: nothing is shut, and nothing is left ahead.
-        let Self { stream, tls, pending, sent, end, read_ended, is_shut: _, ahead: _ } = self;
-        Ok(Packed { stream: stream.into_std()?, tls, pending, sent, end, read_ended })
+        let Self { stream, tls, pending, sent, end, read_ended, deflates, is_shut: _, ahead: _ } = self;
+        Ok(Packed { stream: stream.into_std()?, tls, pending, sent, end, read_ended, deflates })
     }
 
     /// Brings what waits into its last form: it goes out before everything else, whatever is put in later.
@@ -252,6 +265,10 @@ impl Transport {
                 sent.done = outbox.waiting() == 0 || self.end != WriteEnd::Open;
                 return Ok(sent);
             }
+            if self.deflates {
+                self.deflate_some(buffers, outbox, (&mut sent, pool))?;
+                continue;
+            }
             match self.send_some(cx, buffers, outbox, pool) {
                 Poll::Ready(Ok(())) => sent.took = true,
                 Poll::Ready(Err(broken)) => return Err(broken),
@@ -337,10 +354,10 @@ impl Transport {
 impl Packed {
     /// Joins the event loop of this thread.
     pub(super) fn unpack(self) -> io::Result<Transport> {
-        let Self { stream, tls, pending, sent, end, read_ended } = self;
+        let Self { stream, tls, pending, sent, end, read_ended, deflates } = self;
         let stream = TcpStream::from_std(stream)?;
         let (is_shut, ahead) = (false, Vec::new());
-        Ok(Transport { stream, tls, is_shut, ahead, pending, sent, end, read_ended })
+        Ok(Transport { stream, tls, is_shut, ahead, pending, sent, end, read_ended, deflates })
     }
 }
 
