@@ -22,7 +22,8 @@ struct Framed {
 }
 
 fn frame(pieces: &[&[u8]]) -> Framed {
-    let (mut framer, mut framed, mut head, mut body) = (RequestFramer::new(), Framed::default(), Vec::new(), None);
+    let (mut framer, mut framed, mut head, mut body) =
+        (RequestFramer::new(), Framed::default(), Vec::new(), None);
     for piece in pieces {
         let mut rest = *piece;
         while !rest.is_empty() {
