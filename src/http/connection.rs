@@ -97,7 +97,7 @@ pub(in crate::http) async fn serve(thread: Rc<Thread>, line: Rc<Line>, stream: S
 fn http1() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(None); // the pulse knows the idle from the late
-    builder.max_buf_size(MOST_HEAD).max_headers(MOST_HEADERS).half_close(true);
+    builder.max_buf_size(MOST_HEAD).max_headers(MOST_HEADERS);
     builder
 }
 

@@ -180,19 +180,3 @@ async fn a_client_of_the_older_version_is_served() {
     let asked = shop.asked().await;
     assert_eq!((asked.line(), asked.one("host")), ("GET /", stage.address().to_string().as_str()));
 }
-
-#[tokio::test]
-async fn a_client_that_has_said_all_and_ends_its_side_still_gets_its_answer() {
-    let (address, backend) = by_hand().await;
-    let stage = before(&[address]).start().await;
-    let mut client = stage.client().await;
-    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    client.stream.shutdown().await.expect("a half-close");
-    let (mut asked, _) = within("a connection", backend.accept()).await.expect("the gate comes");
-    let mut head = vec![0; 4096];
-    assert!(within("the head", asked.read(&mut head)).await.expect("bytes") > 0);
-    stage.has_in_flight(&[1]).await;
-    asked.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate").await.expect("taken");
-    assert_eq!(client.answer(false).await.told(), (200, "late"));
-    assert!(client.end().await.is_ok());
-}

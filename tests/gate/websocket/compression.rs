@@ -124,7 +124,11 @@ async fn what_does_not_inflate_or_swells_or_is_marked_in_the_wrong_place_ends_th
             &press(b"a text"),
             (malformed, 1003, "malformed: a text where only binary messages are taken"),
         ),
-        (0xC2, &press(&frame(1000, b"and more")[..9]), (malformed, 1008, "malformed")),
+        (
+            0xC2,
+            &press(&frame(1000, b"and more")[..9]),
+            (malformed, 1008, "malformed: the message does not end with a frame"),
+        ),
         (0xC2, &bomb, (r#"{"code":"frame_too_long"}"#, 1009, swells)),
     ];
     for (first, payload, (notice, code, words)) in cases {
