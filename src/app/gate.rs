@@ -314,11 +314,14 @@ impl Gate {
         self.doors.pause().await;
         self.doors.hand_over();
         drop(self.prober);
-        self.web.stop();
         for worker in self.workers.iter() {
             worker.command(Command::Stop).await;
         }
-        while !self.workers.iter().all(WorkerHandle::has_ended) || !self.web.has_ended() {
+        while !self.workers.iter().all(WorkerHandle::has_ended) {
+            sleep(LOOK).await;
+        }
+        self.web.stop(); // behind the workers: they tell the backends why their requests end
+        while !self.web.has_ended() {
             sleep(LOOK).await;
         }
         self.web.settle();
