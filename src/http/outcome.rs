@@ -32,6 +32,8 @@ struct Told {
     method: String,
     path: String,
     version: &'static str,
+    lane: Option<Arc<WebLane>>,
+    partner: Option<Arc<str>>,
 }
 
 /// An answer under way; dropped, the request is over.
@@ -39,7 +41,7 @@ struct Told {
 struct Answering {
     line: Rc<Line>,
     began: Instant,
-    names: Option<(Told, String, Option<Arc<str>>)>,
+    told: Option<Told>,
     status: u16,
     sent: Rc<Cell<u64>>,
 }
@@ -58,6 +60,8 @@ impl Outcome {
             method: request.method().to_string(),
             path: request.uri().path().to_owned(),
             version: version(request.version()),
+            lane: None,
+            partner: None,
         });
         let line = Rc::clone(line);
         Self { line, began: now(), lane: None, partner: None, elsewhere, told, is_counted: false }
@@ -76,13 +80,13 @@ impl Outcome {
     /// Its answer begins.
     pub(in crate::http) fn answered(mut self, answer: &mut Answer) {
         let status = answer.status().as_u16();
-        let name = self.lane.as_ref().map_or(String::new(), |lane| lane.name().to_string());
         self.count(status, now().saturating_duration_since(self.began));
-        let names = self.told.take().map(|told| (told, name, self.partner.take()));
+        let (lane, partner) = (self.lane.take(), self.partner.take());
+        let told = self.told.take().map(|told| Told { lane, partner, ..told });
         let content = answer.body_mut();
         content.felt_by(&self.line.pulse);
         let (line, sent) = (Rc::clone(&self.line), content.sent());
-        content.hold(Answering { line, began: self.began, names, status, sent });
+        content.hold(Answering { line, began: self.began, told, status, sent });
     }
 
     fn count(&mut self, status: u16, took: Duration) {
@@ -110,13 +114,13 @@ impl Drop for Answering {
     fn drop(&mut self) {
         let now = now();
         self.line.pulse.is_answered(now);
-        let Some((told, http, partner)) = &self.names else { return };
+        let Some(told) = &self.told else { return };
         telemetry::request(&RequestRecord {
             request: &told.id,
             address: self.line.address,
             listener: self.line.door().listener().name(),
-            http,
-            partner: partner.as_deref().unwrap_or_default(),
+            http: told.lane.as_ref().map_or("", |lane| lane.name()),
+            partner: told.partner.as_deref().unwrap_or_default(),
             method: &told.method,
             path: &told.path,
             version: told.version,
