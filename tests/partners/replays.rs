@@ -1,18 +1,6 @@
 //! A nonce is good once, whatever becomes of the process that has seen it.
 
-use crate::fakes::{Backend, Client, Program, Request, Signer, fresh, seconds, until};
-
-const TABLES: &str = r#"
-[http.pay]
-listener = "open"
-path = "/pay/*"
-cluster = "pay"
-partners = ["adnet", "paynet"]
-[partner.adnet]
-auth = { kind = "hmac", secret_file = "secret" }
-[partner.paynet]
-auth = { kind = "hmac", secret_file = "secret" }
-"#;
+use crate::fakes::{Backend, Client, Program, Request, Signer, TABLES, fresh, seconds, until};
 
 #[test]
 fn a_request_is_let_through_once() {

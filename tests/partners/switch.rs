@@ -4,19 +4,7 @@ use std::io::Read;
 
 use serde_json::json;
 
-use crate::fakes::{Backend, Client, Folder, Program, Request, SECRET, Signer, fresh, until};
-
-const TABLES: &str = r#"
-[http.pay]
-listener = "open"
-path = "/pay/*"
-cluster = "pay"
-partners = ["adnet", "paynet"]
-[partner.adnet]
-auth = { kind = "hmac", secret_file = "secret" }
-[partner.paynet]
-auth = { kind = "hmac", secret_file = "secret" }
-"#;
+use crate::fakes::{Backend, Client, Folder, Program, Request, SECRET, Signer, TABLES, fresh, until};
 
 /// The SHA-256 of `SECRET`.
 const KEY_HASH: &str = "40b4aff082342ddc68a61b7490cf51dddba00ffc2a8b225f729d703721bae931";

@@ -52,6 +52,19 @@ pub(crate) fn in_one_day(act: impl Fn()) {
     }
 }
 
+/// A route that two partners may ask, who both sign.
+pub(crate) const TABLES: &str = r#"
+[http.pay]
+listener = "open"
+path = "/pay/*"
+cluster = "pay"
+partners = ["adnet", "paynet"]
+[partner.adnet]
+auth = { kind = "hmac", secret_file = "secret" }
+[partner.paynet]
+auth = { kind = "hmac", secret_file = "secret" }
+"#;
+
 /// A folder of a test, gone with it.
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
