@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::access::Access;
@@ -68,18 +68,31 @@ impl Default for Bounds {
     }
 }
 
-/// Serves the API until it is dropped.
-pub async fn serve(listener: TcpListener, desk: Desk, access: Access) {
-    serve_within(listener, desk, access, Bounds::default()).await;
+/// Serves the API until `ending` is true or nobody can say so any more. What was asked by then is answered: as long as
+/// a connection has not ended, the sender of `ending` is not closed.
+pub async fn serve(listener: TcpListener, desk: Desk, access: Access, ending: watch::Receiver<bool>) {
+    serve_within(listener, desk, access, ending, Bounds::default()).await;
 }
 
 /// The same within other bounds.
-pub async fn serve_within(listener: TcpListener, desk: Desk, access: Access, bounds: Bounds) {
+pub async fn serve_within(
+    listener: TcpListener,
+    desk: Desk,
+    access: Access,
+    mut ending: watch::Receiver<bool>,
+    bounds: Bounds,
+) {
     let places = Semaphore::new(bounds.connections);
     let counter = Arc::new(Counter { desk, access, bounds, places });
     loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => drop(tokio::spawn(connection(Arc::clone(&counter), stream, peer))),
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = ending.wait_for(|ends| *ends) => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                drop(tokio::spawn(connection(Arc::clone(&counter), stream, peer, ending.clone())));
+            }
             Err(error) => {
                 crate::telemetry::accept_paused("admin", &error.to_string());
                 sleep(PAUSE).await;
@@ -88,7 +101,12 @@ pub async fn serve_within(listener: TcpListener, desk: Desk, access: Access, bou
     }
 }
 
-async fn connection(counter: Arc<Counter>, stream: TcpStream, peer: SocketAddr) {
+async fn connection(
+    counter: Arc<Counter>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    mut ending: watch::Receiver<bool>,
+) {
     let Ok(_place) = counter.places.try_acquire() else { return };
     if !counter.access.takes(peer) {
         return;
@@ -103,11 +121,13 @@ async fn connection(counter: Arc<Counter>, stream: TcpStream, peer: SocketAddr) 
         .max_buf_size(MOST_HEAD)
         .serve_connection(TokioIo::new(stream), service_fn(asked));
     let mut serving = pin!(serving);
-    // A peer that breaks off is its own loss.
-    if timeout(counter.bounds.connection, serving.as_mut()).await.is_err() {
-        serving.as_mut().graceful_shutdown();
-        drop(timeout(counter.bounds.answer, serving).await);
+    tokio::select! {
+        _ = serving.as_mut() => return, // a peer that breaks off is its own loss
+        () = sleep(counter.bounds.connection) => {}
+        _ = ending.wait_for(|ends| *ends) => {}
     }
+    serving.as_mut().graceful_shutdown();
+    drop(timeout(counter.bounds.answer, serving).await);
 }
 
 async fn request_of(counter: &Counter, request: Request<Incoming>, peer: SocketAddr) -> Answer {

@@ -1,6 +1,10 @@
 //! Where the operator's API listens.
 
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::gate::StartError;
 use super::handover::Owner;
@@ -8,6 +12,9 @@ use super::legacy::Legacy;
 use crate::admin::{self, Access, Desk};
 use crate::config::{Plan, Problem};
 use crate::telemetry;
+
+/// How long a process that has nothing else to do waits for those who ask.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// An open listener of the API.
 #[derive(Debug)]
@@ -47,14 +54,36 @@ impl Office {
         Ok((self.wanted, self.socket.try_clone()?))
     }
 
-    /// Serves for as long as it is not aborted.
+    /// Serves until it is closed.
     ///
     /// # Errors
     /// When the socket cannot be used in this process's event loop.
-    pub(super) fn serve(self, desk: Desk) -> std::io::Result<tokio::task::AbortHandle> {
+    pub(super) fn serve(self, desk: Desk) -> std::io::Result<OpenOffice> {
         self.socket.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(self.socket)?;
         telemetry::listening("admin", listener.local_addr()?);
-        Ok(tokio::spawn(admin::serve(listener, desk, self.access)).abort_handle())
+        let (ending, ends) = watch::channel(false);
+        drop(tokio::spawn(admin::serve(listener, desk, self.access, ends)));
+        Ok(OpenOffice { ending })
+    }
+}
+
+/// The API while it serves.
+#[derive(Debug)]
+pub(super) struct OpenOffice {
+    /// Closed when the last connection has ended.
+    ending: watch::Sender<bool>,
+}
+
+impl OpenOffice {
+    /// Accepts nobody any more; who has asked is answered.
+    pub(super) fn close(&self) {
+        self.ending.send_replace(true);
+    }
+
+    /// Returns when everybody was answered, so that whoever told the process to end hears that it does.
+    pub(super) async fn closed(self) {
+        self.close();
+        drop(timeout(LAST_WORDS, self.ending.closed()).await);
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal as Hangup, kill_process};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 
 use super::gate::Gate;
+use super::office::OpenOffice;
 use super::program::Program;
 use super::systemd;
 use super::watching::Watching;
@@ -22,7 +22,7 @@ pub(super) struct Serving {
     pub(super) gate: Gate,
     pub(super) program: Program,
     /// The operator's API.
-    pub(super) office: Option<AbortHandle>,
+    pub(super) office: Option<OpenOffice>,
     pub(super) inbox: Inbox,
 }
 
@@ -123,7 +123,7 @@ impl Serving {
         let Self { gate, office, mut inbox, .. } = self;
         inbox.orders.close();
         if let (End::Retire, Some(office)) = (end, &office) {
-            office.abort(); // the new process answers at the same socket
+            office.close(); // the new process answers at the same socket
         }
         let ended = async {
             match end {
@@ -136,7 +136,9 @@ impl Serving {
             () = ended => {}
             _ = inbox.signals.interrupt.recv() => telemetry::stopped(),
         }
-        office.into_iter().for_each(|office| office.abort());
+        if let Some(office) = office {
+            office.closed().await;
+        }
         watchdog.abort();
         ExitCode::SUCCESS
     }

@@ -137,6 +137,27 @@ async fn reload_clear_and_upgrade_are_orders_of_their_own() {
 }
 
 #[tokio::test]
+async fn who_has_asked_is_answered_before_the_api_is_gone() {
+    let mut office = Office::open().await;
+    let mut idle = office.connect().await;
+    idle.send(b"GET /v1/bans HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").await;
+    assert_eq!(idle.reply().await.expect("an answer").status, 200);
+    let mut asking = office.connect().await;
+    let head = format!("Host: {}\r\nContent-Type: application/json\r\nContent-Length: 0", office.address);
+    asking.send(format!("POST /v1/upgrade HTTP/1.1\r\n{head}\r\n\r\n").as_bytes()).await;
+    let Some(Order::Upgrade { answer, .. }) = within("an order", office.orders.recv()).await else {
+        panic!("another order")
+    };
+    office.ending.send_replace(true);
+    assert!(idle.reply().await.is_none(), "who asks nothing holds nothing up");
+    assert!(!office.ending.is_closed(), "there is an answer to come");
+    drop(answer.send(Ok(4711)));
+    assert_eq!(asking.reply().await.expect("an answer").json(), json!({ "pid": 4711 }));
+    within("the last connection to end", office.ending.closed()).await;
+    office.close().await;
+}
+
+#[tokio::test]
 async fn a_refusal_has_its_status_and_its_words() {
     let mut office = Office::open().await;
     for (why, status) in [(Why::Unknown, 404), (Why::Invalid, 400), (Why::Busy, 409), (Why::Failed, 500)] {

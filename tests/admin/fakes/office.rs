@@ -18,7 +18,7 @@ pub(crate) struct Office {
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) overrides: std::sync::Arc<arc_swap::ArcSwap<config::Overrides>>,
-    server: tokio::task::JoinHandle<()>,
+    pub(crate) ending: watch::Sender<bool>,
     _folder: Folder,
 }
 
@@ -49,8 +49,9 @@ impl Office {
         let overrides = std::sync::Arc::clone(&desk.overrides);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("a port");
-        let server = tokio::spawn(admin::serve_within(listener, desk, access, bounds));
-        Self { address, gate, orders, phase, overrides, server, _folder: folder }
+        let (ending, ends) = watch::channel(false);
+        drop(tokio::spawn(admin::serve_within(listener, desk, access, ends, bounds)));
+        Self { address, gate, orders, phase, overrides, ending, _folder: folder }
     }
 
     pub(crate) async fn connect(&self) -> Connection {
@@ -120,7 +121,7 @@ impl Office {
     }
 
     pub(crate) async fn close(self) {
-        self.server.abort();
+        self.ending.send_replace(true);
         within("the gate to stop", self.gate.stop()).await;
     }
 }
