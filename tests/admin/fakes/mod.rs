@@ -1,13 +1,14 @@
 //! An office with a gate behind it, a client that writes requests byte by byte, and a program that runs.
 
+#[path = "../../common/folder.rs"]
+mod folder;
 mod http;
 mod office;
 mod program;
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+pub(crate) use folder::Folder;
 pub(crate) use http::Reply;
 pub(crate) use office::{Office, TOKEN, refuse, reloaded};
 pub(crate) use program::{Program, ctl, realmgate};
@@ -19,42 +20,6 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
     match tokio::time::timeout(BOUND, future).await {
         Ok(value) => value,
         Err(_) => panic!("waited {BOUND:?} in vain for {what}"),
-    }
-}
-
-/// A folder of a test, gone with it.
-pub(crate) struct Folder(PathBuf);
-
-/// Folders of this process so far.
-static FOLDERS: AtomicUsize = AtomicUsize::new(0);
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        let count = FOLDERS.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("realmgate-admin-{}-{count}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        Self(folder)
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
-        std::fs::write(self.path(name), text).expect("a file");
-        self.path(name)
-    }
-}
-
-impl AsRef<Path> for Folder {
-    fn as_ref(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
     }
 }
 

@@ -2,15 +2,16 @@
 
 mod backend;
 mod client;
+#[path = "../../common/folder.rs"]
+mod folder;
 mod program;
 mod signer;
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) use backend::Backend;
 pub(crate) use client::{Answer, Client, Request, answer_of};
+pub(crate) use folder::Folder;
 pub(crate) use program::Program;
 pub(crate) use signer::{SECRET, Signer, fresh};
 
@@ -64,40 +65,3 @@ auth = { kind = "hmac", secret_file = "secret" }
 [partner.paynet]
 auth = { kind = "hmac", secret_file = "secret" }
 "#;
-
-/// A folder of a test, gone with it.
-#[derive(Debug)]
-pub(crate) struct Folder(PathBuf);
-
-/// Folders of this process so far.
-static FOLDERS: AtomicUsize = AtomicUsize::new(0);
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        let count = FOLDERS.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("realmgate-partners-{}-{count}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        Self(folder)
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
-        std::fs::write(self.path(name), text).expect("a file");
-        self.path(name)
-    }
-}
-
-impl AsRef<Path> for Folder {
-    fn as_ref(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
-    }
-}
