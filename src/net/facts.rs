@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::world::{ClusterView, Lane, World};
+use super::world::{ClusterView, World};
 use crate::base::{BackendKey, SessionId};
 use crate::cluster::{Backend, ServingState};
 use crate::config::{self, AdminState, GroupIndex, Maintenance};
@@ -60,14 +60,14 @@ pub struct BackendFacts {
     pub sessions: u32,
     /// Shared links that are up.
     pub links: u32,
-    /// Of each route of the cluster.
+    /// Of each route of the cluster, those for players and then those of HTTP.
     pub breakers: Vec<BreakerFacts>,
 }
 
 /// A route's breaker at one backend now.
 #[derive(Clone, Debug)]
 pub struct BreakerFacts {
-    /// The route's name.
+    /// The route's name; `http.NAME` is one of HTTP.
     pub route: String,
     /// How it stands.
     pub state: BreakerState,
@@ -203,15 +203,17 @@ impl World {
         }
     }
 
-    /// The breakers of every route at a backend: the same ones for every release group it serves.
+    /// The breakers of every route at a backend, those of HTTP last: the same ones for every release group it serves.
     fn breakers(&self, backend: BackendKey, now: Duration) -> Vec<BreakerFacts> {
-        let at_it = |lane: &Lane| lane.guards.iter().find(|guard| guard.backend().key() == backend).cloned();
+        let of_players = self.lanes.iter().flatten().map(|lane| lane.guards.as_slice());
+        let of_requests = self.web_lanes().iter().map(|lane| lane.guards());
         let mut breakers: Vec<BreakerFacts> = Vec::new();
-        for lane in self.lanes.iter().flatten() {
-            let Some(guard) = at_it(lane) else { continue };
-            if breakers.iter().all(|known| *known.route != *lane.name) {
+        for guards in of_players.chain(of_requests) {
+            let at_it = guards.iter().find(|guard| guard.backend().key() == backend);
+            let Some(guard) = at_it else { continue };
+            if breakers.iter().all(|known| *known.route != **guard.route()) {
                 breakers.push(BreakerFacts {
-                    route: lane.name.to_string(),
+                    route: guard.route().to_string(),
                     state: guard.state(),
                     remaining: guard.remaining(now),
                 });

@@ -38,6 +38,12 @@ impl Guard {
         Arc::new(Self { route, backend, breaker, rules })
     }
 
+    /// The name of the route; `http.NAME` for one of HTTP.
+    #[must_use]
+    pub fn route(&self) -> &Arc<str> {
+        &self.route
+    }
+
     /// The member.
     #[must_use]
     pub fn backend(&self) -> &Arc<Backend> {

@@ -101,7 +101,7 @@ metrics! {
     ROUTE_FRAMES Counter "route_frames_total" ["route" "direction"] "Frames of a route: in from players, out to players.";
     ROUTE_BYTES Counter "route_bytes_total" ["route" "direction"] "Bytes of the frames of a route: in from players, out to players.";
     ROUTE_REFUSED Counter "route_refused_total" ["route" "reason"] "Frames of a route that were not forwarded.";
-    ROUTE_BREAKER_STATE Gauge "route_breaker_state" ["route" "backend"] "The breaker of a route at a backend: 0 closed, 1 half open, 2 open.";
+    ROUTE_BREAKER_STATE Gauge "route_breaker_state" ["route" "backend"] "The breaker of a route at a backend, of an HTTP route as http.NAME: 0 closed, 1 half open, 2 open.";
     ROUTE_MAINTENANCE Gauge "route_maintenance" ["route"] "Whether a route is closed for maintenance.";
     HTTP_REQUESTS Counter "http_requests_total" ["http" "partner" "status"] "Requests by HTTP route, partner and status of the answer; without a route the name is empty, and 499 is a client that went before its answer began.";
     HTTP_REQUEST_SECONDS Histogram "http_request_seconds" ["http"] "How long requests took, from their head to the head of their answer.";

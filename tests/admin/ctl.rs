@@ -33,6 +33,39 @@ fn every_read_is_a_table_for_people_and_json_for_programs() {
     }
 }
 
+/// A route of HTTP to a backend that is not there.
+const SHOP: &str = r#"
+[listener.open]
+listen = "127.0.0.1:0"
+protocol = "http"
+[cluster.shop]
+link = "http"
+backends = [{ address = "127.0.0.1:1" }]
+[http.shop]
+listener = "open"
+path = "/shop"
+cluster = "shop"
+breaker = { consecutive = 1, open = "60s" }
+"#;
+
+#[test]
+fn clusters_say_which_route_of_http_sends_nothing_to_a_backend() {
+    let program = Program::start(SHOP);
+    let status = answer(&program.ctl(&["status", "--json"]).out);
+    let listeners = status["listeners"].as_array().expect("a list");
+    let open = listeners.iter().find(|listener| listener["name"] == "open").expect("it listens");
+    let mut asker = TcpStream::connect(open["address"].as_str().expect("where")).expect("it listens");
+    asker.write_all(b"GET /shop HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("a request");
+    let mut told = String::new();
+    asker.read_to_string(&mut told).expect("an answer");
+    assert!(told.starts_with("HTTP/1.1 502 "), "{told}");
+    let shop = answer(&program.ctl(&["clusters", "--json"]).out)["clusters"][2].clone();
+    let breaker = &shop["backends"][0]["breakers"][0];
+    assert_eq!((&breaker["route"], &breaker["state"]), (&json!("http.shop"), &json!("open")), "{shop}");
+    let clusters = program.ctl(&["clusters"]).out;
+    assert!(clusters.contains(" http.shop open "), "{clusters}");
+}
+
 #[test]
 fn changes_are_in_force_at_once_and_survive_a_restart() {
     let mut program = Program::start("");

@@ -2,8 +2,10 @@
 //! request it belongs to.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use realmgate::base::SessionId;
+use realmgate::policy::BreakerState;
 use realmgate::wire::link::{BackendState, Exception, Kick, LINK, Message, Redirects};
 use tokio::task::JoinSet;
 
@@ -286,6 +288,10 @@ async fn who_ends_the_session_has_failed_and_its_breaker_opens() {
     let wait: u64 = reply.header("retry-after").expect("a wait").parse().expect("seconds");
     assert!((1..=61).contains(&wait), "{wait}");
     assert_eq!(backend.frames().len(), 2, "it is left alone");
+    let clusters = gate.inner().world().cluster_facts(Duration::from_secs(60));
+    let breakers = clusters[0].backends[0].breakers.iter();
+    let breakers: Vec<_> = breakers.map(|breaker| (&*breaker.route, breaker.state)).collect();
+    assert_eq!(breakers, [("pay", BreakerState::Closed), ("http.callback", BreakerState::Open)]);
     gate.stop().await;
 }
 

@@ -137,6 +137,11 @@ async fn a_backend_that_fails_in_a_row_is_taken_out_and_the_breaker_of_its_route
     let refused = stage.ask(POST).await;
     assert_eq!((refused.status, refused.all("retry-after")), (503, vec!["1"]), "{}", refused.text());
     assert!(!refused.text().contains("ill"), "the gate itself says so: {}", refused.text());
+    let shown = |state: u8| {
+        let labels = format!("{{route=\"http.shop\",backend=\"{}\"}}", shop.address);
+        format!("realmgate_route_breaker_state{labels} {state}")
+    };
+    stage.shows(&shown(2)).await;
     broken.store(false, Ordering::Relaxed);
     crate::within("the breaker to close", async {
         while stage.ask(POST).await.told() != (200, "well") {
@@ -144,6 +149,7 @@ async fn a_backend_that_fails_in_a_row_is_taken_out_and_the_breaker_of_its_route
         }
     })
     .await;
+    stage.shows(&shown(0)).await;
 }
 
 #[tokio::test]
