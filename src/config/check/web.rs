@@ -92,8 +92,15 @@ pub(super) fn strip(context: &Context<'_>, raw: &raw::Http) -> Option<Option<Str
     None
 }
 
-/// Methods are words of their own case, each once.
+/// Methods are words of their own case, each once, and there is one.
 pub(super) fn methods(context: &Context<'_>, raw: &raw::Http) {
+    if let Some(given) = raw.methods.given().filter(|methods| methods.get().is_empty()) {
+        context.add(
+            Problem::at(given.site(), "`methods` is an empty list")
+                .because("every method would have been taken")
+                .write("leave `methods` out, or write those that the route takes: [\"GET\", \"POST\"]"),
+        );
+    }
     let methods: Vec<_> = raw.methods.value().into_iter().flatten().collect();
     for (place, method) in methods.iter().enumerate() {
         let first = methods.iter().take(place).find(|other| other.get() == method.get());

@@ -181,14 +181,16 @@ pub enum RouteChange {
 /// What is different at an HTTP route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HttpChange {
-    /// It is new, and this answers.
+    /// It is new: what answers, and whom.
     Added(String),
     /// It is gone.
     Removed,
     /// Its requests: where they come in, host, path and methods.
     Requests(Swap<String>),
-    /// Who may ask.
+    /// Who may ask: partners.
     Partners(Swap<String>),
+    /// Who may ask: everybody from now on; whose it was.
+    Opened(String),
     /// What answers.
     Target(Swap<String>),
     /// These keys, which the next request follows.

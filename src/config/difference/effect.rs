@@ -248,6 +248,9 @@ const fn of_http(what: &HttpChange) -> &'static str {
         HttpChange::Removed => {
             "requests under way are answered; later ones meet another route, or 404; connections stay"
         }
+        HttpChange::Opened(_) => {
+            "requests under way go on as they began; the next ones are answered whoever asks, and prove nothing"
+        }
         HttpChange::Requests(_) | HttpChange::Partners(_) | HttpChange::Target(_) | HttpChange::Rules(_) => {
             "requests under way go on as they began; the next ones follow it; connections stay"
         }

@@ -14,16 +14,21 @@ pub(super) fn compare(changes: &mut Vec<Change>, old: &Plan, new: &Plan) {
     }
     for route in &new.http {
         if find(&old.http, HttpRoute::name, &route.name).is_none() {
-            add(route, HttpChange::Added(new.answers(route)));
+            add(route, HttpChange::Added(format!("{} for {}", new.answers(route), new.askers(route))));
         }
     }
 }
 
 fn one((old_plan, old): (&Plan, &HttpRoute), (new_plan, new): (&Plan, &HttpRoute)) -> Vec<HttpChange> {
     let keys = rules(old, new);
+    let askers = Swap::of(old_plan.askers(old), new_plan.askers(new));
+    let askers = askers.map(|swap| match new.partners.is_empty() {
+        true => HttpChange::Opened(swap.from),
+        false => HttpChange::Partners(swap),
+    });
     [
         Swap::of(old_plan.asked_at(old), new_plan.asked_at(new)).map(HttpChange::Requests),
-        Swap::of(old_plan.askers(old), new_plan.askers(new)).map(HttpChange::Partners),
+        askers,
         Swap::of(old_plan.answers(old), new_plan.answers(new)).map(HttpChange::Target),
         (!keys.is_empty()).then_some(HttpChange::Rules(keys)),
     ]

@@ -162,7 +162,7 @@ fn routes_of_requests() {
     let nobody = Touched::Nobody;
     let page = "[http.page]\nlistener = 'open'\npath = '/'\nmethods = ['GET']\ncluster = 'web'\n";
     let more = format!("{old}{page}");
-    check(&only(&old, &more), "http page: added, to web", "answered from now on", &nobody);
+    check(&only(&old, &more), "http page: added, to web for everybody", "answered from now on", &nobody);
     check(&only(&more, &old), "http page: removed", "requests under way are answered", &nobody);
     let shop = |line: &str| old.replace("path = \"/shop/*\"", line);
     for (new, what) in [
@@ -179,6 +179,23 @@ fn routes_of_requests() {
     ] {
         check(&only(&old, &new), &format!("http shop: {what}"), "requests under way go on", &nobody);
     }
+}
+
+#[test]
+fn a_route_that_loses_its_partners_is_open_to_everybody() {
+    let pay = "[partner.pay]\nauth = { kind = 'api_key', keys_file = 'pay.keys' }\n\
+               [http.other]\nlistener = 'open'\npath = '/other'\ncluster = 'web'\npartners = ['pay']\n";
+    let open = format!("{OLD}{REQUESTS}{pay}");
+    let of = |partners: &str| {
+        open.replace("path = \"/shop/*\"", &format!("path = '/shop/*'\npartners = {partners}"))
+    };
+    let nobody = Touched::Nobody;
+    let what = "http shop: open to everybody, and was to pay only";
+    check(&only(&of("['pay']"), &of("[]")), what, "are answered whoever asks", &nobody);
+    check(&only(&of("['pay']"), &open), what, "are answered whoever asks", &nobody);
+    let what = "http shop: partners everybody -> pay";
+    check(&only(&open, &of("['pay']")), what, "requests under way go on", &nobody);
+    assert!(difference(&plan(&open), &plan(&of("[]"))).is_empty(), "an empty list says what none says");
 }
 
 #[test]

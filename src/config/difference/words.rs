@@ -122,6 +122,7 @@ impl Display for HttpChange {
             Self::Removed => into.write_str("removed"),
             Self::Requests(requests) => write!(into, "{requests}"),
             Self::Partners(names) => write!(into, "partners {names}"),
+            Self::Opened(names) => write!(into, "open to everybody, and was to {names} only"),
             Self::Target(targets) => write!(into, "to {targets}"),
             Self::Rules(keys) => into.write_str(&keys.join(", ")),
         }
