@@ -2,6 +2,7 @@
 //! `cache`. Each key that would have no effect there is a mistake.
 
 use super::layouts::highest_id;
+use super::requests::takes_requests;
 use super::{Context, listeners::which_frame};
 use crate::config::plan::{Cluster, HashOn, HttpRoute, HttpTarget, LinkKind};
 use crate::config::problem::Problem;
@@ -65,7 +66,8 @@ pub(super) fn across(context: &Context<'_>, clusters: &[Option<Cluster>], routes
 
 /// The frame of a cluster that requests are converted for, where nothing says which it is.
 pub(super) fn no_layout(context: &Context<'_>, cluster: &Named<raw::Cluster>) {
-    if cluster.body.frame.is_absent() {
+    // Of one that takes requests as they are, that is said, and a frame would be the next mistake.
+    if cluster.body.frame.is_absent() && !takes_requests(&cluster.body) {
         let owner = format!("[cluster.{}], which [http.NAME] converts for,", cluster.name.get());
         context.add(which_frame(cluster.name.site(), &owner, context));
     }

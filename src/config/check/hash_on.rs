@@ -5,8 +5,9 @@ use super::layouts::{can_reach, reads_no_frames};
 use super::requests::{self, takes_requests};
 use super::{Context, required};
 use crate::base::format_size;
+use crate::config::nearest::nearest;
 use crate::config::plan::{Cluster, HashOn, Listener, Route};
-use crate::config::problem::Problem;
+use crate::config::problem::{Problem, short};
 use crate::config::raw::{self, Field, HashField, Named};
 use crate::config::site::{Located, Site};
 use crate::wire::ByteOrder;
@@ -22,6 +23,8 @@ pub(super) fn check(context: &Context<'_>, cluster: &raw::Cluster) -> Option<Has
     match given.get() {
         raw::HashOn::Word(word) if http => requests::word(context, word, given.site()),
         raw::HashOn::Word(word) => Some(word.clone()),
+        raw::HashOn::Other(word) if http => requests::no_word(context, word, given.site()),
+        raw::HashOn::Other(word) => no_word(context, word, given.site()),
         raw::HashOn::Field(_) if http => requests::field(context, given.site()),
         raw::HashOn::Field(field) => in_frame(context, field),
         raw::HashOn::Http(key) if http => requests::place(context, key),
@@ -65,6 +68,23 @@ fn in_frame(context: &Context<'_>, field: &HashField) -> Option<HashOn> {
     });
     let (offset, width) = (offset.map(Located::get)?, width.map(Located::get)?);
     Some(HashOn::Field { offset: *offset, width: *width, order: field.order.or(ByteOrder::Big) })
+}
+
+/// A word that is no key of a session.
+fn no_word(context: &Context<'_>, word: &str, site: &Site) -> Option<HashOn> {
+    if requests::place_named(word).is_some() {
+        return needs_requests(context, site);
+    }
+    let write = match nearest(word, ["session", "account", "client_ip"]) {
+        Some(near) => format!("write \"{near}\""),
+        None => "write \"session\", \"account\", \"client_ip\" or { offset = 6, width = 4 }".to_owned(),
+    };
+    context.add(
+        Problem::at(site, format!("`hash_on`: there is no \"{}\"", short(word)))
+            .because("there would have been no key to choose by")
+            .write(write),
+    );
+    None
 }
 
 fn needs_requests(context: &Context<'_>, site: &Site) -> Option<HashOn> {

@@ -24,6 +24,10 @@ pub(super) fn check(context: &Context<'_>, cluster: &raw::Cluster) -> Option<Hea
         Field::Given(kind) => *kind.get(),
     };
     link_on_dedicated(context, cluster, &table.get().probe);
+    if let Some(given) = table.get().probe.given().filter(|_| kind == ProbeKind::Frame && is_web(cluster)) {
+        context.add(frame_on_web(given.site()));
+        return None;
+    }
     Some(Health { probe: probe(context, table, kind)?, rules })
 }
 
@@ -41,17 +45,29 @@ fn is_dedicated(cluster: &raw::Cluster) -> bool {
     matches!(cluster.link.value(), Some(Link::Dedicated | Link::Http))
 }
 
+fn is_web(cluster: &raw::Cluster) -> bool {
+    cluster.link.value() == Some(&Link::Http)
+}
+
+fn frame_on_web(site: &Site) -> Problem {
+    Problem::at(site, "backends with link = \"http\" read no frames")
+        .because("no probe would have been answered, and every backend would have been down")
+        .write("write probe = \"tcp\" or \"http\"")
+}
+
 fn link_on_dedicated(context: &Context<'_>, cluster: &raw::Cluster, probe: &Field<ProbeKind>) {
     let given = probe.given().filter(|probe| *probe.get() == ProbeKind::Link);
     if let (Some(given), true) = (given, is_dedicated(cluster)) {
-        let title = match cluster.link.value() {
-            Some(Link::Http) => "backends with link = \"http\" do not speak the shared link",
-            _ => "backends with dedicated links do not speak the shared link",
+        let (kind, write) = match is_web(cluster) {
+            true => ("link = \"http\"", "write probe = \"tcp\" or \"http\""),
+            false => {
+                ("dedicated links", "write probe = \"tcp\", \"http\" or \"frame\", or link = \"shared\"")
+            }
         };
         context.add(
-            Problem::at(given.site(), title)
+            Problem::at(given.site(), format!("backends with {kind} do not speak the shared link"))
                 .because("no PING would have been answered, and every backend would have been down")
-                .write("write probe = \"tcp\", \"http\" or \"frame\", or link = \"shared\""),
+                .write(write),
         );
     }
 }

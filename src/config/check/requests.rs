@@ -2,8 +2,9 @@
 //! by what part of a request a backend may be chosen, and who may name such a cluster.
 
 use super::Context;
+use crate::config::nearest::nearest;
 use crate::config::plan::{HashOn, ProxyHeader};
-use crate::config::problem::Problem;
+use crate::config::problem::{Problem, short};
 use crate::config::raw::{self, Field, HttpKey, Link, Named};
 use crate::config::site::Site;
 use crate::policy::Balance;
@@ -77,6 +78,36 @@ pub(super) fn word(context: &Context<'_>, word: &HashOn, site: &Site) -> Option<
         .write(FORMS),
     );
     None
+}
+
+/// A word that is no key where requests come.
+pub(super) fn no_word(context: &Context<'_>, word: &str, site: &Site) -> Option<HashOn> {
+    let (title, write) = match (place_named(word), nearest(word, ["client_ip"])) {
+        (Some(form), _) => {
+            (format!("hash_on = \"{word}\" does not say which one"), format!("write hash_on = {form}"))
+        }
+        (None, Some(near)) => (there_is_no(word), format!("write \"{near}\"")),
+        (None, None) => (there_is_no(word), FORMS.to_owned()),
+    };
+    let problem = Problem::at(site, title).because("there would have been no key to choose by");
+    context.add(problem.write(write));
+    None
+}
+
+fn there_is_no(word: &str) -> String {
+    format!("`hash_on`: there is no \"{}\"", short(word))
+}
+
+/// How a place in a request is written that is only named.
+pub(super) fn place_named(word: &str) -> Option<&'static str> {
+    match word {
+        "header" => Some("{ header = \"x-player\" }, with the header's name"),
+        "cookie" => {
+            Some("{ cookie = \"gate\", insert = true }, or { cookie = \"sid\" } for one of the backends")
+        }
+        "query" => Some("{ query = \"sid\" }, with the parameter's name"),
+        _ => None,
+    }
 }
 
 /// A field of a frame where requests come.

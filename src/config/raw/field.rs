@@ -34,14 +34,6 @@ impl<T> Field<T> {
         self.given().map(Located::get)
     }
 
-    pub(in crate::config) fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
-        match self {
-            Self::Absent => Field::Absent,
-            Self::Bad => Field::Bad,
-            Self::Given(Located { value, site }) => Field::Given(Located::new(change(value), site)),
-        }
-    }
-
     pub(in crate::config) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }

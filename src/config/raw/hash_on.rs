@@ -3,6 +3,7 @@
 use super::field::Field;
 use super::fields::Fields;
 use super::frame::{ORDERS, width_of};
+use super::values::text_of;
 use crate::config::plan;
 use crate::config::site::Site;
 use crate::wire::{ByteOrder, Width};
@@ -11,6 +12,8 @@ use crate::wire::{ByteOrder, Width};
 pub(in crate::config) enum HashOn {
     /// A key that is no place in a frame.
     Word(plan::HashOn),
+    /// No key; what should stand there depends on what the cluster gets.
+    Other(String),
     Field(HashField),
     Http(HttpKey),
 }
@@ -22,24 +25,6 @@ pub(in crate::config) struct HttpKey {
     pub(in crate::config) cookie: Field<String>,
     pub(in crate::config) insert: Field<bool>,
     pub(in crate::config) query: Field<String>,
-}
-
-/// A key that is no place in a frame or in a request.
-#[derive(Clone, Copy)]
-enum Who {
-    Session,
-    Account,
-    ClientIp,
-}
-
-impl From<Who> for plan::HashOn {
-    fn from(who: Who) -> Self {
-        match who {
-            Who::Session => Self::Session,
-            Who::Account => Self::Account,
-            Who::ClientIp => Self::ClientIp,
-        }
-    }
 }
 
 /// `hash_on = { offset, width, order }`.
@@ -55,7 +40,16 @@ impl HashOn {
         if fields.holds_table("hash_on") {
             fields.nested("hash_on", "{ offset = 6, width = 4 }", Self::table)
         } else {
-            fields.word("hash_on", &WORDS).map(|word| Self::Word(word.into()))
+            fields.value("hash_on", |node| text_of(node, "\"client_ip\"").map(Self::word))
+        }
+    }
+
+    fn word(text: &str) -> Self {
+        match text {
+            "session" => Self::Word(plan::HashOn::Session),
+            "account" => Self::Word(plan::HashOn::Account),
+            "client_ip" => Self::Word(plan::HashOn::ClientIp),
+            other => Self::Other(other.to_owned()),
         }
     }
 
@@ -91,6 +85,4 @@ impl HashField {
     }
 }
 
-const WORDS: [super::Word<Who>; 3] =
-    [("session", Some(Who::Session)), ("account", Some(Who::Account)), ("client_ip", Some(Who::ClientIp))];
 const HTTP: [&str; 4] = ["header", "cookie", "query", "insert"];
