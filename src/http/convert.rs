@@ -13,24 +13,25 @@ use super::answer::{self, Answer};
 use super::content::Content;
 use super::line::Caller;
 use super::thread::Thread;
-use super::upload::{Upload, UploadError};
+use super::upload::Upload;
 use super::visit::Visit;
+use super::words;
 use crate::net::{Errand, ErrandSender, ErrandWay, Mishap, now};
 
 /// Why a body becomes no frame.
 type Unfit = (StatusCode, &'static str);
 
-const TOO_LONG: Unfit = (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long");
+const TOO_LONG: Unfit = (StatusCode::PAYLOAD_TOO_LARGE, words::BODY_TOO_LONG);
 
 /// Sends a request as a frame and answers with the reply's body.
 pub(in crate::http) async fn convert(thread: &Rc<Thread>, visit: Visit) -> Answer {
     let Visit { lane, request, caller, .. } = visit;
     let Some(way) = lane.errands() else {
-        return answer::error(StatusCode::NOT_FOUND, "there is nothing here", &caller.id);
+        return answer::error(StatusCode::NOT_FOUND, words::NOTHING_HERE, &caller.id);
     };
     let frame = match frame(way, request.into_body()).await {
         Ok(frame) => frame,
-        Err((status, words)) => return answer::error(status, words, &caller.id),
+        Err((status, told)) => return answer::error(status, told, &caller.id),
     };
     let sender = ErrandSender {
         address: caller.line.address,
@@ -58,12 +59,7 @@ async fn frame(way: &ErrandWay, body: Upload) -> Result<Vec<u8>, Unfit> {
 async fn whole(mut body: Upload, longest: usize) -> Result<Vec<u8>, Unfit> {
     let mut bytes = Vec::new();
     while let Some(piece) = body.frame().await {
-        let piece = piece.map_err(|error| match error {
-            UploadError::Stalled => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
-            UploadError::TooLong => TOO_LONG,
-            UploadError::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
-            UploadError::Broken(_) => (StatusCode::BAD_REQUEST, "the body broke off"),
-        })?;
+        let piece = piece.map_err(|error| error.told())?;
         let piece = piece.into_data().unwrap_or_default();
         if bytes.len() + piece.len() > longest {
             return Err(TOO_LONG);
@@ -90,9 +86,9 @@ fn give(body: &[u8]) -> Answer {
 }
 
 fn fail(mishap: Mishap, caller: &Caller) -> Answer {
-    let (status, words) = match mishap {
-        Mishap::Nobody(_) => (StatusCode::SERVICE_UNAVAILABLE, "nobody can serve this now"),
-        Mishap::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "too much is asked at once"),
+    let (status, told) = match mishap {
+        Mishap::Nobody(_) => (StatusCode::SERVICE_UNAVAILABLE, words::NOBODY_SERVES),
+        Mishap::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, words::TOO_MUCH),
         Mishap::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "the gateway stops"),
         Mishap::Lost => {
             (StatusCode::BAD_GATEWAY, "whoever had the request is gone; it may have been carried out")
@@ -102,7 +98,7 @@ fn fail(mishap: Mishap, caller: &Caller) -> Answer {
             (StatusCode::GATEWAY_TIMEOUT, "there is no answer in time; it may have been carried out")
         }
     };
-    let mut answer = answer::error(status, words, &caller.id);
+    let mut answer = answer::error(status, told, &caller.id);
     if let Mishap::Nobody(Some(wait)) = mishap {
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
     }

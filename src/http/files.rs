@@ -9,13 +9,14 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
 use super::answer::{self, Answer};
 use super::kept::Kept;
 use super::visit::Visit;
+use super::words;
 use crate::config::HttpRoute;
 use crate::net::StaticFile;
 
 /// Answers with the file of a route.
 pub(in crate::http) fn file(visit: &Visit) -> Answer {
     let Some(file) = visit.lane.file() else {
-        return answer::error(StatusCode::NOT_FOUND, "there is nothing here", &visit.caller.id);
+        return answer::error(StatusCode::NOT_FOUND, words::NOTHING_HERE, &visit.caller.id);
     };
     let kept = Kept::new(head(file, visit.lane.route()), file.bytes().clone());
     kept.answer(visit.request.method(), visit.request.headers())

@@ -24,6 +24,7 @@ mod turn;
 mod upload;
 mod visit;
 mod web;
+mod words;
 
 pub use gate::{Ledger, LedgerFault};
 pub use web::{Web, WebSetup};

@@ -18,7 +18,7 @@ use super::screen::vet_request;
 use super::thread::Thread;
 use super::upload::Upload;
 use super::visit::Visit;
-use super::{cache, convert, files, forward, gate};
+use super::{cache, convert, files, forward, gate, words};
 use crate::config::HttpTarget;
 use crate::net::{WebLane, World};
 use crate::router::{WebMiss, host_name, plain_path, without_parameters, without_prefix};
@@ -73,7 +73,7 @@ async fn decide(
     outcome.is_of(&lane);
     let most = lane.route().max_body();
     if request.body().size_hint().lower() > most {
-        return answer::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long", &id);
+        return answer::error(StatusCode::PAYLOAD_TOO_LARGE, words::BODY_TOO_LONG, &id);
     }
     let stall = line.door().listener().limits().write_timeout();
     let request = request.map(|body| Upload::stream(body, most, stall));
@@ -124,7 +124,7 @@ fn find(world: &World, line: &Line, request: &mut Request<Incoming>) -> Result<A
     let listener = line.door().listener().name();
     let lane_of = |path: &[u8]| world.web_lane(listener, host.as_deref(), path, request.method().as_str());
     let lane = lane_of(&path).map_err(|miss| match miss {
-        WebMiss::Nowhere => Refused::with(StatusCode::NOT_FOUND, "there is nothing here"),
+        WebMiss::Nowhere => Refused::with(StatusCode::NOT_FOUND, words::NOTHING_HERE),
         WebMiss::Method(allow) => Refused {
             allow: Some(allow),
             ..Refused::with(StatusCode::METHOD_NOT_ALLOWED, "this path takes other methods")

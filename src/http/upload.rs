@@ -6,8 +6,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
+use hyper::StatusCode;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
+
+use super::words;
 
 /// A request's body.
 pub(in crate::http) struct Upload {
@@ -142,6 +145,18 @@ impl fmt::Debug for Upload {
             .field("source", &self.source)
             .field("left", &self.left)
             .finish_non_exhaustive()
+    }
+}
+
+impl UploadError {
+    /// What a client is told that sends it, where it is read whole.
+    pub(in crate::http) fn told(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Stalled => (StatusCode::REQUEST_TIMEOUT, words::BODY_LATE),
+            Self::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, words::BODY_TOO_LONG),
+            Self::Forbidden => (StatusCode::FORBIDDEN, words::FORBIDDEN),
+            Self::Broken(_) => (StatusCode::BAD_REQUEST, words::BODY_BROKEN),
+        }
     }
 }
 

@@ -285,6 +285,7 @@ async fn who_ends_the_session_has_failed_and_its_breaker_opens() {
         assert_eq!(asker.reply().await.status, 502);
     }
     let reply = fails(&gate, 503).await;
+    assert_eq!(reply.json()["error"], "nobody can serve this now");
     let wait: u64 = reply.header("retry-after").expect("a wait").parse().expect("seconds");
     assert!((1..=61).contains(&wait), "{wait}");
     assert_eq!(backend.frames().len(), 2, "it is left alone");

@@ -84,6 +84,7 @@ async fn max_sessions_bounds_the_requests_at_a_backend() {
     stage.has_in_flight(&[2]).await;
     let third = stage.get("/").await;
     assert_eq!((third.status, third.all("retry-after")), (503, vec!["1"]), "{}", third.text());
+    assert!(third.text().contains(r#""error":"too much is asked at once""#), "{}", third.text());
     drop(first);
     stage.has_in_flight(&[1]).await;
     assert_eq!(stage.get("/").await.told(), (200, "hi"));

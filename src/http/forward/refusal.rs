@@ -11,6 +11,7 @@ use super::exchange::Failure;
 use super::watch::Trouble;
 use crate::http::answer::{self, Answer};
 use crate::http::line::RequestId;
+use crate::http::words;
 
 /// The route has no backends.
 pub(super) fn nobody(id: &RequestId) -> Answer {
@@ -19,8 +20,8 @@ pub(super) fn nobody(id: &RequestId) -> Answer {
 
 /// Nobody takes the request now.
 pub(super) fn turned(turned: Turned, id: &RequestId) -> Answer {
-    let words = if turned.is_full { "overloaded" } else { "unavailable" };
-    let mut answer = answer::error(StatusCode::SERVICE_UNAVAILABLE, words, id);
+    let told = if turned.is_full { words::TOO_MUCH } else { words::NOBODY_SERVES };
+    let mut answer = answer::error(StatusCode::SERVICE_UNAVAILABLE, told, id);
     let wait = turned.retry_after.unwrap_or(SOON).as_secs().max(1);
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait));
     answer
@@ -28,7 +29,7 @@ pub(super) fn turned(turned: Turned, id: &RequestId) -> Answer {
 
 /// The request was tried, and this is how it ended.
 pub(super) fn failed(failure: &Failure, id: &RequestId) -> Answer {
-    let (status, words) = match failure {
+    let (status, told) = match failure {
         Failure::Unreachable(error) if error.kind() == io::ErrorKind::TimedOut => {
             (StatusCode::GATEWAY_TIMEOUT, "the backend could not be reached in time")
         }
@@ -36,12 +37,12 @@ pub(super) fn failed(failure: &Failure, id: &RequestId) -> Answer {
         Failure::Broken => (StatusCode::BAD_GATEWAY, "the backend broke off before its answer"),
         Failure::Garbled => (StatusCode::BAD_GATEWAY, "the backend's answer is no answer"),
         Failure::Late => (StatusCode::GATEWAY_TIMEOUT, "the backend did not answer in time"),
-        Failure::Upload(Trouble::TooLong) => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"),
-        Failure::Upload(Trouble::Forbidden) => (StatusCode::FORBIDDEN, "forbidden"),
-        Failure::Upload(Trouble::Stalled) => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
-        Failure::Upload(Trouble::Broken) => (StatusCode::BAD_REQUEST, "the body broke off"),
+        Failure::Upload(Trouble::TooLong) => (StatusCode::PAYLOAD_TOO_LARGE, words::BODY_TOO_LONG),
+        Failure::Upload(Trouble::Forbidden) => (StatusCode::FORBIDDEN, words::FORBIDDEN),
+        Failure::Upload(Trouble::Stalled) => (StatusCode::REQUEST_TIMEOUT, words::BODY_LATE),
+        Failure::Upload(Trouble::Broken) => (StatusCode::BAD_REQUEST, words::BODY_BROKEN),
     };
-    answer::error(status, words, id)
+    answer::error(status, told, id)
 }
 
 /// What is said where nothing tells when somebody will serve again.

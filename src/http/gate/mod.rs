@@ -12,10 +12,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
 use hyper::body::Body;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
-use hyper::{Request, StatusCode};
 
 use super::answer::{self, Answer};
 use super::line::Caller;
@@ -105,7 +105,10 @@ pub(in crate::http) async fn admit(
             }
             Ok((Request::from_parts(head, body), pass))
         }
-        Err(Denied::Upload(error)) => Err(answer::error(status_of(&error), words_of(&error), &caller.id)),
+        Err(Denied::Upload(error)) => {
+            let (status, told) = error.told();
+            Err(answer::error(status, told, &caller.id))
+        }
         Err(Denied::Refused(refused)) => {
             let mut answer = answer::error(refused.status(), refused.words(), &caller.id);
             refused.mark(answer.headers_mut());
@@ -281,24 +284,6 @@ impl Known<'_> {
 fn is_enabled(world: &World, name: &str) -> bool {
     let partner = world.plan().partners().iter().find(|partner| partner.name() == name);
     partner.is_some_and(Partner::enabled)
-}
-
-fn status_of(error: &UploadError) -> StatusCode {
-    match error {
-        UploadError::Stalled => StatusCode::REQUEST_TIMEOUT,
-        UploadError::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
-        UploadError::Forbidden => StatusCode::FORBIDDEN,
-        UploadError::Broken(_) => StatusCode::BAD_REQUEST,
-    }
-}
-
-const fn words_of(error: &UploadError) -> &'static str {
-    match error {
-        UploadError::Stalled => "the body did not come in time",
-        UploadError::TooLong => "the body is too long",
-        UploadError::Forbidden => "forbidden",
-        UploadError::Broken(_) => "the body broke off",
-    }
 }
 
 fn of_nonce(spent: Spent) -> Refused {

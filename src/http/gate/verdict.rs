@@ -7,6 +7,7 @@ use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};
 
 use super::pace::Allowance;
+use crate::http::words;
 use crate::partners::Refusal;
 
 /// A request that is not let through.
@@ -47,7 +48,7 @@ impl Refused {
             | Refusal::Late
             | Refusal::Replayed
             | Refusal::Expired => "unauthorized",
-            Refusal::Disabled | Refusal::Address => "forbidden",
+            Refusal::Disabled | Refusal::Address => words::FORBIDDEN,
             Refusal::Rate => "too many requests: the rate is used up",
             Refusal::Quota => "too many requests: the day's quota is used up",
             Refusal::Connections => "too many requests: too many connections are open",
