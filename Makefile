@@ -41,9 +41,10 @@ bench-peers:     ## HAProxy, nginx and realmgate on the same work; writes benche
 bench-web:       ## the same for HTTP: requests per CPU second; writes its part of benches/peers/RESULTS.md
 	cargo bench --locked --bench web -- run
 
-bench-hold:      ## 15,000 TLS sessions in one process, and 10,000 silent ones over each transport
+bench-hold:      ## 15,000 TLS sessions in one process, and 10,000 silent ones over each transport, and over HTTP
 	cargo bench --locked --bench hold -- run
 	cargo bench --locked --bench hold -- websocket
+	cargo bench --locked --bench hold -- http
 
 bench-scheduling: ## a million simulated players at a hundred gateways; writes docs/scheduling.md and its plots
 	cargo bench --locked --bench scheduling

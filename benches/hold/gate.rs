@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use crate::Outcome;
-use crate::session::{HOST, Transport};
+use crate::session::{HOST, SEASON, Transport};
 
 /// The process, its folder and what players trust; all gone when dropped.
 pub(crate) struct Gate {
@@ -29,6 +29,7 @@ impl Gate {
         fs::write(folder.join("game.pem"), certified.cert.pem())?;
         fs::write(folder.join("game.key"), certified.signing_key.serialize_pem())?;
         fs::write(folder.join("gate.toml"), file(transport))?;
+        fs::write(folder.join("season.json"), SEASON)?;
         let mut roots = rustls::RootCertStore::empty();
         roots.add(certified.cert.der().clone())?;
         let client =
@@ -82,7 +83,8 @@ impl Drop for Gate {
 fn file(transport: Transport) -> String {
     let websocket = if transport.is_websocket() { "protocol = \"websocket\"\n" } else { "" };
     let tls = if transport.is_secret() { TLS } else { "" };
-    FILE.replace("@MORE", &format!("{websocket}{tls}"))
+    let file = if transport.is_http() { HTTP } else { FILE };
+    file.replace("@MORE", &format!("{websocket}{tls}"))
 }
 
 const TLS: &str = "tls = { certificate = \"game.pem\", key = \"game.key\" }\n";
@@ -102,4 +104,15 @@ backends = [{ address = "127.0.0.1:1" }]
 [route.battle]
 ids = [1000]
 cluster = "battle"
+"#;
+
+const HTTP: &str = r#"
+[listener.open]
+listen = "127.0.0.1:0"
+protocol = "http"
+@MORElimits = { idle_timeout = "10m", connections_per_ip = 0, new_per_ip = "off" }
+[http.season]
+listener = "open"
+path = "/season"
+file = "season.json"
 "#;

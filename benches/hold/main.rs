@@ -3,6 +3,8 @@
 //! `cargo bench --bench hold -- run [SESSIONS] [SECONDS]`: TLS sessions with a heartbeat every ten seconds; 15,000 and 60
 //! unless told otherwise. `cargo bench --bench hold -- websocket [SESSIONS] [SECONDS]`: silent sessions over WebSocket
 //! beside those over TCP, without and with TLS, one gate after the other; 10,000 and 20 unless told otherwise.
+//! `cargo bench --bench hold -- http [CONNECTIONS] [SECONDS]`: connections of HTTP/1.1 that have asked once, without and
+//! with TLS; the same numbers.
 //! A gate runs in a process of its own; the players are this one. Both are ended by their own ids, and all is bounded
 //! in time.
 #![expect(clippy::print_stdout, reason = "the figures are for a person at a terminal")]
@@ -24,7 +26,8 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "\
 cargo bench --bench hold -- run [SESSIONS] [SECONDS]        TLS sessions with heartbeats; 15,000 for 60 s
-cargo bench --bench hold -- websocket [SESSIONS] [SECONDS]  silent ones: tcp, ws, tls, wss; 10,000 for 20 s each";
+cargo bench --bench hold -- websocket [SESSIONS] [SECONDS]  silent ones: tcp, ws, tls, wss; 10,000 for 20 s each
+cargo bench --bench hold -- http [CONNECTIONS] [SECONDS]    silent ones that have asked once: http, https; 10,000 for 20 s each";
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -38,9 +41,10 @@ fn main() -> Outcome<()> {
             let (sessions, time) = (number(1, 15_000)?, Duration::from_secs(number(2, 60)?));
             local.block_on(&runtime, heartbeats::hold(sessions, time))
         }
-        Some("websocket") => {
+        Some(kind @ ("websocket" | "http")) => {
             let (sessions, time) = (number(1, 10_000)?, Duration::from_secs(number(2, 20)?));
-            local.block_on(&runtime, silent::compare(sessions, time))
+            let transports: &[_] = if kind == "http" { &silent::CLIENTS } else { &silent::PLAYERS };
+            local.block_on(&runtime, silent::compare(transports, sessions, time))
         }
         _ => {
             println!("{USAGE}");

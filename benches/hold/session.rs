@@ -1,4 +1,4 @@
-//! One player's connection over any of the four transports, and the heartbeat that it can say on it.
+//! One connection over any transport: a player's, with the heartbeat that it can say on it, or one that asks over HTTP.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,12 +24,16 @@ pub(crate) enum Transport {
     Tls,
     /// WebSocket over TLS.
     Wss,
+    /// HTTP/1.1 over TCP.
+    Http,
+    /// HTTP/1.1 over TLS.
+    Https,
 }
 
 /// A session that has connected.
 pub(crate) struct Session {
     stream: Box<dyn Stream>,
-    is_websocket: bool,
+    transport: Transport,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin {}
@@ -52,7 +56,10 @@ const UNMASKED: [u8; 2] = [0x82, 6];
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: game.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const ACCEPTED: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-/// The longest answer to it that is read.
+/// What a client asks for again and again, and gets.
+const REQUEST: &str = "GET /season HTTP/1.1\r\nHost: game.test\r\n\r\n";
+pub(crate) const SEASON: &str = "{\"season\":7}\n";
+/// The longest answer to either that is read.
 const LONGEST_HEAD: usize = 2048;
 
 impl Transport {
@@ -63,17 +70,24 @@ impl Transport {
             Self::Ws => "ws",
             Self::Tls => "tls",
             Self::Wss => "wss",
+            Self::Http => "http",
+            Self::Https => "https",
         }
     }
 
     /// Whether there is TLS in it.
     pub(crate) fn is_secret(self) -> bool {
-        matches!(self, Self::Tls | Self::Wss)
+        matches!(self, Self::Tls | Self::Wss | Self::Https)
     }
 
     /// Whether there is WebSocket in it.
     pub(crate) fn is_websocket(self) -> bool {
         matches!(self, Self::Ws | Self::Wss)
+    }
+
+    /// Whether it is a client that asks, and no player.
+    pub(crate) fn is_http(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
     }
 }
 
@@ -92,8 +106,8 @@ impl Session {
         } else {
             Box::new(stream)
         };
-        let mut session = Self { stream, is_websocket: transport.is_websocket() };
-        if session.is_websocket {
+        let mut session = Self { stream, transport };
+        if transport.is_websocket() {
             timeout(HANDSHAKE, session.upgrade()).await??;
         }
         Ok(session)
@@ -116,10 +130,13 @@ impl Session {
         Err(format!("no upgrade, but {head:?}").into())
     }
 
-    /// Says a heartbeat and waits for its answer.
+    /// Says a heartbeat, or asks for the file, and waits for the answer.
     pub(crate) async fn beat(&mut self) -> Outcome<()> {
+        if self.transport.is_http() {
+            return timeout(PATIENCE, self.ask()).await.map_err(|_| "a request was not answered")?;
+        }
         let mut said = Vec::with_capacity(MASKED.len() + HEARTBEAT.len());
-        if self.is_websocket {
+        if self.transport.is_websocket() {
             said.extend_from_slice(&MASKED);
         }
         said.extend_from_slice(&HEARTBEAT);
@@ -128,8 +145,20 @@ impl Session {
         timeout(PATIENCE, self.hear()).await.map_err(|_| "a heartbeat was not answered")?
     }
 
+    async fn ask(&mut self) -> Outcome<()> {
+        self.stream.write_all(REQUEST.as_bytes()).await?;
+        self.stream.flush().await?;
+        let mut answer = Vec::with_capacity(LONGEST_HEAD);
+        while !answer.ends_with(SEASON.as_bytes()) {
+            if answer.len() >= LONGEST_HEAD || self.stream.read_buf(&mut answer).await? == 0 {
+                return Err(format!("no file, but {:?}", String::from_utf8_lossy(&answer)).into());
+            }
+        }
+        if answer.starts_with(b"HTTP/1.1 200 ") { Ok(()) } else { Err("the file came with no 200".into()) }
+    }
+
     async fn hear(&mut self) -> Outcome<()> {
-        if self.is_websocket {
+        if self.transport.is_websocket() {
             let mut head = [0; UNMASKED.len()];
             self.stream.read_exact(&mut head).await?;
             if head != UNMASKED {

@@ -1,4 +1,5 @@
-//! Sessions that say nothing: what memory each takes, over WebSocket and over TCP, without and with TLS.
+//! Sessions that say nothing: what memory each takes, over WebSocket and over TCP, without and with TLS; and connections
+//! of HTTP between two requests.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,8 +13,10 @@ use crate::gate::Gate;
 use crate::session::{Session, Transport};
 use crate::{AT_ONCE, Outcome, now};
 
-/// In the order of the report.
-const TRANSPORTS: [Transport; 4] = [Transport::Tcp, Transport::Ws, Transport::Tls, Transport::Wss];
+/// Players', in the order of the report.
+pub(crate) const PLAYERS: [Transport; 4] = [Transport::Tcp, Transport::Ws, Transport::Tls, Transport::Wss];
+/// Those of clients that ask.
+pub(crate) const CLIENTS: [Transport; 2] = [Transport::Http, Transport::Https];
 /// How long all may take to come, or to say something.
 const ALL: Duration = Duration::from_secs(60);
 
@@ -31,11 +34,11 @@ struct Held {
 }
 
 /// Holds them in one gate after the other; an error if a session was lost.
-pub(crate) async fn compare(sessions: u64, silence: Duration) -> Outcome<()> {
+pub(crate) async fn compare(transports: &[Transport], sessions: u64, silence: Duration) -> Outcome<()> {
     let mut all = Vec::new();
-    for transport in TRANSPORTS {
+    for &transport in transports {
         let held = hold(transport, sessions, silence).await?;
-        println!("{:<4} {} sessions came in {:.1} s", transport.name(), held.joined, held.seconds);
+        println!("{:<5} {} sessions came in {:.1} s", transport.name(), held.joined, held.seconds);
         all.push(held);
     }
     println!("\n| {sessions} silent sessions | KiB a session | resident | answered before and after |");
@@ -44,11 +47,11 @@ pub(crate) async fn compare(sessions: u64, silence: Duration) -> Outcome<()> {
         println!("| {} | {kib_each:.2} | {} MiB | {alive} |", transport.name(), resident >> 20);
     }
     for (over, beside) in [(1, 0), (3, 2)] {
-        if let (Some(websocket), Some(tcp)) = (all.get(over), all.get(beside))
-            && websocket.joined.min(tcp.joined) == sessions
+        if let (Some(one), Some(other)) = (all.get(over), all.get(beside))
+            && one.joined.min(other.joined) == sessions
         {
-            let more = websocket.kib_each - tcp.kib_each;
-            println!("{} takes {more:+.2} KiB beside {}", websocket.transport.name(), tcp.transport.name());
+            let more = one.kib_each - other.kib_each;
+            println!("{} takes {more:+.2} KiB beside {}", one.transport.name(), other.transport.name());
         }
     }
     let mut lost = 0;
