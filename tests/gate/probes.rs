@@ -255,7 +255,7 @@ async fn a_wrong_report_is_said_once_and_makes_nobody_dead() {
     server.answers(&said("{\"state\": \"degraded\"}"));
     hears(server.address, STATE, 1).await;
     // Another test's listener may have had this port before.
-    let is_of_server = |line: &log::Line| line.backend == server.address.to_string();
+    let is_of_server = |line: &Line| line.backend == server.address.to_string();
     let lines = log::lines(|line| is_of_server(line) && line.fields.contains("cluster=web"));
     assert_eq!(lines.len(), 2, "{lines:?}");
 }
