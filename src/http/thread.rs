@@ -117,7 +117,7 @@ pub(in crate::http) fn run(
 }
 
 /// Players come first where there is not enough for all. A kernel that does not allow it is only told of.
-fn stand_back() {
+pub(in crate::http) fn stand_back() {
     let own = Some(rustix::thread::gettid());
     if rustix::process::setpriority_process(own, NICENESS).is_err() {
         telemetry::same_priority();

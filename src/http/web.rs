@@ -69,6 +69,7 @@ impl Web {
         if !needs || !self.threads().is_empty() {
             return Ok(());
         }
+        self.gate.ledger().start(&self.setup.commons)?;
         let mut handles = Vec::new();
         for index in 0..self.setup.threads {
             let (handle, is_ready) = self.start(index)?;

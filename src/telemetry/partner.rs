@@ -10,9 +10,9 @@ pub fn partner_refused(request: &str, partner: &str, route: &str, address: Socke
     debug!(request, partner, http = route, %address, reason, "a partner's request was refused");
 }
 
-/// A nonce is not on disk; it is remembered in memory.
+/// Nonces are not on disk; they are remembered in memory.
 pub fn nonces_not_kept(folder: &str, why: &std::io::Error) {
-    error!(folder, %why, "a nonce could not be written: a restart would forget it");
+    error!(folder, %why, "nonces could not be written: a restart would forget them");
 }
 
 /// What another process has written down of partners cannot be read; what was read before counts.

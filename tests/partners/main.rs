@@ -4,6 +4,7 @@
 
 mod certificates;
 mod days;
+mod disk;
 mod document;
 mod fakes;
 mod limits;

@@ -7,11 +7,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::seen::Seen;
-use crate::partners::{Book, Damaged, read_days, write_days};
+use super::seen::{Complaints, Nonce, Seen};
+use crate::net::{Commons, since_1970};
+use crate::partners::{Book, Damaged, Spent, read_days, write_days};
 use crate::telemetry;
 
 /// The file of the days.
@@ -22,7 +23,8 @@ pub struct Ledger {
     /// One writes at a time, so that no older state comes after a newer one.
     turn: Mutex<()>,
     /// Another process keeps it now.
-    sealed: AtomicBool,
+    sealed: Arc<AtomicBool>,
+    complaints: Complaints,
     seen: Seen,
 }
 
@@ -66,9 +68,14 @@ impl Ledger {
         true
     }
 
-    /// A partner has spent a nonce; no later life takes it again before `last` is over.
-    pub(super) fn seen(&self, partner: &str, tag: u64, last: u64, now: u64) {
-        self.seen.add(&format!("{partner} {tag:016x} {last}\n"), now, !self.sealed.load(Ordering::Acquire));
+    /// Nonces are written from now on.
+    pub(in crate::http) fn start(&self, commons: &Arc<Commons>) -> io::Result<()> {
+        self.seen.start(commons, &self.sealed)
+    }
+
+    /// Spends a nonce of a partner; no later life takes it again before its time is over.
+    pub(super) async fn spend(&self, book: &Book, nonce: Nonce) -> Result<(), Spent> {
+        self.seen.spend(book, nonce).await
     }
 
     /// What was reserved and not used is given back: the process ends in order.
@@ -91,11 +98,6 @@ impl Ledger {
         }
     }
 
-    /// Nonces that another process has spent since.
-    pub(super) fn catch_up(&self, book: &Book, now: u64) {
-        self.seen.catch_up(book, now);
-    }
-
     /// Another process keeps the file from now on. What was reserved here is still used here, and counts there.
     pub fn seal(&self) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,7 +106,9 @@ impl Ledger {
 
     fn write(&self, text: &str) {
         let Some(folder) = &self.folder else { return };
-        if let Err(error) = try_write(folder, text) {
+        if let Err(error) = try_write(folder, text)
+            && self.complaints.are_due(since_1970().as_secs())
+        {
             telemetry::quotas_not_kept(&folder.display().to_string(), &error);
         }
     }

@@ -29,6 +29,7 @@ use crate::telemetry;
 pub(in crate::http) use guests::Guests;
 pub use ledger::{Ledger, LedgerFault};
 use pace::{Allowance, Paces};
+use seen::Nonce;
 use verdict::Refused;
 
 /// What all threads share of partners beside their standing.
@@ -202,7 +203,6 @@ impl<'a> Asking<'a> {
         let signed = if let Claim::Signed { signed: Ok(signed), .. } = claim { Some(signed) } else { None };
         if let Some(signed) = signed {
             let now = since_1970().as_secs();
-            self.thread.gate.ledger.catch_up(self.thread.commons.partners(), now);
             known.standing.nonces().check(signed.nonce(), signed.last(), now).map_err(of_nonce)?;
         }
         let in_flight = known.enter()?;
@@ -211,8 +211,9 @@ impl<'a> Asking<'a> {
         let over = |again| Refused::over(Refusal::Rate, again, u64::from(rate.burst));
         let allowance = allowance.map_err(over)?;
         self.take_day(known).await?;
-        let spent = signed.map_or(Ok(()), |signed| self.spend(known, signed));
-        spent.inspect_err(|_| known.standing.daily().give_back())?;
+        if let Some(signed) = signed {
+            self.spend(known, signed).await.inspect_err(|_| known.standing.daily().give_back())?;
+        }
         Ok(Pass { _in_flight: in_flight, allowance })
     }
 
@@ -241,11 +242,12 @@ impl<'a> Asking<'a> {
         written.await.unwrap_or(false)
     }
 
-    fn spend(&self, known: &Known<'_>, signed: &Signed<'_>) -> Result<(), Refused> {
-        let now = since_1970().as_secs();
-        let tag = known.standing.nonces().spend(signed.nonce(), signed.last(), now).map_err(of_nonce)?;
-        self.thread.gate.ledger.seen(known.partner.name(), tag, signed.last(), now);
-        Ok(())
+    /// The nonce is on disk before the request goes on; that is waited for.
+    async fn spend(&self, known: &Known<'_>, signed: &Signed<'_>) -> Result<(), Refused> {
+        let (partner, text) = (known.partner.name().to_owned(), signed.nonce().to_owned());
+        let nonce = Nonce { partner, text, last: signed.last() };
+        let spent = self.thread.gate.ledger.spend(self.thread.commons.partners(), nonce);
+        spent.await.map_err(of_nonce)
     }
 
     /// Counts and logs a refusal.

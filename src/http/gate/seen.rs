@@ -1,18 +1,46 @@
 //! The nonces on disk: one line for each, added before its request goes on, so that a process that is cut off is no
 //! second chance for whoever has overheard one. What was added is not synced: it outlives the process, not the machine.
+//! One thread of its own adds the lines of all: a disk that is slow costs nobody else a turn.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::partners::{Book, WINDOW};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::http::thread::stand_back;
+use crate::net::{Commons, since_1970};
+use crate::partners::{Book, Spent, WINDOW};
 use crate::telemetry;
 
 /// The files of the nonces; none: they end with the process.
 #[derive(Debug, Default)]
-pub(super) struct Seen(Option<Mutex<Log>>);
+pub(super) struct Seen {
+    log: Option<Arc<Mutex<Log>>>,
+    writer: OnceLock<mpsc::Sender<Asked>>,
+}
+
+/// A nonce that is to be spent.
+#[derive(Clone, Debug)]
+pub(super) struct Nonce {
+    /// Whose it is.
+    pub(super) partner: String,
+    /// What it is.
+    pub(super) text: String,
+    /// The last second in which its request is in time.
+    pub(super) last: u64,
+}
+
+/// Who waits for what becomes of a nonce.
+type Waiting = oneshot::Sender<Result<(), Spent>>;
+type Asked = (Nonce, Waiting);
+
+/// What was complained of in this second already: a line for each request would be a flood of its own.
+#[derive(Debug, Default)]
+pub(super) struct Complaints(AtomicU64);
 
 /// The file that is added to. The one before it holds what may still be in time.
 #[derive(Debug)]
@@ -23,58 +51,131 @@ struct Log {
     begun: u64,
     /// How many bytes of it are in the book.
     read: u64,
+    /// Whether what follows them is a line without its end: somebody was cut off, or the disk was full.
+    torn: bool,
+    complaints: Complaints,
 }
 
 const NOW: &str = "nonces";
 const BEFORE: &str = "nonces.old";
 /// Nothing that is older can be in time: its request may have been signed for as far ahead as clocks differ.
 const LIFE: u64 = 2 * WINDOW.as_secs();
+/// Nonces on their way to the writer, and those that it writes in one go. Whoever comes then waits, and holds one of its
+/// partner's `in_flight`.
+const MOST_WAITING: usize = 256;
 
 impl Seen {
     /// The files in a folder; what is in them goes into the book. A line that was cut short says nothing.
     pub(super) fn open(folder: &Path, book: &Book, now: u64) -> io::Result<Self> {
+        let log = Log::open(folder, book, now)?;
+        Ok(Self { log: Some(Arc::new(Mutex::new(log))), writer: OnceLock::new() })
+    }
+
+    /// Starts the thread that writes, unless it runs. It ends with this.
+    pub(super) fn start(&self, commons: &Arc<Commons>, sealed: &Arc<AtomicBool>) -> io::Result<()> {
+        let (Some(log), None) = (&self.log, self.writer.get()) else { return Ok(()) };
+        let (writer, mut asked) = mpsc::channel(MOST_WAITING);
+        let (log, commons, sealed) = (Arc::clone(log), Arc::clone(commons), Arc::clone(sealed));
+        let work = move || {
+            stand_back();
+            let mut batch = Vec::new();
+            while asked.blocking_recv_many(&mut batch, MOST_WAITING) > 0 {
+                let (nonces, waiting): (Vec<Nonce>, Vec<Waiting>) = batch.drain(..).unzip();
+                let (now, may_turn) = (since_1970().as_secs(), !sealed.load(Ordering::Acquire));
+                let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+                let spent = log.spend(commons.partners(), &nonces, now, may_turn);
+                for (told, spent) in waiting.into_iter().zip(spent) {
+                    told.send(spent).ok(); // who has left does not wait
+                }
+            }
+        };
+        std::thread::Builder::new().name("nonces".to_owned()).spawn(work)?;
+        drop(self.writer.set(writer));
+        Ok(())
+    }
+
+    /// Spends a nonce. It is in the file then, or the disk takes nothing and the log says so.
+    pub(super) async fn spend(&self, book: &Book, nonce: Nonce) -> Result<(), Spent> {
+        let Some(writer) = self.writer.get() else {
+            return nonce.spend(book, since_1970().as_secs()).map(drop);
+        };
+        let (told, answer) = oneshot::channel();
+        // Nobody is let in by a writer that is gone.
+        writer.send((nonce, told)).await.map_err(|_| Spent::Full)?;
+        answer.await.unwrap_or(Err(Spent::Full))
+    }
+}
+
+impl Nonce {
+    fn spend(&self, book: &Book, now: u64) -> Result<u64, Spent> {
+        book.partner(&self.partner).nonces().spend(&self.text, self.last, now)
+    }
+}
+
+impl Complaints {
+    /// Whether nothing was said in this second since 1970 yet.
+    pub(super) fn are_due(&self, now: u64) -> bool {
+        self.0.swap(now, Ordering::Relaxed) != now
+    }
+}
+
+impl Log {
+    fn open(folder: &Path, book: &Book, now: u64) -> io::Result<Self> {
         match File::open(folder.join(BEFORE)) {
             Ok(file) => drop(remember_from(&file, 0, book, now)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let mut log = Log { folder: folder.to_owned(), file: None, begun: now, read: 0 };
+        let complaints = Complaints::default();
+        let mut log =
+            Self { folder: folder.to_owned(), file: None, begun: now, read: 0, torn: false, complaints };
         match log.catch_up(book, now) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => Ok(Self(Some(Mutex::new(log)))),
+            Ok(()) | Err(_) => Ok(log),
         }
     }
 
-    /// What another process has added goes into the book: two of them serve for a while when one takes over.
-    pub(super) fn catch_up(&self, book: &Book, now: u64) {
-        self.with(|log| log.catch_up(book, now));
-    }
-
-    /// A nonce was spent: a line of it, which is added before its request goes on.
-    pub(super) fn add(&self, line: &str, now: u64, may_turn: bool) {
-        self.with(|log| {
-            if may_turn && now.saturating_sub(log.begun) > LIFE {
-                log.turn(now)?;
-            }
-            log.open(true)?.write_all(line.as_bytes())
+    /// Spends nonces, all of which are in the file when anybody hears of it. What another process has spent goes into
+    /// the book before: two of them serve for a while when one takes over.
+    fn spend(&mut self, book: &Book, nonces: &[Nonce], now: u64, may_turn: bool) -> Vec<Result<(), Spent>> {
+        let caught_up = match self.catch_up(book, now) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        };
+        let mut lines = String::new();
+        let spent = nonces.iter().map(|nonce| {
+            let tag = nonce.spend(book, now)?;
+            lines += &format!("{} {tag:016x} {}\n", nonce.partner, nonce.last);
+            Ok(())
         });
-    }
-
-    fn with(&self, act: impl FnOnce(&mut Log) -> io::Result<()>) {
-        let Some(log) = &self.0 else { return };
-        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-        match act(&mut log) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                telemetry::nonces_not_kept(&log.folder.display().to_string(), &error);
-            }
-            Ok(()) | Err(_) => {}
+        let spent = spent.collect();
+        let added = if lines.is_empty() { Ok(()) } else { self.add(lines, now, may_turn) };
+        if let Err(error) = caught_up.and(added)
+            && self.complaints.are_due(now)
+        {
+            telemetry::nonces_not_kept(&self.folder.display().to_string(), &error);
         }
+        spent
     }
-}
 
-impl Log {
+    fn add(&mut self, mut lines: String, now: u64, may_turn: bool) -> io::Result<()> {
+        if may_turn && now.saturating_sub(self.begun) > LIFE {
+            self.turn(now)?;
+        }
+        if self.torn {
+            lines.insert(0, '\n');
+        }
+        let end = self.read + lines.len() as u64;
+        let file = self.file(true)?;
+        file.write_all(lines.as_bytes())?;
+        if file.metadata()?.len() == end {
+            self.read = end; // they are all its own, and in the book
+        }
+        Ok(())
+    }
+
     /// The file; there is none before the first nonce.
-    fn open(&mut self, create: bool) -> io::Result<&mut File> {
+    fn file(&mut self, create: bool) -> io::Result<&mut File> {
         if self.file.is_none() {
             if create {
                 fs::create_dir_all(&self.folder)?;
@@ -89,24 +190,30 @@ impl Log {
     /// Reads the lines behind those that were read.
     fn catch_up(&mut self, book: &Book, now: u64) -> io::Result<()> {
         let read = self.read;
-        self.read = remember_from(self.open(false)?, read, book, now)?;
+        (self.read, self.torn) = remember_from(self.file(false)?, read, book, now)?;
         Ok(())
     }
 
     /// Begins another file.
     fn turn(&mut self, now: u64) -> io::Result<()> {
-        (self.file, self.read, self.begun) = (None, 0, now);
-        fs::rename(self.folder.join(NOW), self.folder.join(BEFORE))
+        (self.file, self.read, self.torn, self.begun) = (None, 0, false, now);
+        match fs::rename(self.folder.join(NOW), self.folder.join(BEFORE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 }
 
-/// The whole lines of a file from some byte on go into the book; where the next ones begin.
-fn remember_from(file: &File, mut read: u64, book: &Book, now: u64) -> io::Result<u64> {
+/// The whole lines of a file from some byte on go into the book; where the next ones begin, and whether there is a part
+/// of one.
+fn remember_from(file: &File, mut read: u64, book: &Book, now: u64) -> io::Result<(u64, bool)> {
     loop {
         let left = file.metadata()?.len().saturating_sub(read).min(PIECE);
         let mut bytes = vec![0; usize::try_from(left).unwrap_or_default()];
         file.read_exact_at(&mut bytes, read)?;
-        let Some(last) = bytes.iter().rposition(|byte| *byte == b'\n') else { return Ok(read) };
+        let Some(last) = bytes.iter().rposition(|byte| *byte == b'\n') else {
+            return Ok((read, !bytes.is_empty()));
+        };
         let text = String::from_utf8_lossy(bytes.get(..=last).unwrap_or_default());
         text.lines().for_each(|line| remember(book, line, now));
         read += last as u64 + 1;
@@ -139,26 +246,26 @@ mod tests {
         folder
     }
 
-    fn spend(seen: &Seen, book: &Book, nonce: &str, now: u64) -> Result<(), Spent> {
-        let tag = book.partner("adnet").nonces().spend(nonce, now + 300, now)?;
-        seen.add(&format!("adnet {tag:016x} {}\n", now + 300), now, true);
-        Ok(())
+    fn spend(log: &mut Log, book: &Book, nonce: &str, now: u64) -> Result<(), Spent> {
+        let nonce = Nonce { partner: "adnet".to_owned(), text: nonce.to_owned(), last: now + 300 };
+        let spent = log.spend(book, &[nonce], now, true);
+        *spent.first().expect("one for each")
     }
 
-    fn next_life(folder: &Path, now: u64) -> (Seen, Book) {
+    fn next_life(folder: &Path, now: u64) -> (Log, Book) {
         let book = Book::default();
-        (Seen::open(folder, &book, now).expect("its own files"), book)
+        (Log::open(folder, &book, now).expect("its own files"), book)
     }
 
     #[test]
     fn what_was_spent_in_one_life_is_spent_in_the_next() {
         let folder = folder("lives");
-        let (seen, book) = next_life(&folder, NOW_SECONDS);
-        assert_eq!(spend(&seen, &book, "the first nonce", NOW_SECONDS), Ok(()));
-        let (seen, book) = next_life(&folder, NOW_SECONDS + 1);
-        let again = spend(&seen, &book, "the first nonce", NOW_SECONDS + 1);
+        let (mut seen, book) = next_life(&folder, NOW_SECONDS);
+        assert_eq!(spend(&mut seen, &book, "the first nonce", NOW_SECONDS), Ok(()));
+        let (mut seen, book) = next_life(&folder, NOW_SECONDS + 1);
+        let again = spend(&mut seen, &book, "the first nonce", NOW_SECONDS + 1);
         assert_eq!(again, Err(Spent::Already));
-        assert_eq!(spend(&seen, &book, "the second nonce", NOW_SECONDS + 1), Ok(()));
+        assert_eq!(spend(&mut seen, &book, "the second nonce", NOW_SECONDS + 1), Ok(()));
         let (_, book) = next_life(&folder, NOW_SECONDS + 300);
         assert_eq!(book.partner("adnet").nonces().held().count(), 2, "both, to the last second");
         let (_, book) = next_life(&folder, NOW_SECONDS + 301);
@@ -169,10 +276,10 @@ mod tests {
     #[test]
     fn the_files_hold_no_more_than_two_lives_of_nonces() {
         let folder = folder("turns");
-        let (seen, book) = next_life(&folder, NOW_SECONDS);
+        let (mut seen, book) = next_life(&folder, NOW_SECONDS);
         for second in (0..6000).step_by(10) {
             let now = NOW_SECONDS + second;
-            spend(&seen, &book, &format!("nonce of {second}"), now).expect("new");
+            spend(&mut seen, &book, &format!("nonce of {second}"), now).expect("new");
             let lines = |name| fs::read_to_string(folder.join(name)).map_or(0, |text| text.lines().count());
             assert!(lines(NOW) + lines(BEFORE) <= 124, "at {second}");
         }
@@ -186,15 +293,13 @@ mod tests {
     #[test]
     fn two_lives_at_one_time_know_of_each_other() {
         let folder = folder("both");
-        let (elder, before) = next_life(&folder, NOW_SECONDS);
-        spend(&elder, &before, "of the elder", NOW_SECONDS).expect("new");
-        let (heir, after) = next_life(&folder, NOW_SECONDS);
-        spend(&elder, &before, "of the elder, later", NOW_SECONDS).expect("new");
-        spend(&heir, &after, "of the heir", NOW_SECONDS).expect("new");
-        heir.catch_up(&after, NOW_SECONDS);
-        elder.catch_up(&before, NOW_SECONDS);
-        assert_eq!(spend(&heir, &after, "of the elder, later", NOW_SECONDS), Err(Spent::Already));
-        assert_eq!(spend(&elder, &before, "of the heir", NOW_SECONDS), Err(Spent::Already));
+        let (mut elder, before) = next_life(&folder, NOW_SECONDS);
+        spend(&mut elder, &before, "of the elder", NOW_SECONDS).expect("new");
+        let (mut heir, after) = next_life(&folder, NOW_SECONDS);
+        spend(&mut elder, &before, "of the elder, later", NOW_SECONDS).expect("new");
+        spend(&mut heir, &after, "of the heir", NOW_SECONDS).expect("new");
+        assert_eq!(spend(&mut heir, &after, "of the elder, later", NOW_SECONDS), Err(Spent::Already));
+        assert_eq!(spend(&mut elder, &before, "of the heir", NOW_SECONDS), Err(Spent::Already));
         drop(fs::remove_dir_all(&folder));
     }
 
@@ -209,5 +314,47 @@ mod tests {
         let held: Vec<_> = book.partner("adnet").nonces().held().collect();
         assert_eq!(held, [(0xAA, NOW_SECONDS + 9)]);
         drop(fs::remove_dir_all(&folder));
+    }
+    #[test]
+    fn what_follows_a_line_that_was_cut_short_is_a_line_of_its_own() {
+        let folder = folder("torn");
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join(NOW), "adnet 00000000000000cc 17900").expect("a file");
+        let (mut seen, book) = next_life(&folder, NOW_SECONDS);
+        assert_eq!(spend(&mut seen, &book, "the first nonce", NOW_SECONDS), Ok(()));
+        let mut full = OpenOptions::new().append(true).open(folder.join(NOW)).expect("the file");
+        full.write_all(b"adnet 00000000000000dd").expect("a part of a line");
+        assert_eq!(spend(&mut seen, &book, "the second nonce", NOW_SECONDS), Ok(()));
+        let (_, book) = next_life(&folder, NOW_SECONDS);
+        assert_eq!(book.partner("adnet").nonces().held().count(), 2);
+        drop(fs::remove_dir_all(&folder));
+    }
+
+    #[test]
+    fn of_one_batch_each_nonce_is_spent_once_and_all_that_are_spent_are_kept() {
+        let folder = folder("batch");
+        let (mut seen, book) = next_life(&folder, NOW_SECONDS);
+        let nonce = |text: &str| Nonce { partner: "adnet".into(), text: text.into(), last: NOW_SECONDS + 9 };
+        let batch = ["a nonce", "another nonce", "a nonce"].map(nonce);
+        let spent = seen.spend(&book, &batch, NOW_SECONDS, true);
+        assert_eq!(spent, [Ok(()), Ok(()), Err(Spent::Already)]);
+        assert_eq!(seen.read, fs::metadata(folder.join(NOW)).expect("the file").len(), "its own are known");
+        let (_, book) = next_life(&folder, NOW_SECONDS);
+        assert_eq!(book.partner("adnet").nonces().held().count(), 2);
+        drop(fs::remove_dir_all(&folder));
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_is_complained_of_once_a_second_and_costs_no_request() {
+        let folder = folder("full");
+        let (mut seen, book) = next_life(&folder, NOW_SECONDS);
+        fs::write(&folder, "no folder").expect("a file");
+        for number in 0..5 {
+            assert_eq!(spend(&mut seen, &book, &format!("nonce number {number}"), NOW_SECONDS), Ok(()));
+        }
+        assert_eq!(spend(&mut seen, &book, "nonce number 4", NOW_SECONDS), Err(Spent::Already));
+        assert!(!seen.complaints.are_due(NOW_SECONDS), "it was");
+        assert!(seen.complaints.are_due(NOW_SECONDS + 1));
+        fs::remove_file(&folder).expect("the file");
     }
 }

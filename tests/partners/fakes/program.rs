@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -15,10 +16,14 @@ pub(crate) struct Program {
     pub(crate) open: SocketAddr,
     pub(crate) admin: SocketAddr,
     text: String,
+    log: Log,
     child: Child,
     /// The process that has taken over.
     heir: Option<Pid>,
 }
+
+/// What it has said since it listened, each line as it came.
+type Log = Arc<Mutex<Vec<String>>>;
 
 impl Program {
     /// Starts it with a cluster at this backend; `tables` has the partners and their routes.
@@ -55,8 +60,9 @@ probe = "tcp"
 {tables}"#
         );
         folder.write("gate.toml", &text);
-        let (child, open, admin) = run(&folder);
-        Self { folder, open, admin, text, child, heir: None }
+        let log = Log::default();
+        let (child, open, admin) = run(&folder, &log);
+        Self { folder, open, admin, text, log, child, heir: None }
     }
 
     /// Sends a request on a connection of its own.
@@ -67,7 +73,7 @@ probe = "tcp"
     /// Stops it in order and starts it again in the same folder.
     pub(crate) fn restart(&mut self) {
         self.end(Signal::TERM);
-        (self.child, self.open, self.admin) = run(&self.folder);
+        (self.child, self.open, self.admin) = run(&self.folder, &self.log);
     }
 
     /// Stops it in order.
@@ -86,7 +92,7 @@ probe = "tcp"
     /// Cuts it off and starts it again in the same folder.
     pub(crate) fn cut_off(&mut self) {
         self.end(Signal::KILL);
-        (self.child, self.open, self.admin) = run(&self.folder);
+        (self.child, self.open, self.admin) = run(&self.folder, &self.log);
     }
 
     /// Lets another process take over; this one ends when its connections have.
@@ -137,6 +143,12 @@ probe = "tcp"
         lines.map(one).filter(|(_, _, count)| *count > 0).collect()
     }
 
+    /// How many lines of its log have these words.
+    pub(crate) fn said(&self, words: &str) -> u64 {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.iter().map(|line| u64::from(line.contains(words))).sum()
+    }
+
     /// `realmgate ctl` with its address: what it says, and whether it could.
     pub(crate) fn ctl(&self, words: &[&str]) -> (bool, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_realmgate"));
@@ -169,7 +181,7 @@ fn local(request: Request, admin: SocketAddr) -> Request {
     Request { host: admin.to_string(), ..request }
 }
 
-fn run(folder: &Folder) -> (Child, SocketAddr, SocketAddr) {
+fn run(folder: &Folder, log: &Log) -> (Child, SocketAddr, SocketAddr) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_realmgate"))
         .args(["run", "--log-format", "json", "-c"])
         .arg(folder.path("gate.toml"))
@@ -189,6 +201,8 @@ fn run(folder: &Folder) -> (Child, SocketAddr, SocketAddr) {
             _ => {}
         }
     }
-    std::thread::spawn(move || lines.for_each(drop)); // a full pipe would hold the program
+    let log = Arc::clone(log);
+    let keep = move |line| log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    std::thread::spawn(move || lines.for_each(keep)); // a full pipe would hold the program
     (child, open.expect("it listens"), admin.expect("it listens"))
 }
