@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::seen::{Complaints, Nonce, Seen};
+use super::scribe::Scribe;
+use super::seen::{Complaints, Nonce};
 use crate::net::{Commons, since_1970};
 use crate::partners::{Book, Damaged, Spent, read_days, write_days};
 use crate::telemetry;
@@ -25,7 +26,7 @@ pub struct Ledger {
     /// Another process keeps it now.
     sealed: Arc<AtomicBool>,
     complaints: Complaints,
-    seen: Seen,
+    scribe: Scribe,
 }
 
 /// Why the file cannot be read.
@@ -46,9 +47,9 @@ impl Ledger {
     /// When it cannot be read: then nobody can know what partners have had, and an operator has to look.
     pub fn open(folder: &Path, book: &Book, now: Duration) -> Result<Self, LedgerFault> {
         restore(folder, book)?;
-        let seen = Seen::open(folder, book, now.as_secs());
-        let seen = seen.map_err(|error| LedgerFault::Io(folder.to_owned(), error))?;
-        Ok(Self { folder: Some(folder.to_owned()), seen, ..Self::default() })
+        let scribe = Scribe::open(folder, book, now.as_secs());
+        let scribe = scribe.map_err(|error| LedgerFault::Io(folder.to_owned(), error))?;
+        Ok(Self { folder: Some(folder.to_owned()), scribe, ..Self::default() })
     }
 
     /// Reserves more of a partner's day. False: another process does that now. Blocks until it is on disk; where the
@@ -70,12 +71,12 @@ impl Ledger {
 
     /// Nonces are written from now on.
     pub(in crate::http) fn start(&self, commons: &Arc<Commons>) -> io::Result<()> {
-        self.seen.start(commons, &self.sealed)
+        self.scribe.start(commons, &self.sealed)
     }
 
     /// Spends a nonce of a partner; no later life takes it again before its time is over.
     pub(super) async fn spend(&self, book: &Book, nonce: Nonce) -> Result<(), Spent> {
-        self.seen.spend(book, nonce).await
+        self.scribe.spend(book, nonce).await
     }
 
     /// What was reserved and not used is given back: the process ends in order.

@@ -7,6 +7,7 @@ mod guests;
 mod ledger;
 mod pace;
 mod prove;
+mod scribe;
 mod seen;
 mod shown;
 mod verdict;

@@ -1,27 +1,14 @@
 //! The nonces on disk: one line for each, added before its request goes on, so that a process that is cut off is no
 //! second chance for whoever has overheard one. What was added is not synced: it outlives the process, not the machine.
-//! One thread of its own adds the lines of all: a disk that is slow costs nobody else a turn.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::{mpsc, oneshot};
-
-use crate::http::thread::stand_back;
-use crate::net::{Commons, since_1970};
 use crate::partners::{Book, Spent, WINDOW};
 use crate::telemetry;
-
-/// The files of the nonces; none: they end with the process.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    log: Option<Arc<Mutex<Log>>>,
-    writer: OnceLock<mpsc::Sender<Asked>>,
-}
 
 /// A nonce that is to be spent.
 #[derive(Clone, Debug)]
@@ -34,17 +21,13 @@ pub(super) struct Nonce {
     pub(super) last: u64,
 }
 
-/// Who waits for what becomes of a nonce.
-type Waiting = oneshot::Sender<Result<(), Spent>>;
-type Asked = (Nonce, Waiting);
-
 /// What was complained of in this second already: a line for each request would be a flood of its own.
 #[derive(Debug, Default)]
 pub(super) struct Complaints(AtomicU64);
 
-/// The file that is added to. The one before it holds what may still be in time.
+/// The file of the nonces that is added to. The one before it holds what may still be in time.
 #[derive(Debug)]
-struct Log {
+pub(super) struct Log {
     folder: PathBuf,
     file: Option<File>,
     /// When it was begun, in seconds since 1970.
@@ -60,54 +43,10 @@ const NOW: &str = "nonces";
 const BEFORE: &str = "nonces.old";
 /// Nothing that is older can be in time: its request may have been signed for as far ahead as clocks differ.
 const LIFE: u64 = 2 * WINDOW.as_secs();
-/// Nonces on their way to the writer, and those that it writes in one go. Whoever comes then waits, and holds one of its
-/// partner's `in_flight`.
-const MOST_WAITING: usize = 256;
-
-impl Seen {
-    /// The files in a folder; what is in them goes into the book. A line that was cut short says nothing.
-    pub(super) fn open(folder: &Path, book: &Book, now: u64) -> io::Result<Self> {
-        let log = Log::open(folder, book, now)?;
-        Ok(Self { log: Some(Arc::new(Mutex::new(log))), writer: OnceLock::new() })
-    }
-
-    /// Starts the thread that writes, unless it runs. It ends with this.
-    pub(super) fn start(&self, commons: &Arc<Commons>, sealed: &Arc<AtomicBool>) -> io::Result<()> {
-        let (Some(log), None) = (&self.log, self.writer.get()) else { return Ok(()) };
-        let (writer, mut asked) = mpsc::channel(MOST_WAITING);
-        let (log, commons, sealed) = (Arc::clone(log), Arc::clone(commons), Arc::clone(sealed));
-        let work = move || {
-            stand_back();
-            let mut batch = Vec::new();
-            while asked.blocking_recv_many(&mut batch, MOST_WAITING) > 0 {
-                let (nonces, waiting): (Vec<Nonce>, Vec<Waiting>) = batch.drain(..).unzip();
-                let (now, may_turn) = (since_1970().as_secs(), !sealed.load(Ordering::Acquire));
-                let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-                let spent = log.spend(commons.partners(), &nonces, now, may_turn);
-                for (told, spent) in waiting.into_iter().zip(spent) {
-                    told.send(spent).ok(); // who has left does not wait
-                }
-            }
-        };
-        std::thread::Builder::new().name("nonces".to_owned()).spawn(work)?;
-        drop(self.writer.set(writer));
-        Ok(())
-    }
-
-    /// Spends a nonce. It is in the file then, or the disk takes nothing and the log says so.
-    pub(super) async fn spend(&self, book: &Book, nonce: Nonce) -> Result<(), Spent> {
-        let Some(writer) = self.writer.get() else {
-            return nonce.spend(book, since_1970().as_secs()).map(drop);
-        };
-        let (told, answer) = oneshot::channel();
-        // Nobody is let in by a writer that is gone.
-        writer.send((nonce, told)).await.map_err(|_| Spent::Full)?;
-        answer.await.unwrap_or(Err(Spent::Full))
-    }
-}
 
 impl Nonce {
-    fn spend(&self, book: &Book, now: u64) -> Result<u64, Spent> {
+    /// Its tag, once.
+    pub(super) fn spend(&self, book: &Book, now: u64) -> Result<u64, Spent> {
         book.partner(&self.partner).nonces().spend(&self.text, self.last, now)
     }
 }
@@ -120,7 +59,8 @@ impl Complaints {
 }
 
 impl Log {
-    fn open(folder: &Path, book: &Book, now: u64) -> io::Result<Self> {
+    /// The files in a folder; what is in them goes into the book. A line that was cut short says nothing.
+    pub(super) fn open(folder: &Path, book: &Book, now: u64) -> io::Result<Self> {
         match File::open(folder.join(BEFORE)) {
             Ok(file) => drop(remember_from(&file, 0, book, now)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -137,7 +77,13 @@ impl Log {
 
     /// Spends nonces, all of which are in the file when anybody hears of it. What another process has spent goes into
     /// the book before: two of them serve for a while when one takes over.
-    fn spend(&mut self, book: &Book, nonces: &[Nonce], now: u64, may_turn: bool) -> Vec<Result<(), Spent>> {
+    pub(super) fn spend(
+        &mut self,
+        book: &Book,
+        nonces: &[Nonce],
+        now: u64,
+        may_turn: bool,
+    ) -> Vec<Result<(), Spent>> {
         let caught_up = match self.catch_up(book, now) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             Ok(()) | Err(_) => Ok(()),
