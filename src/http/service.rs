@@ -14,7 +14,7 @@ use hyper::{Request, StatusCode, Uri, Version};
 use super::answer::{self, Answer};
 use super::line::{Caller, Line, RequestId};
 use super::outcome::Outcome;
-use super::screen::vet_request;
+use super::screen::{OVERLONG, vet_request};
 use super::thread::Thread;
 use super::upload::Upload;
 use super::visit::Visit;
@@ -115,7 +115,7 @@ async fn target(
 /// The route of a request that everybody would read alike. Its `Host` says what it is for from then on.
 fn find(world: &World, line: &Line, request: &mut Request<Incoming>) -> Result<Arc<WebLane>, Refused> {
     let length = request.uri().path_and_query().map_or(0, |whole| whole.as_str().len());
-    if length > MOST_URI {
+    if length > MOST_URI || request.headers().contains_key(OVERLONG) {
         return Err(Refused::with(StatusCode::URI_TOO_LONG, "the path and the query are too long"));
     }
     vet_request(request).map_err(|fault| Refused::bad(fault.words()))?;

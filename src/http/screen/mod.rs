@@ -11,6 +11,7 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use hyper::header::HeaderName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
@@ -18,7 +19,7 @@ pub(in crate::http) use latch::Latch;
 pub(in crate::http) use vet::{vet_answer, vet_request};
 
 use super::connection::MOST_HEADERS;
-use crate::wire::{Part, RequestFramer};
+use crate::wire::{Part, RequestFault, RequestFramer};
 
 /// What is called when a bad line has come.
 pub(in crate::http) type Alarm = Arc<dyn Fn() + Send + Sync>;
@@ -63,6 +64,13 @@ const POISON: &[u8] = b"\0\n\r\n\r\n";
 static SURFEIT: LazyLock<Vec<u8>> =
     LazyLock::new(|| [FIRST_LINE, &b"a:\r\n".repeat(MOST_HEADERS + 1), b"\r\n"].concat());
 const FIRST_LINE: &[u8] = b"GET / HTTP/1.1\r\n";
+/// What ends a first line that is too long, and the head with it: hyper has no answer of its own for that, so it is the
+/// service that says 414 wherever [`OVERLONG`] is.
+const CUT: &[u8] = b"x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Realmgate-Overlong: 1\r\n\r\n";
+/// So many bytes of such a line pass at least: hyper has to see a method, and that a target begins.
+const METHOD: usize = 64;
+/// In a head of which the first line was too long. Whoever says it by itself is believed.
+pub(in crate::http) const OVERLONG: HeaderName = HeaderName::from_static("x-realmgate-overlong");
 
 /// How long a client may still speak after the last words. Unread bytes would turn them into a reset.
 const LINGER: Duration = Duration::from_secs(1);
@@ -111,8 +119,12 @@ impl<S> Screen<S> {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             let (is_new, is_at_head) = (self.framer.is_between(), self.framer.is_at_head());
+            let torn = self.framer.torn();
             let taken = match self.framer.read(rest) {
                 Ok(taken) => taken,
+                Err(RequestFault::FirstLineTooLong) => {
+                    return Verdict::Refuse(at + METHOD.saturating_sub(torn).min(rest.len()), CUT);
+                }
                 Err(fault) if fault.is_of_size() && is_at_head => {
                     let begun = if is_new { 0 } else { FIRST_LINE.len() };
                     return Verdict::Refuse(at, SURFEIT.get(begun..).unwrap_or(POISON));

@@ -57,6 +57,7 @@ async fn answer(request: Request<Incoming>, asked: Asked, latch: Arc<Latch>) -> 
     asked.lock().unwrap_or_else(PoisonError::into_inner).push((head.uri.to_string(), body));
     latch.answered(upgrade);
     let status = match (upgrade, broken) {
+        _ if head.headers.contains_key(OVERLONG) => StatusCode::URI_TOO_LONG,
         (true, _) => StatusCode::SWITCHING_PROTOCOLS,
         (false, true) => StatusCode::BAD_REQUEST,
         (false, false) => StatusCode::OK,
@@ -195,4 +196,23 @@ async fn a_client_that_never_stops_is_not_listened_to_for_ever() {
     screen.shutdown().await.unwrap();
     drop(screen);
     speaking.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_first_line_that_is_too_long_is_told_so_wherever_it_is_cut() {
+    for first in ["GET /", "DELETE /a?b#", "GET http://a.test/?", "\r\nGET /"] {
+        let line = format!("{first}{}", "a".repeat(9000));
+        for cut in [0, 1, 3, 4, 5, 13, 70, 8200, 8260] {
+            let mut served = serve();
+            served.client.write_all(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+            served.until("\r\n\r\n").await;
+            let (front, rest) = line.split_at(cut);
+            served.client.write_all(front.as_bytes()).await.unwrap();
+            tokio::task::yield_now().await;
+            served.client.write_all(rest.as_bytes()).await.unwrap();
+            served.client.write_all(b" HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+            assert_eq!(statuses(&served.rest().await), ["414"], "{first} {cut}");
+            assert_eq!(served.malformed.load(Ordering::Relaxed), 0, "{first} {cut}");
+        }
+    }
 }

@@ -14,7 +14,9 @@ pub enum RequestFault {
     Target,
     /// A line that does not end in CR LF, or a CR inside it.
     LineEnd,
-    /// A line over the limit.
+    /// A first line over the limit.
+    FirstLineTooLong,
+    /// Another line over the limit.
     LineTooLong,
     /// A head, or trailers, over the limit.
     HeadTooLong,
@@ -46,7 +48,7 @@ impl RequestFault {
     /// Whether nothing is wrong but the length: an honest client may be like that.
     #[must_use]
     pub const fn is_of_size(self) -> bool {
-        matches!(self, Self::LineTooLong | Self::HeadTooLong | Self::TooManyFields)
+        matches!(self, Self::FirstLineTooLong | Self::LineTooLong | Self::HeadTooLong | Self::TooManyFields)
     }
 
     /// The word for the log.
@@ -57,6 +59,7 @@ impl RequestFault {
             Self::Version => "version",
             Self::Target => "target",
             Self::LineEnd => "line_end",
+            Self::FirstLineTooLong => "first_line_too_long",
             Self::LineTooLong => "line_too_long",
             Self::HeadTooLong => "head_too_long",
             Self::TooManyFields => "too_many_fields",
@@ -81,6 +84,7 @@ impl RequestFault {
             Self::Version => "this version of HTTP is not spoken here",
             Self::Target => "the target is none that this method can have",
             Self::LineEnd => "a line of the head does not end in CR LF",
+            Self::FirstLineTooLong => "the path and the query are too long",
             Self::LineTooLong => "a line of the head is too long",
             Self::HeadTooLong => "the head is too long",
             Self::TooManyFields => "there are too many headers",

@@ -78,6 +78,12 @@ impl RequestFramer {
         matches!(self.state, State::Between { .. }) && self.torn.is_empty()
     }
 
+    /// How much of a line has come whose end has not.
+    #[must_use]
+    pub const fn torn(&self) -> usize {
+        self.torn.len()
+    }
+
     /// Whether what comes next is of a head: of the next request's, or of one that has begun.
     #[must_use]
     pub const fn is_at_head(&self) -> bool {
@@ -227,12 +233,10 @@ impl State {
                 RequestFault::HeadTooLong
             }
             Self::ChunkEnd | Self::Size => RequestFault::Chunk,
-            Self::Between { .. }
-            | Self::Head { .. }
-            | Self::Trailers { .. }
-            | Self::Data(_)
-            | Self::Chunk(_)
-            | Self::Failed(_) => RequestFault::LineTooLong,
+            Self::Between { .. } => RequestFault::FirstLineTooLong,
+            Self::Head { .. } | Self::Trailers { .. } | Self::Data(_) | Self::Chunk(_) | Self::Failed(_) => {
+                RequestFault::LineTooLong
+            }
         }
     }
 }

@@ -121,7 +121,10 @@ fn limits_are_kept_to_the_byte() {
     let target =
         |length: usize| format!("GET /{} HTTP/1.1\r\n", "a".repeat(length - "GET / HTTP/1.1\r\n".len()));
     assert_eq!(fault_of(&target(LONGEST_LINE)), None);
-    assert_eq!(fault_of(&target(LONGEST_LINE + 1)), Some(RequestFault::LineTooLong));
+    assert_eq!(fault_of(&target(LONGEST_LINE + 1)), Some(RequestFault::FirstLineTooLong));
+    let field = |length: usize| format!("GET / HTTP/1.1\r\na: {}\r\n", "b".repeat(length - "a: \r\n".len()));
+    assert_eq!(fault_of(&field(LONGEST_LINE)), None);
+    assert_eq!(fault_of(&field(LONGEST_LINE + 1)), Some(RequestFault::LineTooLong));
 
     let fields = |count: usize| format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "a: b\r\n".repeat(count - 1));
     assert_eq!(fault_of(&fields(MOST_FIELDS)), None);
@@ -154,7 +157,7 @@ fn a_line_that_never_ends_is_refused_before_it_fills_the_memory() {
         most = most.max(framer.capacity());
         framer.read(&[b'a'; 100]).err()
     });
-    assert_eq!(fault, Some(RequestFault::LineTooLong));
+    assert_eq!(fault, Some(RequestFault::FirstLineTooLong));
     assert!(most <= 2 * LONGEST_LINE && framer.capacity() == 0);
 }
 
