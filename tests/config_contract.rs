@@ -28,6 +28,5 @@ fn what_is_not_built_is_refused() {
         .map(|_| ())
         .expect_err("much is not built")
         .render(false);
-    assert!(text.contains("error: `net` is not supported yet"), "in\n{text}");
     assert!(text.contains("[login] has a `route` and a `token`"), "in\n{text}");
 }

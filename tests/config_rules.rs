@@ -31,6 +31,16 @@ fn rules_that_are_left_out_have_the_numbers_of_their_policy() {
 }
 
 #[test]
+fn frames_gather_only_where_the_file_says_so() {
+    let delay = |text: &str| plan(&format!("{SMALLEST}{text}")).net().gather();
+    assert_eq!(delay(""), None);
+    assert_eq!(delay("[net]\n"), None);
+    assert_eq!(delay("[net]\ngather = 'off'\ngather_delay = '1ms'\n"), None);
+    assert_eq!(delay("[net]\ngather = 'adaptive'\n"), Some(Duration::from_micros(500)));
+    assert_eq!(delay("[net]\ngather = 'adaptive'\ngather_delay = '5ms'\n"), Some(Duration::from_millis(5)));
+}
+
+#[test]
 fn a_dedicated_cluster_is_probed_by_connecting() {
     let dedicated = SMALLEST.replace("[cluster.battle]", "[cluster.battle]\nlink = 'dedicated'");
     let only_times = "[cluster.battle.health]\ninterval = '3s'\n";

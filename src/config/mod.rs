@@ -33,8 +33,8 @@ pub use overrides::{AdminState, Banned, Maintenance, Override, Overrides};
 pub use plan::{
     Admin, Backend, BackendTls, Canary, CanaryKey, CanaryRule, CertificatePair, Cluster, Conversion, Drain,
     Duplicate, Gateway, GroupIndex, HashOn, Health, HttpRoute, HttpTarget, LimitAction, LinkKind, Listener,
-    ListenerLimits, Login, LoginWay, Moving, NamedLayout, Network, Partner, PartnerAuth, PathPattern, Plan,
-    Probe, Protocol, ProxyHeader, Queue, Release, Reply, Route, RouteLimit, TokenAlgorithm, TokenRules,
+    ListenerLimits, Login, LoginWay, Moving, NamedLayout, Net, Network, Partner, PartnerAuth, PathPattern,
+    Plan, Probe, Protocol, ProxyHeader, Queue, Release, Reply, Route, RouteLimit, TokenAlgorithm, TokenRules,
     TokenTrust, UnknownId, WebSocketRules,
 };
 pub use problem::Problem;

@@ -44,7 +44,7 @@ pub fn metrics_page(
     links(&mut page, &members(world), meters);
     push(&mut page, meters);
     configuration(&mut page, meters);
-    lag(&mut page, meters, now);
+    turns(&mut page, meters, now);
     pressure(&mut page, commons);
     process(&mut page);
     page.finish()
@@ -270,12 +270,15 @@ fn configuration(page: &mut Page, meters: &Meters) {
     page.single(&metric::CONFIG_GENERATION, reloads.generation());
 }
 
-fn lag(page: &mut Page, meters: &Meters, now: Duration) {
-    let lags: Vec<_> = (0..)
-        .zip(meters.workers())
-        .map(|(worker, meter): (usize, _)| (worker.to_string(), meter.lag.worst(now)))
-        .collect();
-    page.family(&metric::WORKER_LAG, lags.iter().map(|(worker, lag)| ([worker.as_str()], lag.as_secs_f64())));
+fn turns(page: &mut Page, meters: &Meters, now: Duration) {
+    let names: Vec<_> = (0..meters.workers().count()).map(|worker| worker.to_string()).collect();
+    let each = || names.iter().map(|worker| [worker.as_str()]).zip(meters.workers());
+    let gathered = each().map(|(worker, meter)| (worker, meter.gathered_turns.get()));
+    page.family(&metric::WORKER_GATHERED_TURNS, gathered);
+    page.family(
+        &metric::WORKER_LAG,
+        each().map(|(worker, meter)| (worker, meter.lag.worst(now).as_secs_f64())),
+    );
 }
 
 fn pressure(page: &mut Page, commons: &Commons) {

@@ -35,6 +35,7 @@ mod switchboard;
 mod tls;
 mod tokens;
 mod transition;
+mod turns;
 mod web;
 mod worker;
 mod world;

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::hub::{self, Hub};
 use super::link::{self, SharedLink};
 use super::seat::{Order, Seat};
+use super::turns;
 use super::world::{ClusterView, World};
 use crate::base::BackendKey;
 use crate::cluster::Backend;
@@ -91,6 +92,7 @@ pub(super) async fn prepare(hub: Rc<Hub>, world: Arc<World>, answer: oneshot::Se
 pub(super) fn carry_out(hub: &Rc<Hub>, transition: &Arc<Transition>) {
     let world = &transition.world;
     *hub.next_world.borrow_mut() = None;
+    turns::follow(world.plan().net());
     start_links(hub, world);
     for link in hub.all_links() {
         let cluster = world.cluster(link.cluster().key()).cloned();

@@ -25,6 +25,7 @@ use super::recovery;
 use super::roll::Roll;
 use super::seat::{Kick, Order, Seat};
 use super::transition::{self, Transition};
+use super::turns;
 use super::world::{Door, World};
 use crate::base::{BackendKey, SessionId};
 use crate::policy::leave_at;
@@ -191,7 +192,10 @@ impl WorkerHandle {
 }
 
 fn run(setup: WorkerSetup, inboxes: Inboxes, ready: oneshot::Sender<io::Result<()>>) {
+    let Some(meter) = setup.meters.worker(setup.index).cloned() else { return };
+    turns::follow(setup.world.load().plan().net());
     let mut builder = Builder::new_current_thread();
+    let builder = turns::keep_apart(&mut builder, setup.started, meter);
     match builder.enable_all().event_interval(POLLS_PER_TURN).build_local(LocalOptions::default()) {
         Ok(runtime) => runtime.block_on(work(setup, inboxes, ready)),
         Err(error) => drop(ready.send(Err(error))),

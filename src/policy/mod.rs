@@ -7,6 +7,7 @@ mod breaker;
 mod budget;
 mod drain;
 mod forecast;
+mod gather;
 mod health;
 mod key;
 mod ledger;
@@ -28,6 +29,7 @@ pub use breaker::{Breaker, BreakerMemory, BreakerRules, BreakerState, Life, Pass
 pub use budget::RetryBudget;
 pub use drain::leave_at;
 pub use forecast::{REPORT_LIFE, allowance, share, step};
+pub use gather::Gathering;
 pub use health::{Change, HealthCount, HealthRules};
 pub use key::{stable_hash, stable_hash_u64};
 pub use ledger::{AddressLedger, AddressRefusal, AddressRules};

@@ -107,6 +107,8 @@ pub struct WorkerMeter {
     pub room_members: Level,
     /// How late it wakes.
     pub lag: Lag,
+    /// Turns of its event loop that were kept apart, so that frames gather.
+    pub gathered_turns: Counter,
     /// Sessions that began to wait for their player to come back.
     pub parked: Counter,
     /// Of them, those that no longer wait.

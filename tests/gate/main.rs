@@ -14,6 +14,7 @@ mod door;
 mod ends;
 mod facts;
 mod fakes;
+mod gather;
 mod http;
 mod limits;
 mod login;

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use super::mistakes::Mistakes;
 use super::nearest::nearest;
-use super::plan::{Drain, Gateway, Plan};
+use super::plan::{Drain, Gateway, Net, Plan};
 use super::problem::{Problem, short};
 use super::raw::{self, Field, Raw};
 use super::site::{Located, Site};
@@ -80,6 +80,7 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> O
     Some(Plan {
         sources: Arc::clone(sources),
         gateway: gateway?,
+        net: net(&raw.net),
         drain,
         admin: admin?,
         groups: context.groups.names(),
@@ -120,6 +121,10 @@ fn gateway(context: &Context<'_>) -> Option<Gateway> {
         workers: usize::from(raw.workers.or(0)),
         state_dir: state_dir.unwrap_or_else(|| "/var/lib/realmgate".into()),
     })
+}
+
+fn net(raw: &raw::Net) -> Net {
+    Net { gather: raw.gather.or(false).then(|| raw.gather_delay.or(Duration::from_micros(500))) }
 }
 
 fn drain(raw: &raw::Drain, mistakes: &Mistakes) -> Drain {

@@ -69,6 +69,8 @@ pub enum Change {
     },
     /// `gateway.zone`.
     Zone(Swap<String>),
+    /// `[net]`: how far apart a busy worker keeps its turns.
+    Gather(Swap<Option<Duration>>),
     /// `[drain]`.
     Drain,
     /// What only another process can change.

@@ -52,6 +52,7 @@ impl Change {
             Self::Zone(_) => {
                 "new sessions prefer backends of the new zone; sessions that are in stay".to_owned()
             }
+            Self::Gather(_) => "nothing is lost; busy workers turn more often or more rarely".to_owned(),
             Self::Drain => "nothing until the process stops".to_owned(),
             Self::Process(_) => "nothing: the running process goes on as it is".to_owned(),
         }
@@ -118,6 +119,7 @@ impl Change {
             | Self::Http { .. }
             | Self::Partner { .. }
             | Self::Zone(_)
+            | Self::Gather(_)
             | Self::Drain
             | Self::Process(_) => Touched::Nobody,
         }

@@ -9,6 +9,7 @@ pub(super) fn compare(changes: &mut Vec<Change>, old: &Plan, new: &Plan) {
     let (moving, spread) = (new.release.moving, new.release.spread);
     changes.extend(release(old, new).map(|what| Change::Release { what, moving, spread }));
     changes.extend(Swap::of(old.gateway.zone.clone(), new.gateway.zone.clone()).map(Change::Zone));
+    changes.extend(Swap::of(old.net.gather, new.net.gather).map(Change::Gather));
     let times = |drain: &Drain| (drain.lame_duck, drain.spread, drain.deadline);
     changes.extend((times(&old.drain) != times(&new.drain)).then_some(Change::Drain));
     changes.extend(process(old, new).into_iter().map(Change::Process));

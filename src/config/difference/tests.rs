@@ -447,6 +447,10 @@ fn the_process() {
     );
     let drain = format!("{OLD}[drain]\nspread = '1s'\n");
     check(&only(OLD, &drain), "drain: other times", "until the process stops", &nobody);
+    let net = format!("{OLD}[net]\ngather = 'adaptive'\n");
+    check(&only(OLD, &net), "net: gather off -> 500us", "busy workers turn", &nobody);
+    let slower = format!("{net}gather_delay = '1ms'\n");
+    check(&only(&net, &slower), "net: gather 500us -> 1ms", "nothing is lost", &nobody);
     let gateway = |key: &str| replaced("zone = \"sh-a\"", &format!("zone = \"sh-a\"\n{key}"));
     let no_admin = OLD.replace("[admin]\nlisten = \"127.0.0.1:9600\"\ntoken_file = \"one.token\"\n", "");
     for (found, key) in [

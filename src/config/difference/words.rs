@@ -26,6 +26,7 @@ impl Change {
             Self::Login(what) => format!("login: {what}"),
             Self::Partner { name, what } => format!("partner {name}: {what}"),
             Self::Zone(zones) => format!("gateway: zone {}", named(zones)),
+            Self::Gather(delays) => format!("net: gather {}", gathered(delays)),
             Self::Drain => "drain: other times".to_owned(),
             Self::Process(key) => format!("{}: only a restart or an upgrade changes it", key.as_str()),
         }
@@ -42,6 +43,12 @@ impl<T: Display> Display for Swap<T> {
 fn named(names: &Swap<String>) -> String {
     let word = |name: &String| if name.is_empty() { "none".to_owned() } else { name.clone() };
     Swap { from: word(&names.from), to: word(&names.to) }.to_string()
+}
+
+/// How far apart turns are kept.
+fn gathered(delays: &Swap<Option<Duration>>) -> String {
+    let word = |delay: Option<Duration>| delay.map_or_else(|| "off".to_owned(), format_duration);
+    Swap { from: word(delays.from), to: word(delays.to) }.to_string()
 }
 
 impl Display for ListenerChange {

@@ -32,7 +32,7 @@ pub use login::{Duplicate, Login, LoginWay, Queue, TokenAlgorithm, TokenRules, T
 pub use network::Network;
 pub(in crate::config) use network::NetworkFault;
 pub use partner::{Partner, PartnerAuth};
-pub use process::{Drain, Gateway};
+pub use process::{Drain, Gateway, Net};
 pub use release::{Canary, CanaryKey, CanaryRule, GroupIndex, Moving, Release};
 pub use route::{LimitAction, Reply, Route, RouteLimit};
 
@@ -41,6 +41,7 @@ pub use route::{LimitAction, Reply, Route, RouteLimit};
 pub struct Plan {
     pub(in crate::config) sources: Arc<Sources>,
     pub(in crate::config) gateway: Gateway,
+    pub(in crate::config) net: Net,
     pub(in crate::config) drain: Drain,
     pub(in crate::config) admin: Option<Admin>,
     pub(in crate::config) groups: Vec<String>,
@@ -59,6 +60,12 @@ impl Plan {
     #[must_use]
     pub fn gateway(&self) -> &Gateway {
         &self.gateway
+    }
+
+    /// `[net]`.
+    #[must_use]
+    pub fn net(&self) -> &Net {
+        &self.net
     }
 
     /// `[drain]`.

@@ -1,4 +1,4 @@
-//! The process itself: its number and place, and how it stops.
+//! The process itself: its number and place, how it turns, and how it stops.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +12,12 @@ pub struct Gateway {
     pub(in crate::config) zone: String,
     pub(in crate::config) workers: usize,
     pub(in crate::config) state_dir: PathBuf,
+}
+
+/// `[net]`: how workers turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Net {
+    pub(in crate::config) gather: Option<Duration>,
 }
 
 /// `[drain]`: how the process stops.
@@ -45,6 +51,14 @@ impl Gateway {
     #[must_use]
     pub fn state_dir(&self) -> &Path {
         &self.state_dir
+    }
+}
+
+impl Net {
+    /// How far apart a busy worker keeps the turns of its event loop, so that frames gather; `None`: never.
+    #[must_use]
+    pub fn gather(&self) -> Option<Duration> {
+        self.gather
     }
 }
 

@@ -16,12 +16,11 @@ pub(super) struct Fields<'a> {
     path: String,
     site: Site,
     known: Vec<&'static str>,
-    later: Vec<&'static str>,
 }
 
 impl<'a> Fields<'a> {
     pub(super) fn new(mistakes: &'a Mistakes, table: &'a Table, path: String, site: Site) -> Self {
-        Self { mistakes, table, path, site, known: Vec::new(), later: Vec::new() }
+        Self { mistakes, table, path, site, known: Vec::new() }
     }
 
     /// Where the table itself is.
@@ -165,17 +164,10 @@ impl<'a> Fields<'a> {
         Some(Named { name: Located::new(name.to_owned(), entry.key.clone()), body })
     }
 
-    /// Keys of the contract that this version does not have.
-    pub(super) fn later(&mut self, keys: &[&'static str]) {
-        self.later.extend(keys);
-    }
-
     /// Reports the keys that nobody asked for.
     pub(super) fn done(self) {
         for (name, entry) in &self.table.entries {
-            if self.later.contains(&name.as_str()) {
-                self.mistakes.add(not_yet(name, &entry.key));
-            } else if !self.known.contains(&name.as_str()) {
+            if !self.known.contains(&name.as_str()) {
                 self.mistakes.add(self.unknown(name, &entry.key));
             }
         }
@@ -241,15 +233,10 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn not_yet(name: &str, site: &Site) -> Problem {
-    Problem::at(site, format!("`{name}` is not supported yet"))
-        .because("this version would have ignored it")
-        .write(format!("remove `{name}`"))
-}
-
 /// The kind of a table, a table inside it and the keys of that.
-const HOMES: [(&str, &str, &[&str]); 7] = [
+const HOMES: [(&str, &str, &[&str]); 8] = [
     ("", "gateway", &["id", "zone", "workers", "state_dir"]),
+    ("", "net", &["gather", "gather_delay"]),
     ("", "release", &["canary"]),
     ("listener", "limits", &super::listener::LIMITS),
     ("cluster", "health", &super::health::HEALTH),

@@ -39,7 +39,7 @@ pub(super) use outlier::Outlier;
 pub(super) use partner::{Auth, AuthKind, Partner};
 pub(super) use release::{Canary, Release};
 pub(super) use route::{Ids, Route};
-pub(super) use top::{Drain, Gateway};
+pub(super) use top::{Drain, Gateway, Net};
 pub(super) use values::Word;
 
 use super::mistakes::Mistakes;
@@ -50,6 +50,7 @@ use fields::Fields;
 /// Everything the files say.
 pub(super) struct Raw {
     pub(super) gateway: Gateway,
+    pub(super) net: Net,
     pub(super) drain: Drain,
     pub(super) admin: Field<Admin>,
     pub(super) release: Field<Release>,
@@ -65,15 +66,13 @@ pub(super) struct Raw {
     pub(super) any_route: bool,
 }
 
-/// Tables of the contract that this version does not have.
-const LATER: [&str; 1] = ["net"];
-
 /// Reads the merged tree.
 pub(super) fn read(root: &Table, mistakes: &Mistakes) -> Raw {
     let nowhere = Site { source: 0, span: 0..0 };
     let mut fields = Fields::new(mistakes, root, String::new(), nowhere);
     let raw = Raw {
         gateway: fields.section("gateway", Gateway::read),
+        net: fields.section("net", Net::read),
         drain: fields.section("drain", Drain::read),
         admin: fields.nested("admin", "[admin]", Admin::read),
         release: fields.nested("release", "[release]", Release::read),
@@ -87,7 +86,6 @@ pub(super) fn read(root: &Table, mistakes: &Mistakes) -> Raw {
         any_listener: is_written(root, "listener"),
         any_route: is_written(root, "route"),
     };
-    fields.later(&LATER);
     fields.done();
     raw
 }

@@ -1,4 +1,4 @@
-//! `[gateway]` and `[drain]` as written.
+//! `[gateway]`, `[net]` and `[drain]` as written.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::field::Field;
 use super::fields::Fields;
+use super::values::Word;
 use crate::base::GatewayId;
 
 /// `[gateway]`.
@@ -15,6 +16,13 @@ pub(in crate::config) struct Gateway {
     pub(in crate::config) zone: Field<String>,
     pub(in crate::config) workers: Field<u16>,
     pub(in crate::config) state_dir: Field<PathBuf>,
+}
+
+/// `[net]`.
+#[derive(Default)]
+pub(in crate::config) struct Net {
+    pub(in crate::config) gather: Field<bool>,
+    pub(in crate::config) gather_delay: Field<Duration>,
 }
 
 /// `[drain]`.
@@ -36,6 +44,12 @@ impl Gateway {
     }
 }
 
+impl Net {
+    pub(super) fn read(fields: &mut Fields<'_>) -> Self {
+        Self { gather: fields.word("gather", &GATHER), gather_delay: fields.duration("gather_delay", APART) }
+    }
+}
+
 impl Drain {
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
         Self {
@@ -46,4 +60,8 @@ impl Drain {
     }
 }
 
+/// Whether a busy worker keeps its turns apart.
+const GATHER: [Word<bool>; 2] = [("off", Some(false)), ("adaptive", Some(true))];
+/// Below, turns are about so long by themselves; above, players would notice.
+const APART: RangeInclusive<Duration> = Duration::from_micros(50)..=Duration::from_millis(5);
 const ENDING: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24);

@@ -1,0 +1,62 @@
+//! The turns of a worker's event loop: the runtime says when it falls asleep and when it wakes, and sleeps on while frames
+//! gather in the sockets.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Builder;
+
+use super::hub;
+use crate::config::Net;
+use crate::policy::Gathering;
+use crate::telemetry::WorkerMeter;
+
+/// One worker's turns.
+#[derive(Clone, Copy, Debug, Default)]
+struct Turns {
+    /// How far apart turns are kept while it gathers; `None`: it never does.
+    delay: Option<Duration>,
+    gathering: Gathering,
+}
+
+thread_local! {
+    /// Those of the worker that this thread is.
+    static TURNS: Cell<Turns> = Cell::default();
+}
+
+/// What the file says of gathering holds for the worker that this thread is.
+pub(super) fn follow(net: &Net) {
+    TURNS.set(Turns { delay: net.gather(), ..TURNS.get() });
+}
+
+/// Keeps the turns of this runtime apart while its thread is busy.
+pub(super) fn keep_apart(builder: &mut Builder, started: Instant, meter: Arc<WorkerMeter>) -> &mut Builder {
+    let since_start = move || hub::now().saturating_duration_since(started);
+    builder
+        .on_thread_park(move || {
+            let mut turns = TURNS.get();
+            let Some(delay) = turns.delay else { return };
+            let nap = turns.gathering.sleeps(since_start(), delay);
+            TURNS.set(turns);
+            if !nap.is_zero() {
+                meter.gathered_turns.add(1);
+                sleep_on(nap);
+            }
+        })
+        .on_thread_unpark(move || {
+            let mut turns = TURNS.get();
+            if turns.delay.is_some() {
+                turns.gathering.wakes(since_start());
+                TURNS.set(turns);
+            }
+        })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what happens meanwhile is what gathers; nothing of it may end the nap"
+)]
+fn sleep_on(nap: Duration) {
+    std::thread::sleep(nap);
+}
