@@ -35,7 +35,7 @@ autobahn:        ## what Autobahn's fuzzing client thinks of WebSocket through t
 bench-micro:     ## decode, route, envelope
 	cargo bench --locked --bench micro
 
-bench-peers:     ## HAProxy, nginx and realmgate on the same work; writes benches/peers/RESULTS.md
+bench-peers:     ## HAProxy, nginx, Envoy and realmgate on the same work; writes benches/peers/RESULTS.md
 	cargo bench --locked --bench peers -- run
 
 bench-web:       ## the same for HTTP: requests per CPU second; writes its part of benches/peers/RESULTS.md

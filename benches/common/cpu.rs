@@ -19,10 +19,12 @@ fn spent_by(pid: u32) -> u64 {
     threads.flatten().filter_map(of_thread).sum()
 }
 
-/// The time in which the first two cores did anything for anybody, in nanoseconds; counted in hundredths of a second.
-pub(crate) fn both_cores() -> u64 {
+/// The time in which the first so many cores did anything for anybody, in nanoseconds; counted in hundredths of a
+/// second.
+pub(crate) fn first_cores(count: usize) -> u64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
-    text.lines().filter(|line| line.starts_with("cpu0 ") || line.starts_with("cpu1 ")).map(busy).sum()
+    // The first line is of all cores together.
+    text.lines().skip(1).take(count).filter(|line| line.starts_with("cpu")).map(busy).sum()
 }
 
 /// All but idle and waiting for disks (proc_stat(5)), stolen time included.

@@ -1,4 +1,4 @@
-//! The certificate that all three proxies show: ECDSA P-256, made anew for every run.
+//! The certificate that all proxies show: ECDSA P-256, made anew for every run.
 
 use std::fs;
 use std::path::{Path, PathBuf};

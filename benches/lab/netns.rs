@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use super::options::Options;
 use super::process::PRIORITY;
 
@@ -17,11 +19,10 @@ pub(crate) struct Needed {
 }
 
 /// What every comparison needs.
-const NEEDED: [Needed; 5] = [
+const NEEDED: [Needed; 4] = [
     Needed { file: "/usr/sbin/haproxy", package: "haproxy" },
     Needed { file: "/usr/sbin/nginx", package: "nginx" },
     Needed { file: "/usr/bin/unshare", package: "util-linux" },
-    Needed { file: "/usr/bin/prlimit", package: "util-linux-extra" },
     Needed { file: "/usr/sbin/ip", package: "iproute2" },
 ];
 
@@ -32,6 +33,9 @@ const SETTINGS: [(&str, &str); 4] = [
     ("net/ipv4/ip_local_port_range", "10000 65535"),
     ("net/ipv4/tcp_tw_reuse", "1"),
 ];
+
+/// Descriptors that each of the run's processes may have: two for each player, and more.
+const DESCRIPTORS: u64 = 100_000;
 
 const CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
 
@@ -74,6 +78,7 @@ pub(crate) fn settle() -> Result<String, String> {
     }
     // Without this right the run goes on with the priority that everybody has.
     drop(fs::write("/proc/self/autogroup", PRIORITY));
+    more_descriptors()?;
     // BBR paces with timers, which blurs figures on a loopback device. Where cubic is not open to namespaces
     // (tcp_allowed_congestion_control), reno always is; without loss the two do the same.
     let set = ["cubic", "reno"].into_iter().any(|control| fs::write(CONTROL, control).is_ok());
@@ -81,6 +86,20 @@ pub(crate) fn settle() -> Result<String, String> {
         return Err("cannot choose the congestion control".to_owned());
     }
     fs::read_to_string(CONTROL).map(|text| text.trim().to_owned()).map_err(|error| error.to_string())
+}
+
+/// As many as are wanted or, without that right, as many as this process may have.
+fn more_descriptors() -> Result<(), String> {
+    let wanted = Rlimit { current: Some(DESCRIPTORS), maximum: Some(DESCRIPTORS) };
+    let allowed = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, wanted)
+        .or_else(|_| setrlimit(Resource::Nofile, Rlimit { current: allowed, maximum: allowed }))
+        .map_err(|error| format!("open files: {error}"))
+}
+
+/// How many each of the run's processes may have.
+pub(crate) fn descriptors() -> usize {
+    getrlimit(Resource::Nofile).current.and_then(|count| count.try_into().ok()).unwrap_or(usize::MAX)
 }
 
 fn install(more: &[Needed]) -> Result<(), String> {

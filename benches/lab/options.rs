@@ -24,6 +24,8 @@ pub(crate) struct Options {
 /// What differs between the comparisons.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manual {
+    /// What the bench is called.
+    pub(crate) bench: &'static str,
     /// Printed when nothing was asked for.
     pub(crate) usage: &'static str,
     /// Where the report of a short run goes.

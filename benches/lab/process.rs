@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use super::cpu;
 
 /// The core of the proxy under test.
-pub(crate) const PROXY_CORE: u32 = 0;
+pub(crate) const PROXY_CORE: &str = "0";
 /// The core that loader and backend share.
-pub(crate) const OTHER_CORE: u32 = 1;
+pub(crate) const OTHER_CORE: &str = "1";
 
 /// A running child.
 #[derive(Debug)]
@@ -25,13 +25,11 @@ pub(crate) struct Guarded {
 
 /// The nice value of the run: above the rest of the machine, where that is allowed; all roles have the same.
 pub(crate) const PRIORITY: &str = "-10";
-/// Descriptors that every child may have.
-const DESCRIPTORS: u32 = 16_384;
 
 impl Guarded {
-    /// Starts a program on a core; its words go to `log`, its output too unless it is wanted.
+    /// Starts a program on a core, or on some; its words go to `log`, its output too unless it is wanted.
     pub(crate) fn start<S: AsRef<OsStr>>(
-        core: u32,
+        cores: &str,
         program: &Path,
         words: &[S],
         log: &Path,
@@ -43,8 +41,8 @@ impl Guarded {
         let output = if keep_output { Stdio::piped() } else { file.try_clone().map_err(fail)?.into() };
         // Each of these replaces itself by the next, so the number stays that of the program.
         let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "taskset", "--cpu-list", &core.to_string()])
-            .args(["nice", "--adjustment", PRIORITY, "prlimit", &format!("--nofile={DESCRIPTORS}"), "--"])
+            .args(["--pdeathsig", "KILL", "taskset", "--cpu-list", cores])
+            .args(["nice", "--adjustment", PRIORITY, "--"])
             .arg(program)
             .args(words)
             .stdin(Stdio::null())
@@ -88,13 +86,20 @@ impl Guarded {
         Err(format!("{} does not come to {processes} processes", self.name))
     }
 
-    /// Waits for its end and gives its output.
-    pub(crate) fn finish(mut self, limit: Duration) -> Result<String, String> {
+    /// Waits for its end and gives its output; `meanwhile` is done every now and then.
+    pub(crate) fn finish(
+        mut self,
+        limit: Duration,
+        mut meanwhile: impl FnMut() -> Result<(), String>,
+    ) -> Result<String, String> {
         let end = Instant::now() + limit;
         let status = loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => break status,
-                Ok(None) if Instant::now() < end => pause(),
+                Ok(None) if Instant::now() < end => {
+                    meanwhile()?;
+                    pause();
+                }
                 Ok(None) => return Err(format!("{} took longer than {limit:?}", self.name)),
                 Err(error) => return Err(format!("{}: {error}", self.name)),
             }

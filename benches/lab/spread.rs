@@ -40,6 +40,7 @@ impl fmt::Display for Spread {
 /// Three digits that mean something, thousands apart.
 pub(crate) fn round(value: f64) -> String {
     match value {
+        v if v < 0.0 => format!("-{}", round(-v)),
         v if v >= 100_000.0 => thousands((v / 1000.0).round() * 1000.0),
         v if v >= 10_000.0 => thousands((v / 100.0).round() * 100.0),
         v if v >= 1000.0 => thousands((v / 10.0).round() * 10.0),

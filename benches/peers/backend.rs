@@ -10,9 +10,9 @@ use realmgate::wire::link::{
     DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeDecoder, HelloAck, LINK, LoadReport, Message, RawEnvelope,
 };
 
-use crate::proxies::local;
+use crate::lab::proxy::local;
 
-/// Plain echo: one port for each cluster; HAProxy and nginx use the first.
+/// Plain echo: one port for each cluster; relays use the first.
 pub(crate) const ECHO_PORTS: [u16; 3] = [7101, 7102, 7103];
 /// The shared link, one port for each cluster.
 pub(crate) const LINK_PORTS: [u16; 3] = [7201, 7202, 7203];

@@ -20,6 +20,8 @@ pub(crate) enum Load {
     },
     /// Connect, one frame, then silence.
     Idle,
+    /// The same; then a window with as much under way as goes, then silence for as long as the order says.
+    Peak,
     /// Connect, one frame, close, again.
     Handshakes {
         /// With a ticket of an earlier connection.
@@ -38,12 +40,18 @@ pub(crate) struct Order {
     pub(crate) load: Load,
     /// How many there are.
     pub(crate) connections: usize,
+    /// The number of the first one: loaders that work at one time have no number twice.
+    pub(crate) first: usize,
     /// Bytes of a whole frame.
     pub(crate) frame: usize,
     /// The load before the window.
     pub(crate) warm_up: Duration,
     /// The window.
     pub(crate) window: Duration,
+    /// The silence after a peak.
+    pub(crate) silence: Duration,
+    /// The first so many cores of the machine are those of the run.
+    pub(crate) cores: usize,
     /// The proxy's processes.
     pub(crate) proxy: Vec<u32>,
     /// The backend's process.
@@ -73,10 +81,16 @@ pub(crate) struct Outcome {
     pub(crate) loader: u64,
     /// Of the backend.
     pub(crate) backend: u64,
-    /// Of everybody else on the two cores.
+    /// Of everybody else on the run's cores.
     pub(crate) strangers: u64,
     /// Memory that the proxy took for the idle connections, in KiB.
     pub(crate) grown: u64,
+    /// What it had taken at the end of a peak.
+    pub(crate) peaked: u64,
+    /// What it kept after the silence that followed.
+    pub(crate) kept: u64,
+    /// Reloads that were confirmed meanwhile; the loader knows nothing of them.
+    pub(crate) reloads: u64,
 }
 
 impl Order {
@@ -86,6 +100,7 @@ impl Order {
             Load::Closed { in_flight } => ("closed", in_flight.to_string()),
             Load::Open { per_second } => ("open", per_second.to_string()),
             Load::Idle => ("idle", String::new()),
+            Load::Peak => ("peak", String::new()),
             Load::Handshakes { resumed } => ("handshakes", resumed.to_string()),
         };
         let certificate = self.certificate.as_ref().map(|path| path.display().to_string());
@@ -96,9 +111,12 @@ impl Order {
             load.to_owned(),
             detail,
             self.connections.to_string(),
+            self.first.to_string(),
             self.frame.to_string(),
             self.warm_up.as_millis().to_string(),
             self.window.as_millis().to_string(),
+            self.silence.as_millis().to_string(),
+            self.cores.to_string(),
             proxy.join(","),
             self.backend.to_string(),
         ]
@@ -106,14 +124,17 @@ impl Order {
 
     /// From words.
     pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
-        let [target, certificate, load, detail, connections, frame, warm_up, window, proxy, backend] = words
+        let [target, certificate, load, detail, connections, first, frame, times @ .., cores, proxy, backend] =
+            words
         else {
             return Err("the loader is started by `run`".to_owned());
         };
+        let [warm_up, window, silence] = times else { return Err("three times are wanted".to_owned()) };
         let load = match load.as_str() {
             "closed" => Load::Closed { in_flight: read(detail)? },
             "open" => Load::Open { per_second: read(detail)? },
             "idle" => Load::Idle,
+            "peak" => Load::Peak,
             "handshakes" => Load::Handshakes { resumed: read(detail)? },
             _ => return Err(format!("{load} is no load")),
         };
@@ -122,9 +143,12 @@ impl Order {
             certificate: Some(PathBuf::from(certificate)).filter(|path| !path.as_os_str().is_empty()),
             load,
             connections: read(connections)?,
+            first: read(first)?,
             frame: read(frame)?,
             warm_up: Duration::from_millis(read(warm_up)?),
             window: Duration::from_millis(read(window)?),
+            silence: Duration::from_millis(read(silence)?),
+            cores: read(cores)?,
             proxy: proxy.split(',').map(read).collect::<Result<_, _>>()?,
             backend: read(backend)?,
         })
@@ -134,29 +158,72 @@ impl Order {
 impl Outcome {
     /// As one line.
     pub(crate) fn line(&self) -> String {
-        let numbers = [
-            self.done,
-            self.window,
-            self.wrong,
-            self.missing,
-            self.p50,
-            self.p99,
-            self.p999,
-            self.proxy,
-            self.loader,
-            self.backend,
-            self.strangers,
-            self.grown,
-        ];
-        numbers.map(|number| number.to_string()).join(" ")
+        self.clone().told().map(|number| number.to_string()).join(" ")
     }
 
     /// From a loader's output.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let numbers: Vec<u64> = line.split_whitespace().map_while(|word| word.parse().ok()).collect();
-        let [done, window, wrong, missing, p50, p99, p999, proxy, loader, backend, strangers, grown] =
-            numbers.try_into().ok()?;
-        Some(Self { done, window, wrong, missing, p50, p99, p999, proxy, loader, backend, strangers, grown })
+        let mut outcome = Self::default();
+        let told = outcome.told();
+        if numbers.len() != told.len() {
+            return None;
+        }
+        told.into_iter().zip(numbers).for_each(|(place, number)| *place = number);
+        Some(outcome)
+    }
+
+    /// What two loaders saw at one time: both looked at the same proxy and backend.
+    pub(crate) fn and(self, other: &Self) -> Self {
+        Self {
+            done: self.done + other.done,
+            wrong: self.wrong + other.wrong,
+            missing: self.missing + other.missing,
+            p50: self.p50.max(other.p50),
+            p99: self.p99.max(other.p99),
+            p999: self.p999.max(other.p999),
+            loader: self.loader + other.loader,
+            strangers: self.strangers.saturating_sub(other.loader),
+            ..self
+        }
+    }
+
+    /// Frames or handshakes a second.
+    #[expect(clippy::cast_precision_loss, reason = "figures of a few digits are wanted")]
+    pub(crate) fn per_second(&self) -> f64 {
+        self.done as f64 * 1e9 / self.window.max(1) as f64
+    }
+
+    /// What is wrong with it.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let Self { wrong, missing, done, .. } = self;
+        if *wrong > 0 || *missing > 0 {
+            return Some(format!("{wrong} wrong, {missing} missing"));
+        }
+        if *done == 0 {
+            return Some("nothing was answered".to_owned());
+        }
+        (self.proxy == 0 && self.grown == 0).then(|| "the proxy seems to have done nothing".to_owned())
+    }
+
+    /// What a loader tells, in this order.
+    fn told(&mut self) -> [&mut u64; 14] {
+        [
+            &mut self.done,
+            &mut self.window,
+            &mut self.wrong,
+            &mut self.missing,
+            &mut self.p50,
+            &mut self.p99,
+            &mut self.p999,
+            &mut self.proxy,
+            &mut self.loader,
+            &mut self.backend,
+            &mut self.strangers,
+            &mut self.grown,
+            &mut self.peaked,
+            &mut self.kept,
+        ]
     }
 }
 

@@ -23,10 +23,17 @@ mod works;
 
 use std::process::ExitCode;
 
-use lab::netns::{self, Needed};
-use lab::options::{Manual, Options};
+use lab::command::Comparison;
+use lab::netns::Needed;
+use lab::options::Manual;
 
-const MANUAL: Manual = Manual { usage: USAGE, draft: "target/web.md", seconds: 2.0 };
+const COMPARISON: Comparison = Comparison {
+    manual: Manual { bench: "web", usage: USAGE, draft: "target/web.md", seconds: 2.0 },
+    needed: &NEEDED,
+    prepare: |_| Ok(()),
+    everything: run::everything,
+    roles: &[],
+};
 const NEEDED: [Needed; 2] = [
     Needed { file: "/usr/bin/wrk", package: "wrk" },
     Needed { file: "/usr/bin/h2load", package: "nghttp2-client" },
@@ -49,25 +56,5 @@ and the right to make a network namespace.
 Nothing was started.";
 
 fn main() -> ExitCode {
-    // Cargo adds `--bench` to whatever the person wrote.
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let (role, rest) = words.split_first().map_or(("", words.as_slice()), |(role, rest)| (role, rest));
-    let done = match role {
-        "run" => Options::parse(&MANUAL, rest)
-            .and_then(|options| netns::enter(&NEEDED, &options, rest))
-            .map(|()| true),
-        "run-inside" => Options::parse(&MANUAL, rest).and_then(|options| run::everything(&options)),
-        _ => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-    };
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(reason) => {
-            eprintln!("web: {reason}");
-            ExitCode::FAILURE
-        }
-    }
+    COMPARISON.main()
 }

@@ -1,35 +1,28 @@
 //! The server behind the proxies: an nginx that gives two files from the page cache and keeps connections open.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::lab::process::{Guarded, OTHER_CORE};
-use crate::proxies::local;
+use crate::lab::process::OTHER_CORE;
+use crate::lab::proxy::{Launch, Running, Site, local};
 
 /// Where it listens.
 pub(crate) fn address() -> SocketAddr {
     local(7900)
 }
 
-/// Starts it; its content is below `folder`.
-pub(crate) fn start(folder: &Path, log: &Path) -> Result<Origin, String> {
-    let file = folder.join("origin.conf");
-    fs::write(&file, configuration(folder))
-        .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-    let words = [Path::new("-c"), &file];
-    let mut guard = Guarded::start(OTHER_CORE, Path::new("/usr/sbin/nginx"), &words, log, false)?;
-    guard.wait_for(address())?;
-    let pids = guard.wait_for_family(2)?;
-    Ok(Origin { pids, _guard: guard })
-}
-
-/// The running server.
-#[derive(Debug)]
-pub(crate) struct Origin {
-    /// All its processes.
-    pub(crate) pids: Vec<u32>,
-    _guard: Guarded,
+/// Starts it; its content is in the run's folder.
+pub(crate) fn start(site: &Site) -> Result<Running, String> {
+    let launch = Launch {
+        cores: OTHER_CORE,
+        program: "/usr/sbin/nginx".into(),
+        words: &["-c"],
+        file: "origin.conf",
+        text: configuration(&site.folder),
+        doors: vec![address()],
+        processes: 2,
+    };
+    launch.start(site)
 }
 
 fn configuration(folder: &Path) -> String {

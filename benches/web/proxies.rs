@@ -1,13 +1,11 @@
 //! The three proxies, each told to use one thread and to do the same work: three paths, one of which is asked for;
 //! connections to the server are kept; who asked, how, and a number of the request are told to it.
 
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
 
 use crate::lab::certificates::Certificates;
-use crate::lab::folder::last_lines;
-use crate::lab::process::{Guarded, PROXY_CORE};
+use crate::lab::process::PROXY_CORE;
+use crate::lab::proxy::{Launch, Running, Site, local};
 use crate::origin;
 use crate::works::Work;
 
@@ -20,25 +18,6 @@ pub(crate) enum Peer {
     Nginx,
     /// realmgate, one worker.
     Realmgate,
-}
-
-/// Where a run keeps its files.
-#[derive(Debug)]
-pub(crate) struct Site<'a> {
-    /// Configurations, content and logs.
-    pub(crate) folder: &'a Path,
-    /// What the proxies show.
-    pub(crate) certificates: Certificates,
-    /// The realmgate under test.
-    pub(crate) gate: PathBuf,
-}
-
-/// A proxy that accepts connections.
-#[derive(Debug)]
-pub(crate) struct Running {
-    /// All its processes.
-    pub(crate) pids: Vec<u32>,
-    _guard: Guarded,
 }
 
 /// The three ports of a proxy.
@@ -56,13 +35,6 @@ struct Doors {
 const REQUESTS: &str = "1000000000";
 /// Idle connections to the server that are kept.
 const KEPT: usize = 256;
-
-impl Site<'_> {
-    /// What the proxies say.
-    pub(crate) fn log(&self) -> PathBuf {
-        self.folder.join("proxies.log")
-    }
-}
 
 impl Peer {
     /// In the order of their turns.
@@ -102,41 +74,33 @@ impl Peer {
     }
 
     /// Starts it with buffers of `buffers` KiB, where that can be chosen.
-    pub(crate) fn start(self, site: &Site<'_>, buffers: usize) -> Result<Running, String> {
+    pub(crate) fn start(self, site: &Site, buffers: usize) -> Result<Running, String> {
         let doors = self.doors();
-        let (program, name, text, flags) = match self {
-            Self::Haproxy => {
-                ("/usr/sbin/haproxy".into(), "haproxy.cfg", haproxy(doors, site, buffers), &["-db", "-f"][..])
+        let (program, words, file, text, processes) = match self {
+            Self::Haproxy => (
+                "/usr/sbin/haproxy".into(),
+                &["-db", "-f"][..],
+                "haproxy.cfg",
+                haproxy(doors, site, buffers),
+                1,
+            ),
+            Self::Nginx => {
+                ("/usr/sbin/nginx".into(), &["-c"][..], "nginx.conf", nginx(doors, site, buffers), 2)
             }
-            Self::Nginx => ("/usr/sbin/nginx".into(), "nginx.conf", nginx(doors, site, buffers), &["-c"][..]),
             Self::Realmgate => (
                 site.gate.clone(),
+                &["run", "--log-level", "warn", "-c"][..],
                 "gate.toml",
                 realmgate(doors, site),
-                &["run", "--log-level", "warn", "-c"][..],
+                1,
             ),
         };
-        let file = site.folder.join(name);
-        fs::write(&file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-        let mut words: Vec<PathBuf> = flags.iter().map(PathBuf::from).collect();
-        words.push(file);
-        let log = site.log();
-        let mut guard = Guarded::start(PROXY_CORE, &program, &words, &log, false)?;
-        let up = [doors.plain, doors.tls, doors.two].into_iter().try_for_each(|door| guard.wait_for(door));
-        up.map_err(|reason| format!("{reason}\n{}", last_lines(&log)))?;
-        // nginx listens before its worker is there.
-        let processes = if self == Self::Nginx { 2 } else { 1 };
-        let pids = guard.wait_for_family(processes)?;
-        Ok(Running { pids, _guard: guard })
+        let doors = vec![doors.plain, doors.tls, doors.two];
+        Launch { cores: PROXY_CORE, program, words, file, text, doors, processes }.start(site)
     }
 }
 
-/// An address of this network.
-pub(crate) fn local(port: u16) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, port).into()
-}
-
-fn haproxy(Doors { plain, tls, two }: Doors, site: &Site<'_>, buffers: usize) -> String {
+fn haproxy(Doors { plain, tls, two }: Doors, site: &Site, buffers: usize) -> String {
     format!(
         "global
     nbthread 1
@@ -176,7 +140,7 @@ backend files
     )
 }
 
-fn nginx(Doors { plain, tls, two }: Doors, site: &Site<'_>, buffers: usize) -> String {
+fn nginx(Doors { plain, tls, two }: Doors, site: &Site, buffers: usize) -> String {
     format!(
         "daemon off;
 user root;
@@ -231,7 +195,7 @@ http {{
 }
 
 /// realmgate speaks both versions on every port.
-fn realmgate(Doors { plain, tls, two }: Doors, site: &Site<'_>) -> String {
+fn realmgate(Doors { plain, tls, two }: Doors, site: &Site) -> String {
     let Certificates { certificate, key, .. } = &site.certificates;
     let tls_keys =
         format!("tls = {{ certificate = \"{}\", key = \"{}\" }}\n", certificate.display(), key.display());

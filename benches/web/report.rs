@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::lab::facts::Facts;
 use crate::lab::spread::{Spread, round};
+use crate::lab::turns::{Turns, last_words, percent};
 use crate::proxies::Peer;
-use crate::run::Turn;
+use crate::run::{CORES, Turn};
 use crate::works::Work;
 
 /// One work with everything the peers did at it.
@@ -14,7 +15,8 @@ use crate::works::Work;
 pub(crate) struct Table {
     /// What was asked.
     pub(crate) work: Work,
-    turns: Vec<(Peer, Result<Turn, String>)>,
+    /// Who did what at it.
+    pub(crate) turns: Turns<Peer, Turn>,
 }
 
 const READING: &str = "\
@@ -30,42 +32,18 @@ are not comparable.
 ";
 
 impl Table {
-    pub(crate) fn new(work: Work) -> Self {
-        Self { work, turns: Vec::new() }
-    }
-
-    /// Adds one turn.
-    pub(crate) fn add(&mut self, peer: Peer, turn: Result<Turn, String>) {
-        self.turns.push((peer, turn));
-    }
-
-    fn failure(&self, peer: Peer) -> Option<&str> {
-        let own = self.turns.iter().filter(|(other, _)| *other == peer);
-        own.filter_map(|(_, turn)| turn.as_ref().err())
-            .next()
-            .map(|reason| reason.lines().next().unwrap_or(""))
-    }
-
-    fn spread(&self, peer: Peer, figure: fn(&Turn) -> f64) -> Option<Spread> {
-        if self.failure(peer).is_some() {
-            return None;
-        }
-        let own = self.turns.iter().filter(|(other, _)| *other == peer);
-        Spread::of(own.filter_map(|(_, turn)| turn.as_ref().ok()).map(figure))
-    }
-
     fn row(&self, peer: Peer) -> String {
         let name = peer.name();
-        if let Some(failure) = self.failure(peer) {
+        if let Some(failure) = self.turns.failure(peer) {
             return format!("| {name} | failed: {failure} | | | | | |\n");
         }
-        let cell =
-            |figure| self.spread(peer, figure).map_or("-".to_owned(), |spread: Spread| spread.to_string());
-        let share = |figure| {
-            self.spread(peer, figure)
-                .map_or("-".to_owned(), |spread: Spread| format!("{:.0} %", spread.median))
+        let told = |figure: fn(&Turn) -> f64, tell: fn(Spread) -> String| {
+            self.turns.spread(peer, figure).map_or("-".to_owned(), tell)
         };
-        let both = self.spread(peer, per_cpu_second).zip(self.spread(Peer::Haproxy, per_cpu_second));
+        let cell = |figure| told(figure, |spread| spread.to_string());
+        let share = |figure| told(figure, |spread| format!("{:.0} %", spread.median));
+        let both =
+            self.turns.spread(peer, per_cpu_second).zip(self.turns.spread(Peer::Haproxy, per_cpu_second));
         let ratio = both.map_or("-".to_owned(), |(own, base)| format!("{:.2}", own.median / base.median));
         format!(
             "| {name} | {} | {ratio} | {} | {} | {} | {} + {} |\n",
@@ -81,12 +59,12 @@ impl Table {
     /// How realmgate does where another one does better.
     fn loss(&self) -> Option<String> {
         let title = &self.work.title;
-        if let Some(failure) = self.failure(Peer::Realmgate) {
+        if let Some(failure) = self.turns.failure(Peer::Realmgate) {
             return Some(format!("* {title}: failed ({failure})\n"));
         }
-        let own = self.spread(Peer::Realmgate, per_cpu_second)?;
+        let own = self.turns.spread(Peer::Realmgate, per_cpu_second)?;
         let others = Peer::ALL.into_iter().filter(|peer| *peer != Peer::Realmgate);
-        let spreads = others.filter_map(|peer| Some((self.spread(peer, per_cpu_second)?, peer)));
+        let spreads = others.filter_map(|peer| Some((self.turns.spread(peer, per_cpu_second)?, peer)));
         let (best, rival) = spreads.max_by(|(one, _), (two, _)| one.median.total_cmp(&two.median))?;
         let chance = if own.overlaps(&best) { "~" } else { "" };
         let ratio = best.median / own.median;
@@ -110,19 +88,11 @@ pub(crate) fn text(facts: &Facts, tables: &[Table], took: Duration) -> String {
     }
     let losses: String = tables.iter().filter_map(Table::loss).collect();
     let losses = if losses.is_empty() { "* nowhere in this run\n".to_owned() } else { losses };
-    let turns = tables.iter().flat_map(|table| &table.turns).filter_map(|(_, turn)| turn.as_ref().ok());
-    let strangers = Spread::of(turns.map(|turn| percent(turn.strangers, 2 * turn.window)));
-    let strangers = strangers.map_or(String::new(), |spread| {
-        format!(
-            "Other programs of the machine took {:.0} % of the two cores during the measured windows (median; {:.0} to \
-             {:.0} %).\n",
-            spread.median, spread.low, spread.high
-        )
-    });
-    let minutes = took.as_secs_f64() / 60.0;
+    let turns = tables.iter().flat_map(|table| table.turns.done());
+    let last = last_words(turns.map(strangers), took);
     text + &format!(
         "\n## Where a CPU second of HAProxy or nginx is good for more\n\n`~`: the rounds of the two overlap, so that it \
-         may be chance.\n\n{losses}\n{strangers}The run took {minutes:.0} minutes.\n"
+         may be chance.\n\n{losses}\n{last}"
     )
 }
 
@@ -131,7 +101,7 @@ pub(crate) fn judge(tables: &[Table]) -> bool {
     let mut holds = true;
     for table in tables {
         for peer in Peer::ALL {
-            if let Some(failure) = table.failure(peer) {
+            if let Some(failure) = table.turns.failure(peer) {
                 holds = false;
                 println!("FAIL  {}, {}: {failure}", table.work.key, peer.name());
             }
@@ -153,7 +123,7 @@ pub(crate) fn line(turn: &Result<Turn, String>) -> String {
             percent(turn.proxy, turn.window),
             percent(turn.loader, turn.window),
             percent(turn.origin, turn.window),
-            percent(turn.strangers, 2 * turn.window),
+            strangers(turn),
         ),
     }
 }
@@ -173,7 +143,7 @@ fn per_second(turn: &Turn) -> f64 {
     turn.got.answers as f64 * 1e9 / turn.window.max(1) as f64
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a percentage")]
-fn percent(part: u64, whole: u64) -> f64 {
-    part as f64 * 100.0 / whole.max(1) as f64
+/// What others took of the run's cores, in percent.
+fn strangers(turn: &Turn) -> f64 {
+    percent(turn.strangers, CORES as u64 * turn.window)
 }

@@ -1,7 +1,6 @@
 //! The whole comparison: works one after the other, in each the peers in turn, round after round.
 
 use std::fs;
-use std::path::Path;
 use std::time::Instant;
 
 use crate::content;
@@ -9,13 +8,15 @@ use crate::got::Got;
 use crate::lab::certificates::Certificates;
 use crate::lab::cpu;
 use crate::lab::facts::{Facts, first_line, said};
-use crate::lab::folder::{Folder, last_lines};
+use crate::lab::folder::Folder;
 use crate::lab::netns;
 use crate::lab::options::Options;
+use crate::lab::proxy::Site;
 use crate::lab::report::{self as paper, Part};
+use crate::lab::turns::Turns;
 use crate::loaders;
 use crate::origin;
-use crate::proxies::{Peer, Site};
+use crate::proxies::Peer;
 use crate::report::{self, Table};
 use crate::works::{Work, asked_for};
 
@@ -47,7 +48,7 @@ pub(crate) fn everything(options: &Options) -> Result<bool, String> {
     content::write(folder.path())?;
     let site = Site {
         certificates: Certificates::make(folder.path())?,
-        folder: folder.path(),
+        folder: folder.path().to_owned(),
         gate: options.gate.clone(),
     };
     let began = Instant::now();
@@ -71,35 +72,32 @@ fn own_facts(options: &Options) -> [(&'static str, String); 5] {
     ]
 }
 
-fn do_work(work: Work, site: &Site<'_>, options: &Options) -> Table {
+fn do_work(work: Work, site: &Site, options: &Options) -> Table {
     println!("{}", work.title);
-    let mut table = Table::new(work);
-    for round in 1..=options.rounds {
-        for peer in Peer::ALL {
-            let turn = turn(peer, &table.work, site, options);
-            println!("  {round}/{} {:<10} {}", options.rounds, peer.name(), report::line(&turn));
-            table.add(peer, turn);
-        }
-    }
-    table
+    let turns = Turns::play(
+        options.rounds,
+        &Peer::ALL,
+        |peer| turn(peer, &work, site, options).map_err(|reason| site.explain(reason)),
+        |round, peer, turn| println!("  {round} {:<10} {}", peer.name(), report::line(turn)),
+    );
+    Table { work, turns }
 }
 
 /// One peer's turn: everything is started anew and ended.
-fn turn(peer: Peer, work: &Work, site: &Site<'_>, options: &Options) -> Result<Turn, String> {
-    let log = site.folder.join("others.log");
-    let origin = origin::start(site.folder, &log)?;
-    let proxy = peer.start(site, work.buffers).map_err(|reason| explain(&reason, &log, site))?;
+fn turn(peer: Peer, work: &Work, site: &Site, options: &Options) -> Result<Turn, String> {
+    let origin = origin::start(site)?;
+    let proxy = peer.start(site, work.buffers)?;
     let certificates = work.tls.then_some(&site.certificates);
-    let head = content::check(peer.address_of_one(work.tls), certificates, work.size)
-        .map_err(|reason| explain(&reason, &log, site))?;
-    let load = |seconds| loaders::run(work, peer.address(work), seconds, site.folder, &log);
-    load(options.warm_up()).map_err(|reason| explain(&reason, &log, site))?;
-    let clocks = || [cpu::spent(&proxy.pids), of_children(), cpu::spent(&origin.pids), cpu::both_cores()];
+    let head = content::check(peer.address_of_one(work.tls), certificates, work.size)?;
+    let load = |seconds| loaders::run(work, peer.address(work), seconds, site);
+    load(options.warm_up())?;
+    let clocks =
+        || [cpu::spent(&proxy.pids), of_children(), cpu::spent(&origin.pids), cpu::first_cores(CORES)];
     let (began, before) = (Instant::now(), clocks());
-    let got = load(options.seconds).map_err(|reason| explain(&reason, &log, site))?;
+    let got = load(options.seconds)?;
     let (took, after) = (began.elapsed(), clocks());
     if let Some(fault) = got.fault(work.wanted(head)) {
-        return Err(explain(&fault, &log, site));
+        return Err(fault);
     }
     let [proxy, loader, origin, everybody] =
         std::array::from_fn(|place| match (before.get(place), after.get(place)) {
@@ -111,6 +109,9 @@ fn turn(peer: Peer, work: &Work, site: &Site<'_>, options: &Options) -> Result<T
     Ok(Turn { got, window, proxy, loader, origin, strangers })
 }
 
+/// The cores of the run.
+pub(crate) const CORES: usize = 2;
+
 /// The CPU time of all children that have ended, in nanoseconds; counted in hundredths of a second.
 fn of_children() -> u64 {
     let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
@@ -118,10 +119,4 @@ fn of_children() -> u64 {
     // Fields 16 and 17 of proc_pid_stat(5), of which two are before the closing parenthesis.
     let ticks = after_name.split_whitespace().skip(13).take(2).filter_map(|word| word.parse::<u64>().ok());
     ticks.sum::<u64>() * 10_000_000
-}
-
-fn explain(reason: &str, log: &Path, site: &Site<'_>) -> String {
-    let (others, proxies) = (last_lines(log), last_lines(&site.log()));
-    eprintln!("{reason}\n--- loader and server\n{others}\n--- proxy\n{proxies}\n---");
-    reason.to_owned()
 }

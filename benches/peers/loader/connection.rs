@@ -53,19 +53,19 @@ impl Scratch {
 }
 
 impl Connection {
-    /// Connects and starts TLS. `number` is its token, its name in frames and its slot for tickets.
+    /// Connects and starts TLS: its token, which is its slot for tickets, too; and its number in frames.
     pub(super) fn open(
         target: SocketAddr,
         tls: Option<&Tls>,
-        number: usize,
+        (token, number): (usize, usize),
         registry: &Registry,
     ) -> io::Result<Self> {
         let stream = std::net::TcpStream::connect(target)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(stream);
-        registry.register(&mut stream, Token(number), Interest::READABLE | Interest::WRITABLE)?;
-        let tls = tls.map(|tls| tls.connection(number)).transpose().map_err(io::Error::other)?;
+        registry.register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE)?;
+        let tls = tls.map(|tls| tls.connection(token)).transpose().map_err(io::Error::other)?;
         let ledger = Ledger::new(u32::try_from(number).map_err(io::Error::other)?);
         let tls = tls.map(Box::new);
         let mut connection = Self { stream, tls, ledger, part: Vec::new(), out: Vec::new(), written: 0 };

@@ -75,7 +75,8 @@ pub(super) fn repeat(order: &Order, shape: &Shape, resumed: bool) -> Result<Outc
 impl Slots<'_> {
     fn open(&mut self, place: usize, before: u64) -> Result<Slot, String> {
         let began = self.clock.now();
-        let opened = Connection::open(self.order.target, Some(&self.tls), place, self.poll.registry());
+        let opened =
+            Connection::open(self.order.target, Some(&self.tls), (place, place), self.poll.registry());
         let mut connection = opened.map_err(fault("cannot connect"))?;
         connection.ask(self.shape, began, &mut self.scratch).map_err(fault("cannot ask"))?;
         connection.flush().map_err(fault("cannot write"))?;

@@ -17,7 +17,7 @@ use crate::orders::{Load, Order, Outcome};
 /// How long answers may take before their frames count as missing.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long all connections together may take until each has had one answer.
-const GREETING: Duration = Duration::from_secs(40);
+const GREETING: Duration = Duration::from_secs(60);
 
 /// Does what `run` ordered and prints the outcome.
 pub(crate) fn run(words: &[String]) -> Result<(), String> {
@@ -27,6 +27,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
         Load::Closed { in_flight } => steady::closed(&order, &shape, in_flight)?,
         Load::Open { per_second } => steady::open(&order, &shape, per_second)?,
         Load::Idle => idle::hold(&order, &shape)?,
+        Load::Peak => idle::after_a_peak(&order, &shape)?,
         Load::Handshakes { resumed } => handshakes::repeat(&order, &shape, resumed)?,
     };
     println!("{}", outcome.line());

@@ -45,21 +45,7 @@ const BURST: usize = 256;
 pub(super) fn closed(order: &Order, shape: &Shape, in_flight: usize) -> Result<Outcome, String> {
     let mut crowd = Crowd::greeted(order, shape, Greeting::EveryCluster)?;
     let mut window = Window::new(order, crowd.clock.now());
-    for place in 0..order.connections {
-        let now = crowd.clock.now();
-        crowd.ask(place, now, in_flight);
-    }
-    while !window.is_over() {
-        window.tick(crowd.clock.now());
-        let over = window.is_over();
-        crowd.turn(POLL, |crowd, place, answered, now| {
-            answered.iter().for_each(|asked| window.answer(*asked, now));
-            if !over {
-                crowd.ask(place, now, answered.len());
-            }
-        })?;
-    }
-    crowd.drain(&mut window)?;
+    crowd.keep_asking(&mut window, in_flight)?;
     window.outcome(crowd.wrong, crowd.missing())
 }
 
@@ -117,10 +103,11 @@ impl<'a> Crowd<'a> {
             answered: 0,
         };
         for number in 0..order.connections {
-            let opened = Connection::open(order.target, tls.as_ref(), number, crowd.poll.registry());
+            let name = order.first + number;
+            let opened = Connection::open(order.target, tls.as_ref(), (number, name), crowd.poll.registry());
             crowd.connections.push(opened.map_err(fault("cannot connect"))?);
             let now = crowd.clock.now();
-            crowd.ask(number, now, greeting.frames(number));
+            crowd.ask(number, now, greeting.frames(name));
             // Not too many handshakes at a time: this is not what is measured.
             while crowd.asked - crowd.answered > 64 {
                 crowd.turn(POLL, |_, _, _, _| {})?;
@@ -159,6 +146,34 @@ impl<'a> Crowd<'a> {
         }
         // What cannot be written shows as a missing answer.
         drop(connection.flush());
+    }
+
+    /// Until the window is over, each connection waits for so many answers; then for what is still under way.
+    pub(super) fn keep_asking(&mut self, window: &mut Window, in_flight: usize) -> Result<(), String> {
+        for place in 0..self.connections.len() {
+            let now = self.clock.now();
+            self.ask(place, now, in_flight);
+        }
+        while !window.is_over() {
+            window.tick(self.clock.now());
+            let over = window.is_over();
+            self.turn(POLL, |crowd, place, answered, now| {
+                answered.iter().for_each(|asked| window.answer(*asked, now));
+                if !over {
+                    crowd.ask(place, now, answered.len());
+                }
+            })?;
+        }
+        self.drain(window)
+    }
+
+    /// Listens, and says nothing.
+    pub(super) fn be_silent(&mut self, time: Duration) -> Result<(), String> {
+        let end = self.clock.now() + nanoseconds(time);
+        while self.clock.now() < end {
+            self.turn(Duration::from_millis(50), |_, _, _, _| {})?;
+        }
+        Ok(())
     }
 
     /// One turn of the event loop; `took` hears of every connection that got answers.

@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 
-use crate::certificates::server_name;
+use crate::lab::certificates::server_name;
 
 /// Makes the players' ends of TLS connections.
 #[derive(Clone, Debug)]

@@ -12,6 +12,7 @@ pub(super) struct Window {
     end: u64,
     proxy: Vec<u32>,
     backend: u32,
+    cores: usize,
     state: State,
     pub(super) latencies: Histogram<u64>,
     pub(super) done: u64,
@@ -46,6 +47,7 @@ impl Window {
             end: begin + super::nanoseconds(order.window),
             proxy: order.proxy.clone(),
             backend: order.backend,
+            cores: order.cores,
             state: State::Before,
             latencies: Histogram::new_with_bounds(100, LONGEST, 3).expect("these bounds are allowed"),
             done: 0,
@@ -113,7 +115,7 @@ impl Window {
             proxy: cpu::spent(&self.proxy),
             loader: cpu::spent(&[std::process::id()]),
             backend: cpu::spent(&[self.backend]),
-            everybody: cpu::both_cores(),
+            everybody: cpu::first_cores(self.cores),
         }
     }
 }
