@@ -61,7 +61,7 @@ mod tests {
              [cluster.all]\nbackends = [{{ address = \"127.0.0.1:1\" }}]\n[route.all]\nids = [\"*\"]\ncluster = \"all\"\n"
         );
         let plan = config::parse(vec![Source { path: "liveness.toml".into(), text }]).expect("a plan");
-        *plan.listeners().first().expect("one").limits()
+        **plan.listeners().first().expect("one").limits()
     }
 
     #[tokio::test]

@@ -285,6 +285,11 @@ impl Seat {
         self.standing.borrow_mut().leave();
     }
 
+    /// Where its connection comes from.
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.peer.get()
+    }
+
     /// Whether the player's address counts as this one.
     pub(super) fn is_from(&self, address: IpAddr) -> bool {
         AddressKey::of(self.peer.get().ip()) == AddressKey::of(address)

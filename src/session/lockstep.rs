@@ -7,6 +7,12 @@ use crate::base::{BackendKey, ClusterKey};
 /// in the same order, as servers do that play the same game on the same input.
 #[derive(Debug, Default)]
 pub struct Lockstep {
+    /// `None` for the many sessions that meet none.
+    steps: Option<Box<Steps>>,
+}
+
+#[derive(Debug, Default)]
+struct Steps {
     voices: Vec<Voice>,
     /// Frames that reached the player, by cluster.
     heard: Vec<(ClusterKey, u64)>,
@@ -23,21 +29,24 @@ struct Voice {
 impl Lockstep {
     /// A backend is told of the session: it is as far as the player is.
     pub fn joins(&mut self, cluster: ClusterKey, backend: BackendKey) {
-        let said = *self.heard(cluster);
-        self.voices.retain(|voice| voice.backend != backend);
-        self.voices.push(Voice { cluster, backend, said });
+        let steps = self.steps.get_or_insert_default();
+        let said = *steps.heard(cluster);
+        steps.voices.retain(|voice| voice.backend != backend);
+        steps.voices.push(Voice { cluster, backend, said });
     }
 
     /// From now on these hear what the player says to a cluster. Who hears nothing falls behind: should it come back,
     /// it begins anew where the player is.
     pub fn heard_by(&mut self, cluster: ClusterKey, pair: [Option<BackendKey>; 2]) {
-        self.voices.retain(|voice| voice.cluster != cluster || pair.contains(&Some(voice.backend)));
+        let Some(steps) = &mut self.steps else { return };
+        steps.voices.retain(|voice| voice.cluster != cluster || pair.contains(&Some(voice.backend)));
     }
 
     /// Whether a backend is as far as its count says.
     #[must_use]
     pub fn follows(&self, backend: BackendKey) -> bool {
-        self.voices.iter().any(|voice| voice.backend == backend)
+        let mut voices = self.steps.iter().flat_map(|steps| &steps.voices);
+        voices.any(|voice| voice.backend == backend)
     }
 
     /// A backend says one frame; whether the player hears it: only from the first, and only what it has not heard.
@@ -45,10 +54,11 @@ impl Lockstep {
         if !self.follows(backend) {
             self.joins(cluster, backend); // it was told before its cluster became a hot standby
         }
-        let voice = self.voices.iter_mut().find(|voice| voice.backend == backend).expect("it joined");
+        let steps = self.steps.as_mut().expect("it joined");
+        let voice = steps.voices.iter_mut().find(|voice| voice.backend == backend).expect("it joined");
         voice.said += 1;
         let said = voice.said;
-        let heard = self.heard(cluster);
+        let heard = steps.heard(cluster);
         let is_new = is_first && said > *heard;
         if is_new {
             *heard = said;
@@ -58,28 +68,33 @@ impl Lockstep {
 
     /// A backend whose cluster is no hot standby any more says one frame; whether the player has heard it while it was one.
     pub fn repeats(&mut self, backend: BackendKey) -> bool {
-        let Some(place) = self.voices.iter().position(|voice| voice.backend == backend) else { return false };
-        let Some(voice) = self.voices.get_mut(place) else { return false };
+        let Some(steps) = &mut self.steps else { return false };
+        let Some(place) = steps.voices.iter().position(|voice| voice.backend == backend) else {
+            return false;
+        };
+        let Some(voice) = steps.voices.get_mut(place) else { return false };
         voice.said += 1;
         let (cluster, said) = (voice.cluster, voice.said);
-        let repeats = said <= *self.heard(cluster);
+        let repeats = said <= *steps.heard(cluster);
         if !repeats {
-            self.voices.swap_remove(place); // it is as far as the player is
+            steps.voices.swap_remove(place); // it is as far as the player is
         }
         repeats
     }
 
     /// The session is not served by this backend, first or not.
     pub fn pass_over(&mut self, backend: BackendKey) {
-        self.passed_over.push(backend);
+        self.steps.get_or_insert_default().passed_over.push(backend);
     }
 
     /// Whether the session is not served by this backend.
     #[must_use]
     pub fn passes_over(&self, backend: BackendKey) -> bool {
-        self.passed_over.contains(&backend)
+        self.steps.as_ref().is_some_and(|steps| steps.passed_over.contains(&backend))
     }
+}
 
+impl Steps {
     fn heard(&mut self, cluster: ClusterKey) -> &mut u64 {
         let place = self.heard.iter().position(|(known, _)| *known == cluster).unwrap_or_else(|| {
             self.heard.push((cluster, 0));

@@ -1,5 +1,6 @@
 //! The states of a session and what each input does in them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Bindings, EndReason, Paces, Timer, Timers};
@@ -14,7 +15,7 @@ pub struct Session {
     state: State,
     membership: Membership,
     timers: Timers,
-    limits: ListenerLimits,
+    limits: Arc<ListenerLimits>,
     /// Which backends know the session.
     pub bindings: Bindings,
     /// How fast its frames come.
@@ -100,7 +101,7 @@ const LINGER: Duration = Duration::from_secs(1);
 impl Session {
     /// A session that has just been accepted.
     #[must_use]
-    pub fn new(limits: ListenerLimits, tls: bool, now: Instant) -> Self {
+    pub fn new(limits: Arc<ListenerLimits>, tls: bool, now: Instant) -> Self {
         let mut timers = Timers::default();
         let state = if tls {
             timers.set(Timer::Handshake, now + limits.handshake_timeout());
@@ -325,7 +326,7 @@ impl Session {
     }
 
     /// Another connection came for the session, with the limits of its listener.
-    pub fn comes_back(&mut self, limits: ListenerLimits, now: Instant) {
+    pub fn comes_back(&mut self, limits: Arc<ListenerLimits>, now: Instant) {
         if self.may_come_back() {
             self.state = State::Playing;
             self.limits = limits;

@@ -1,6 +1,7 @@
 //! The rules of a session told a second time, in milliseconds and plain fields, and the driver that walks both
 //! tellings through one history of bytes and compares them after every step.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use realmgate::base::{BackendKey, ClusterKey, ProtocolId};
@@ -111,7 +112,7 @@ fn walk(history: &[u8], label: &str, idle_for: u64) {
     let plan = config::parse(vec![Source { path: "simulation.toml".into(), text }]).expect("a good file");
     let tls = history.first().is_some_and(|byte| byte % 2 == 1);
     let start = Instant::now();
-    let limits = *plan.listeners().first().expect("one listener").limits();
+    let limits = Arc::clone(plan.listeners().first().expect("one listener").limits());
     let mut pair = Pair {
         session: Session::new(limits, tls, start),
         shadow: Shadow::new(tls, idle_for),
@@ -184,7 +185,7 @@ impl Pair {
                 assert_eq!(parks, self.shadow.park(self.now), "{context}");
             }
             9 if how < 140 => {
-                let limits = *self.plan.listeners().first().expect("one listener").limits();
+                let limits = Arc::clone(self.plan.listeners().first().expect("one listener").limits());
                 self.session.comes_back(limits, now);
                 self.shadow.comes_back(self.now);
             }

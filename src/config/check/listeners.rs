@@ -66,7 +66,7 @@ fn one(context: &Context<'_>, raw: &Named<raw::Listener>) -> Option<Listener> {
         allow: door::networks(&raw.body.allow),
         deny: door::networks(&raw.body.deny),
         unknown_id,
-        limits: limits?,
+        limits: Arc::new(limits?),
     })
 }
 

@@ -32,7 +32,7 @@ pub struct Listener {
     pub(in crate::config) allow: Vec<Network>,
     pub(in crate::config) deny: Vec<Network>,
     pub(in crate::config) unknown_id: UnknownId,
-    pub(in crate::config) limits: ListenerLimits,
+    pub(in crate::config) limits: Arc<ListenerLimits>,
 }
 
 /// What is spoken at a listener.
@@ -188,9 +188,9 @@ impl Listener {
         self.unknown_id
     }
 
-    /// The limits of its players.
+    /// The limits of its players; each of their sessions holds them.
     #[must_use]
-    pub fn limits(&self) -> &ListenerLimits {
+    pub fn limits(&self) -> &Arc<ListenerLimits> {
         &self.limits
     }
 }

@@ -58,9 +58,9 @@ impl Tunnel {
 
     /// Lasts until both sides have ended, one has broken off, or it must end.
     pub(super) async fn run(self, client: OnUpgrade, backend: OnUpgrade) {
-        let limits = *self.caller.line.door().listener().limits();
+        let patience = self.caller.line.door().listener().limits().write_timeout();
         let turning = async { (client.await, backend.await) };
-        let Ok((Ok(client), Ok(backend))) = timeout(limits.write_timeout(), turning).await else { return };
+        let Ok((Ok(client), Ok(backend))) = timeout(patience, turning).await else { return };
         let Ok(Parts { io, read_buf, .. }) = backend.downcast::<TokioIo<Socket>>() else { return };
         let mut sides = Sides {
             client: TokioIo::new(client),

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -137,11 +136,11 @@ impl SharedLink {
     }
 
     /// Tells the backend of a session, before its first frame.
-    pub(in crate::net) fn open(&self, seat: &Seat, address: &SocketAddr, door: &Door) {
+    pub(in crate::net) fn open(&self, seat: &Seat, door: &Door) {
         let (account, version, group) = (seat.account(), seat.version(), seat.group());
         let attributes = seat.attributes();
         let open = Open {
-            client_address: *address,
+            client_address: seat.peer(),
             transport: door.transport(),
             listener: door.listener().name(),
             account: account.as_deref(),

@@ -56,9 +56,9 @@ fn serve_anew(hub: &Rc<Hub>, carried: Carried) {
     let Ok(connection) = carried.unpack() else { return };
     let seat = Seat::new(id, arrival, address, door.listener(), now);
     hub.take_seat(&seat);
-    let session = Session::new(*door.listener.limits(), false, now);
-    let mut tally = Tally::new(address, local, now);
-    tally.comes_by(address, local, connection.transport.tls_version());
+    let session = Session::new(Arc::clone(door.listener.limits()), false, now);
+    let mut tally = Tally::new(local, now);
+    tally.comes_by(local, connection.transport.tls_version());
     let mut conduct = Conduct::new(Rc::clone(hub), seat, door, session, tally);
     if let Some(counter) = hub.meter.resumption(Resumption::Gone) {
         counter.add(1);
@@ -70,7 +70,7 @@ fn serve_anew(hub: &Rc<Hub>, carried: Carried) {
     let mut player = Player::new(conduct, connection, place, now);
     player.greeted = true; // its handshake was counted where it arrived
     player.take_behind(&world, now);
-    drop(tokio::task::spawn_local(player.run()));
+    drop(tokio::task::spawn_local(player));
 }
 
 impl Carried {
@@ -97,7 +97,7 @@ impl Player {
             channel: connection.channel,
             place: connection.place,
             door: Arc::clone(&self.conduct.door),
-            address: self.conduct.tally.address,
+            address: self.conduct.seat.peer(),
             local: self.conduct.tally.local,
             arrival: self.conduct.seat.arrival.get(),
             shown: claim.shown,
@@ -121,7 +121,7 @@ impl Player {
             old.transport.abort();
         }
         let tls = connection.transport.tls_version();
-        self.conduct.tally.comes_by(address, local, tls);
+        self.conduct.tally.comes_by(local, tls);
         self.conduct.return_by(world, Return { door, address, shown }, now);
         self.connection = Some(connection);
         self.take_behind(world, now);

@@ -193,7 +193,7 @@ impl Conduct {
 
     fn key(&self, wanted: &Wanted<'_>) -> u64 {
         let account = self.seat.account();
-        let (session, ip) = (self.seat.id, self.tally.address.ip());
+        let (session, ip) = (self.seat.id, self.seat.peer().ip());
         let keyed = Keyed { session, account: account.as_deref(), ip, bytes: wanted.bytes };
         balance_key(wanted.cluster.plan.hash_on(), &keyed)
     }

@@ -47,13 +47,13 @@ impl Conduct {
 
     /// What backends that speak WebSocket are told of the session's end.
     pub(super) fn last_words(&self) -> Farewell {
-        self.parting.clone().unwrap_or_else(|| Farewell::told(self.session.leaving()))
+        self.parting.as_deref().cloned().unwrap_or_else(|| Farewell::told(self.session.leaving()))
     }
 
     /// The backend of an opaque session has closed like this: the player hears the same, unless it has closed before.
     pub(super) fn backend_closes(&mut self, farewell: Farewell, now: Instant) {
         if self.session.leaving().is_none() {
-            self.farewell = Some(farewell);
+            self.farewell = Some(Box::new(farewell));
         }
         self.last_answer_came(now);
     }

@@ -48,9 +48,9 @@ pub(super) struct Conduct {
     /// What a WebSocket player asked for, where its backend has to hear of it.
     pub(super) offer: Option<Box<Offer>>,
     /// How the player of an opaque session has closed: its backend hears the same.
-    pub(super) parting: Option<Farewell>,
+    pub(super) parting: Option<Box<Farewell>>,
     /// What a WebSocket player reads last, where the end of the session does not tell it.
-    pub(super) farewell: Option<Farewell>,
+    pub(super) farewell: Option<Box<Farewell>>,
 }
 
 /// How long a session waits for a full link that still moves before its frames are judged by their class.
@@ -464,6 +464,7 @@ impl Conduct {
         Told {
             session: self.seat.id,
             account: self.seat.account(),
+            address: self.seat.peer(),
             listener: self.door.listener.name(),
             transport: self.door.transport(),
             frames_out: self.seat.outbox.try_borrow().map_or(0, |outbox| outbox.frames()),

@@ -216,7 +216,7 @@ impl Conduct {
 
     fn dial(&self, upstream: &mut Upstream, cluster: &ClusterView) {
         let mut preface = Vec::new();
-        let (source, destination) = (self.tally.address, self.tally.local);
+        let (source, destination) = (self.seat.peer(), self.tally.local);
         match cluster.plan.link() {
             LinkKind::Shared | LinkKind::Http | LinkKind::Dedicated { proxy: ProxyHeader::Off, .. } => {}
             LinkKind::Dedicated { proxy: ProxyHeader::V1, .. } => {

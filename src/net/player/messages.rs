@@ -260,8 +260,8 @@ impl Conduct {
         if self.session.leaving().is_some() {
             return None;
         }
-        self.farewell = Some(Farewell { code: close.code, reason: String::new() });
-        self.parting = self.is_opaque().then(|| Farewell::of(close));
+        self.farewell = Some(Box::new(Farewell { code: close.code, reason: String::new() }));
+        self.parting = self.is_opaque().then(|| Box::new(Farewell::of(close)));
         if close.code == Some(NORMAL) {
             self.forget_tokens();
         }
@@ -308,7 +308,7 @@ impl Conduct {
     fn leave_saying(&mut self, end: EndReason, code: u16, wrong: &dyn Display, now: Instant) {
         if self.session.leaving().is_none() {
             let reason = format!("{}: {wrong}", end.as_str());
-            self.farewell = Some(Farewell { code: Some(code), reason });
+            self.farewell = Some(Box::new(Farewell { code: Some(code), reason }));
         }
         self.leave(end, now);
     }

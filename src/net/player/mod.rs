@@ -25,11 +25,11 @@ mod transport;
 mod upstream;
 mod waiting;
 
-use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use tokio::net::TcpStream;
@@ -60,26 +60,27 @@ pub(super) struct Arrival {
     pub(super) admission: Admission,
 }
 
-/// Serves a player until the session is over.
-pub(super) async fn serve(hub: Rc<Hub>, seat: Rc<Seat>, arrival: Arrival) {
+/// What serves a player until the session is over.
+pub(super) fn serve(hub: Rc<Hub>, seat: Rc<Seat>, arrival: Arrival) -> impl Future<Output = ()> {
     let Arrival { stream, address, local, door, admission } = arrival;
     let porch = Porch::new(&door, address.ip());
     let is_shut = door.is_tls() || porch.awaits_header();
     let now = hub::now();
     let shakes_hands = is_shut || door.is_websocket();
-    let mut session = Session::new(*door.listener.limits(), shakes_hands, now);
+    let mut session = Session::new(Arc::clone(door.listener.limits()), shakes_hands, now);
     if porch.awaits_header() {
         session.header_within(HEADER_WITHIN, now);
     }
     let channel = Channel::new(&door);
-    let conduct = Conduct::new(hub, seat, door, session, Tally::new(address, local, now));
+    let conduct = Conduct::new(hub, seat, door, session, Tally::new(local, now));
     let layout = Arc::clone(conduct.door.listener.layout());
     let (transport, place) = (Transport::new(stream, is_shut), admission.connection);
     let connection = Connection { transport, porch, channel, layout, place };
-    Player::new(conduct, connection, admission.session, now).run().await;
+    Player::new(conduct, connection, admission.session, now)
 }
 
-/// Everything of one player.
+/// Everything of one player. It is the task itself: an `async fn` around it would hold it twice, once as its argument and
+/// once where it is awaited.
 #[derive(Debug)]
 struct Player {
     /// `None` while the session waits for its player to come back.
@@ -106,17 +107,23 @@ struct Connection {
 /// How many reads one wake-up makes at most, so that a busy player does not starve the rest.
 const READS_PER_TURN: usize = 4;
 
+impl Future for Player {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let player = self.get_mut();
+        ready!(player.turn(cx));
+        if let (Some(connection), Some(end)) = (&player.connection, player.conduct.session.leaving()) {
+            connection.place.ended(end, hub::now());
+        }
+        player.turn_away();
+        Poll::Ready(())
+    }
+}
+
 impl Player {
     fn new(conduct: Conduct, connection: Connection, place: SessionPlace, now: Instant) -> Self {
         Self { connection: Some(connection), conduct, alarm: Alarm::new(now), greeted: false, _place: place }
-    }
-
-    async fn run(mut self) {
-        poll_fn(|cx| self.turn(cx)).await;
-        if let (Some(connection), Some(end)) = (&self.connection, self.conduct.session.leaving()) {
-            connection.place.ended(end, hub::now());
-        }
-        self.turn_away();
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -205,7 +212,7 @@ impl Player {
         let Some(connection) = self.connection.as_mut().filter(|it| !it.transport.read_ended()) else {
             return Poll::Pending;
         };
-        match std::task::ready!(connection.transport.poll_receive(cx, &mut buffers)) {
+        match ready!(connection.transport.poll_receive(cx, &mut buffers)) {
             Ok(Received::Bytes(bytes)) => {
                 self.greet(world, now); // the last words of a handshake may have frames behind them
                 self.conduct.tally.bytes_in += bytes.len() as u64;

@@ -49,8 +49,8 @@ impl Conduct {
             self.ban(kick, now);
         }
         if self.session.leave(end, now) {
-            self.farewell =
-                Some(Farewell { code: Some(code_of(end, notice)), reason: notice.as_str().into() });
+            let farewell = Farewell { code: Some(code_of(end, notice)), reason: notice.as_str().into() };
+            self.farewell = Some(Box::new(farewell));
             let redirect: Vec<&str> = kick.redirect.iter().map(String::as_str).collect();
             self.notice(&Notice {
                 message: kick.text.as_deref(),
@@ -67,7 +67,7 @@ impl Conduct {
     fn ban(&self, kick: &Kick, now: Instant) {
         let now = self.hub.since_start(now);
         let time = kick.retry_after_ms.map_or(BAN, |millis| Duration::from_millis(millis.into()));
-        let (bans, address) = (&self.hub.commons.bans, self.tally.address.ip());
+        let (bans, address) = (&self.hub.commons.bans, self.seat.peer().ip());
         match self.seat.account() {
             Some(account) => bans.ban_account(&account, now + time, now),
             None if self.door.listener().is_proxy(address) => {}
@@ -159,7 +159,7 @@ impl Conduct {
         roll.answer(SessionFacts {
             id: self.seat.id,
             account: text(self.seat.account()),
-            address: self.tally.address,
+            address: self.seat.peer(),
             listener: self.door.listener.name().to_owned(),
             transport: self.door.transport().as_str(),
             group: text(self.seat.group()),

@@ -23,7 +23,7 @@ pub(super) struct Comeback {
     /// Whether the session is counted as one that waits for its player.
     parked: bool,
     /// The session that the player of this connection wants instead of this one.
-    pub(super) claim: Option<Claim>,
+    pub(super) claim: Option<Box<Claim>>,
 }
 
 /// A token that was good.
@@ -158,7 +158,7 @@ impl Conduct {
                 if let Some(session) =
                     self.hub.commons.tokens.find(shown.token, layout, self.door.is_websocket())
                 {
-                    self.comeback.claim = Some(Claim { session, shown });
+                    self.comeback.claim = Some(Box::new(Claim { session, shown }));
                     return;
                 }
                 Resumption::Unknown
@@ -185,7 +185,7 @@ impl Conduct {
         let dropped = self.seat.outbox.borrow().lost();
         let handed = self.seat.outbox.borrow().handed() + dropped;
         let lost = back.shown.received.map_or(dropped, |received| handed.saturating_sub(received));
-        self.session.comes_back(*back.door.listener.limits(), now);
+        self.session.comes_back(Arc::clone(back.door.listener.limits()), now);
         self.door = back.door;
         self.seat.comes_from(back.address);
         let offer = self.offer(world);

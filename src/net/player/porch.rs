@@ -152,7 +152,7 @@ impl Connection {
     ) -> Result<(), DoorRefusal> {
         let Some((address, local)) = player else { return Ok(()) };
         conduct.seat.is_at(address);
-        (conduct.tally.address, conduct.tally.local) = (address, local);
+        conduct.tally.local = local;
         conduct.settle(world, now);
         let (hub, listener) = (&conduct.hub, conduct.door.listener());
         match desk::keeps_out(world, &hub.commons, listener, address.ip(), hub.since_start(now)) {

@@ -126,7 +126,7 @@ impl Conduct {
             // What was awaited there was lost with the link.
             Opening::OpenAgain => self.seat.awaited.borrow_mut().forget(backend),
         }
-        link.open(&self.seat, &self.tally.address, &self.door);
+        link.open(&self.seat, &self.door);
         if self.much_waits {
             link.waits(self.seat.id, true);
         }

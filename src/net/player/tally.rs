@@ -13,7 +13,7 @@ use crate::wire::link::Transport;
 /// Counted while the session lives.
 #[derive(Debug)]
 pub(super) struct Tally {
-    pub(super) address: SocketAddr,
+    /// The address of the gateway that the player connected to.
     pub(super) local: SocketAddr,
     began: Instant,
     /// When the next line of a long session is written.
@@ -28,9 +28,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(address: SocketAddr, local: SocketAddr, began: Instant) -> Self {
+    pub(super) fn new(local: SocketAddr, began: Instant) -> Self {
         Self {
-            address,
             local,
             began,
             due: began + LONG,
@@ -43,8 +42,8 @@ impl Tally {
     }
 
     /// The session goes on by another connection, whose handshake was counted where it arrived.
-    pub(super) fn comes_by(&mut self, address: SocketAddr, local: SocketAddr, tls: &'static str) {
-        (self.address, self.local, self.tls) = (address, local, tls);
+    pub(super) fn comes_by(&mut self, local: SocketAddr, tls: &'static str) {
+        (self.local, self.tls) = (local, tls);
     }
 
     /// Plain bytes can be sent: with TLS, a handshake in this version is through.
@@ -99,7 +98,7 @@ impl Tally {
         telemetry::session(&SessionRecord {
             session: told.session,
             account: told.account.as_deref(),
-            address: self.address,
+            address: told.address,
             transport: told.transport.as_str(),
             tls: self.tls,
             listener: told.listener,
@@ -119,6 +118,7 @@ impl Tally {
 pub(super) struct Told<'a> {
     pub(super) session: SessionId,
     pub(super) account: Option<Arc<str>>,
+    pub(super) address: SocketAddr,
     pub(super) listener: &'a str,
     pub(super) transport: Transport,
     pub(super) frames_out: u64,
@@ -143,7 +143,7 @@ mod tests {
     fn a_long_session_has_a_line_every_ten_minutes_and_makes_up_for_none() {
         let began = crate::net::hub::now();
         let here = SocketAddr::from(([127, 0, 0, 1], 1));
-        let mut tally = Tally::new(here, here, began);
+        let mut tally = Tally::new(here, began);
         let at = |minutes: u64| began + Duration::from_secs(60 * minutes);
         let due: Vec<u64> = (0..45).filter(|minutes| tally.is_due(at(*minutes))).collect();
         assert_eq!(due, [10, 20, 30, 40]);

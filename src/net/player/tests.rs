@@ -48,8 +48,8 @@ fn an_idle_session_wakes_every_ten_minutes_for_its_line() {
     let door = Arc::clone(&world.load().doors()[0]);
     let id = SessionId::new(GatewayId::new(1).expect("small"), 1, 1);
     let seat = Seat::new(id, 1, here, door.listener(), began);
-    let session = Session::new(*door.listener().limits(), false, began);
-    let mut conduct = Conduct::new(Rc::clone(&hub), seat, door, session, Tally::new(here, here, began));
+    let session = Session::new(Arc::clone(door.listener().limits()), false, began);
+    let mut conduct = Conduct::new(Rc::clone(&hub), seat, door, session, Tally::new(here, began));
     let at = |minutes: u64| began + Duration::from_secs(60 * minutes);
     for minutes in [10, 20, 30] {
         assert_eq!(conduct.next_deadline(), Some(at(minutes)));
