@@ -48,7 +48,7 @@ pub(super) struct Seat {
     /// When the player last sent a whole frame, or came: the order of a drain.
     pub(super) last_frame: Cell<Instant>,
     /// Where the session began: what release rules look at.
-    address: Cell<SocketAddr>,
+    address: Cell<IpAddr>,
     /// Where its connection comes from.
     peer: Cell<SocketAddr>,
     /// A connection that is to be this session's.
@@ -56,7 +56,7 @@ pub(super) struct Seat {
     player: RefCell<Player>,
     standing: RefCell<Standing>,
     /// What backends say of the player to each other.
-    attributes: RefCell<Attributes>,
+    attributes: RefCell<Option<Box<Attributes>>>,
     /// Whether the player has come in through the login.
     pub(super) plays: Cell<bool>,
     /// From then on its next frame is answered by `moved`.
@@ -160,7 +160,7 @@ impl Seat {
             refused: RefCell::default(),
             bell: Bell::default(),
             last_frame: Cell::new(now),
-            address: Cell::new(address),
+            address: Cell::new(address.ip()),
             peer: Cell::new(address),
             carried: RefCell::default(),
             player: RefCell::default(),
@@ -254,9 +254,12 @@ impl Seat {
 
     /// A backend has changed what is said of the player.
     pub(super) fn change(&self, world: &World, change: &str) -> Result<(), Unfit> {
-        self.attributes.borrow_mut().merge(change, MAX_ATTRIBUTES)?;
+        self.attributes.borrow_mut().get_or_insert_default().merge(change, MAX_ATTRIBUTES)?;
         let attributes = self.attributes.borrow();
-        let version = attributes.get("version").filter(|version| version.len() <= LONGEST_VERSION);
+        let version = attributes
+            .as_ref()
+            .and_then(|attributes| attributes.get("version"))
+            .filter(|version| version.len() <= LONGEST_VERSION);
         if let Some(version) = version.filter(|version| self.version().as_deref() != Some(*version)) {
             self.runs(world, version);
         }
@@ -265,7 +268,7 @@ impl Seat {
 
     /// What backends say of the player, as a JSON object.
     pub(super) fn attributes(&self) -> Option<Arc<str>> {
-        self.attributes.borrow().text()
+        self.attributes.borrow().as_ref()?.text()
     }
 
     /// Something new is known of the player: if it would enter another release group for that, it does.
@@ -280,7 +283,7 @@ impl Seat {
 
     /// A proxy says where the player is: it enters its release groups by that.
     pub(super) fn is_at(&self, address: SocketAddr) {
-        self.address.set(address);
+        self.address.set(address.ip());
         self.peer.set(address);
         self.standing.borrow_mut().leave();
     }
@@ -394,8 +397,8 @@ impl Seat {
 
 impl Player {
     /// What release rules look at.
-    fn who(&self, address: SocketAddr) -> Who<'_> {
-        Who { account: self.account.as_deref(), version: self.version.as_deref(), address: address.ip() }
+    fn who(&self, address: IpAddr) -> Who<'_> {
+        Who { account: self.account.as_deref(), version: self.version.as_deref(), address }
     }
 }
 

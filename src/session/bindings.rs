@@ -19,7 +19,14 @@ pub struct Binding {
 #[derive(Clone, Debug, Default)]
 pub struct Bindings {
     bound: Vec<Binding>,
-    /// Where backends have sent the session's frames of a cluster.
+    /// `None` for the many sessions of which no backend has said any of it.
+    said: Option<Box<Said>>,
+}
+
+/// What backends have said of where a session goes.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    /// Where they have sent the session's frames of a cluster.
     assigned: Vec<(ClusterKey, BackendKey)>,
     /// Who said no, in which life of its link.
     refused: Vec<(BackendKey, u32)>,
@@ -47,19 +54,23 @@ impl Bindings {
 
     /// From now on the frames of a cluster go to this backend, while it serves.
     pub fn assign(&mut self, cluster: ClusterKey, backend: BackendKey) {
-        self.assigned.retain(|(known, _)| *known != cluster);
-        self.assigned.push((cluster, backend));
+        let said = self.said.get_or_insert_default();
+        said.assigned.retain(|(known, _)| *known != cluster);
+        said.assigned.push((cluster, backend));
     }
 
     /// The backend that the frames of a cluster have been assigned to.
     #[must_use]
     pub fn assigned(&self, cluster: ClusterKey) -> Option<BackendKey> {
-        self.assigned.iter().find(|(known, _)| *known == cluster).map(|(_, backend)| *backend)
+        let mut assigned = self.said.iter().flat_map(|said| &said.assigned);
+        assigned.find(|(known, _)| *known == cluster).map(|(_, backend)| *backend)
     }
 
     /// Nothing is assigned to this backend any more: it does not serve.
     pub fn unassign(&mut self, backend: BackendKey) {
-        self.assigned.retain(|(_, known)| *known != backend);
+        if let Some(said) = &mut self.said {
+            said.assigned.retain(|(_, known)| *known != backend);
+        }
     }
 
     /// Whether a backend was told of the session.
@@ -79,6 +90,9 @@ impl Bindings {
                 opening
             }
             None => {
+                if self.bound.is_empty() {
+                    self.bound.reserve_exact(1); // most games have one cluster that a session stays with
+                }
                 self.bound.push(binding);
                 Opening::Open
             }
@@ -95,15 +109,16 @@ impl Bindings {
     /// The backend said no: it is forgotten and not asked again for this session.
     pub fn refuse(&mut self, backend: BackendKey) -> Option<Binding> {
         let binding = self.unbind(backend)?;
-        self.refused.retain(|(known, _)| *known != backend);
-        self.refused.push((backend, binding.epoch));
+        let said = self.said.get_or_insert_default();
+        said.refused.retain(|(known, _)| *known != backend);
+        said.refused.push((backend, binding.epoch));
         Some(binding)
     }
 
     /// Whether the backend said no to this session in this life of its link.
     #[must_use]
     pub fn has_refused(&self, backend: BackendKey, epoch: u32) -> bool {
-        self.refused.contains(&(backend, epoch))
+        self.said.as_ref().is_some_and(|said| said.refused.contains(&(backend, epoch)))
     }
 
     /// Every backend that knows the session.

@@ -102,7 +102,7 @@ impl Session {
     /// A session that has just been accepted.
     #[must_use]
     pub fn new(limits: Arc<ListenerLimits>, tls: bool, now: Instant) -> Self {
-        let mut timers = Timers::default();
+        let mut timers = Timers::new(now);
         let state = if tls {
             timers.set(Timer::Handshake, now + limits.handshake_timeout());
             State::Handshaking

@@ -1,6 +1,6 @@
 //! The deadlines of one session, by name. The task sleeps for the earliest one only.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a session can be waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,11 +25,15 @@ pub enum Timer {
     Parked,
 }
 
-/// When each of them is over.
-#[derive(Clone, Debug, Default)]
+/// When each of them is over, in milliseconds of the session's life, rounded up: every session holds nine of them.
+#[derive(Clone, Debug)]
 pub struct Timers {
-    at: [Option<Instant>; 9],
+    began: Instant,
+    at: [u32; 9],
 }
+
+/// The place of a timer that does not run.
+const OFF: u32 = u32::MAX;
 
 const ALL: [Timer; 9] = [
     Timer::Handshake,
@@ -44,57 +48,91 @@ const ALL: [Timer; 9] = [
 ];
 
 impl Timers {
+    /// Of a session that begins now: none runs.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self { began: now, at: [OFF; 9] }
+    }
+
     /// Starts a timer or moves its end.
     pub fn set(&mut self, timer: Timer, end: Instant) {
-        if let Some(slot) = self.at.get_mut(timer as usize) {
-            *slot = Some(end);
+        let age = |began| millis(end.saturating_duration_since(began) + ROUND_UP);
+        let mut at = age(self.began);
+        if at >= u64::from(OFF) {
+            self.begin_anew(end);
+            at = age(self.began);
         }
+        if let Some(slot) = self.at.get_mut(timer as usize) {
+            *slot = u32::try_from(at).unwrap_or(OFF - 1).min(OFF - 1);
+        }
+    }
+
+    /// A session is older than the milliseconds reach, 49 days: they count from what is awaited first, or from `end`.
+    fn begin_anew(&mut self, end: Instant) {
+        let began = self.earliest().map_or(end, |earliest| earliest.min(end));
+        let passed = u32::try_from(millis(began.saturating_duration_since(self.began))).unwrap_or(OFF);
+        self.at.iter_mut().filter(|at| **at != OFF).for_each(|at| *at = at.saturating_sub(passed));
+        self.began = began;
     }
 
     /// Stops a timer.
     pub fn clear(&mut self, timer: Timer) {
         if let Some(slot) = self.at.get_mut(timer as usize) {
-            *slot = None;
+            *slot = OFF;
         }
     }
 
     /// Stops all of them.
     pub fn clear_all(&mut self) {
-        self.at = Default::default();
+        self.at = [OFF; 9];
     }
 
     /// Whether a timer runs.
     #[must_use]
     pub fn runs(&self, timer: Timer) -> bool {
-        self.at.get(timer as usize).is_some_and(Option::is_some)
+        self.at.get(timer as usize).is_some_and(|at| *at != OFF)
     }
 
     /// The end of the one that ends first.
     #[must_use]
     pub fn earliest(&self) -> Option<Instant> {
-        self.at.iter().flatten().min().copied()
+        let at = self.at.iter().copied().min().filter(|at| *at != OFF)?;
+        Some(self.began + Duration::from_millis(at.into()))
     }
 
     /// Stops and names the one that ended first, if any has ended by `now`.
     pub fn take_expired(&mut self, now: Instant) -> Option<Timer> {
-        let ended = |timer: &Timer| self.at.get(*timer as usize).copied().flatten().filter(|end| *end <= now);
-        let timer = ALL.into_iter().filter(|timer| ended(timer).is_some()).min_by_key(ended)?;
+        let age = millis(now.saturating_duration_since(self.began));
+        let (at, timer) = self.at.iter().zip(ALL).min_by_key(|(at, _)| **at)?;
+        if *at == OFF || u64::from(*at) > age {
+            return None;
+        }
         self.clear(timer);
         Some(timer)
     }
 }
 
+/// Just below a millisecond: with it a part of one counts as a whole one.
+const ROUND_UP: Duration = Duration::from_nanos(999_999);
+
+fn millis(duration: Duration) -> u64 {
+    duration.as_secs() * 1000 + u64::from(duration.subsec_millis())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+
+    #[expect(clippy::disallowed_methods, reason = "an origin for a stepped clock")]
+    fn start() -> Instant {
+        Instant::now()
+    }
 
     #[test]
     fn the_earliest_comes_first_and_only_once() {
-        #[expect(clippy::disallowed_methods, reason = "an origin for a stepped clock")]
-        let start = Instant::now();
+        let start = start();
         let at = |secs| start + Duration::from_secs(secs);
-        let mut timers = Timers::default();
+        let mut timers = Timers::new(start);
         timers.set(Timer::Idle, at(90));
         timers.set(Timer::Frame, at(10));
         timers.set(Timer::Write, at(15));
@@ -105,5 +143,30 @@ mod tests {
         assert_eq!(timers.take_expired(at(20)), None);
         timers.clear(Timer::Idle);
         assert_eq!(timers.earliest(), None);
+    }
+
+    #[test]
+    fn none_ends_before_its_time_and_none_a_whole_millisecond_behind_it() {
+        let start = start();
+        let mut timers = Timers::new(start);
+        timers.set(Timer::Idle, start + Duration::from_micros(10_500));
+        assert_eq!(timers.earliest(), Some(start + Duration::from_millis(11)));
+        assert_eq!(timers.take_expired(start + Duration::from_micros(10_999)), None);
+        assert_eq!(timers.take_expired(start + Duration::from_millis(11)), Some(Timer::Idle));
+    }
+
+    #[test]
+    fn a_session_may_last_for_months() {
+        let start = start();
+        let mut timers = Timers::new(start);
+        let mut now = start;
+        for _ in 0..200 {
+            timers.set(Timer::Idle, now + Duration::from_secs(86_400));
+            timers.set(Timer::Write, now + Duration::from_secs(90_000));
+            assert_eq!(timers.take_expired(now + Duration::from_secs(86_399)), None);
+            now += Duration::from_secs(86_400);
+            assert_eq!(timers.take_expired(now), Some(Timer::Idle));
+            assert_eq!(timers.earliest(), Some(now + Duration::from_secs(3_600)));
+        }
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Entrance {
     /// The account whose seat it has.
     account: Option<Arc<str>>,
     /// What it has in its hands while it waits to be let in.
-    pub(super) waiting: Option<Waiting>,
+    pub(super) waiting: Option<Box<Waiting>>,
     /// How players logged in in the world it was in last; `None` before the first.
     way: Option<LoginKind>,
     /// Whether it counts among those who are in, or who wait.

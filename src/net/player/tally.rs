@@ -83,7 +83,10 @@ impl Tally {
         }
         match self.routes.iter_mut().find(|(_, known)| known == name) {
             Some((place, _)) => *place = Some(route),
-            None => self.routes.push((Some(route), Arc::clone(name))),
+            None => {
+                self.routes.reserve_exact(1); // a handful in its life: room for more would lie idle
+                self.routes.push((Some(route), Arc::clone(name)));
+            }
         }
     }
 

@@ -36,7 +36,8 @@ impl Conduct {
     pub(super) fn line_up(&mut self, ticket: Arc<Ticket>, now: Instant) {
         self.session.becomes(Membership::Queued, now);
         let (place, estimate_ms) = ticket.outlook();
-        self.entrance.waiting = Some(Waiting { ticket, told: Told { place, estimate_ms, at: now } });
+        self.entrance.waiting =
+            Some(Box::new(Waiting { ticket, told: Told { place, estimate_ms, at: now } }));
         self.tell_queued(None, now);
     }
 
