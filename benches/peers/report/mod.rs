@@ -1,9 +1,11 @@
-//! What is written down: the machine, what was to be shown, a table for each work, and where realmgate loses.
+//! What is written down: the machine, what was to be shown, what a machine carries, a table for each work,
+//! and where realmgate loses.
 
 mod claims;
 mod curve;
 mod figure;
 mod losses;
+mod sizing;
 mod table;
 
 use std::path::Path;
@@ -36,6 +38,7 @@ pub(crate) fn write(
 ) -> Result<(), String> {
     let mut text = format!("# HAProxy, nginx, Envoy and realmgate on the same work\n\n{facts}\n{READING}");
     text += &format!("\n## What was to be shown\n\n{}", claims::paragraph(tables, others));
+    text += &sizing::section(tables);
     // The points of the curve stand together, after what comes before them.
     let before_curve = tables.iter().position(|table| table.work.is_of_curve()).unwrap_or(tables.len());
     for (place, table) in tables.iter().enumerate() {

@@ -70,6 +70,9 @@ impl ServerTls {
             config.send_tls13_tickets = 0;
         } else {
             config.ticketer = tickets.producer();
+            if listener.protocol() != Protocol::Http {
+                config.send_tls13_tickets = 1; // a game has one connection at a time, a browser several
+            }
         }
         Ok(Self { config: Arc::new(config), expiries: expiries.into_iter().collect() })
     }
