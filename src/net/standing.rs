@@ -12,8 +12,15 @@ use crate::router::Who;
 pub(super) struct Standing {
     /// The world for which the places below are right.
     generation: u64,
+    /// `None` where nothing is released in groups.
+    groups: Option<Box<Groups>>,
+}
+
+/// The groups that a session is in.
+#[derive(Debug, Default)]
+struct Groups {
     entered: Option<Entered>,
-    /// The group in which the session met each cluster that has groups.
+    /// The group in which it met each cluster that has groups.
     pins: Vec<(ClusterKey, Entered)>,
 }
 
@@ -35,6 +42,10 @@ impl Standing {
     pub(super) fn settle(&mut self, world: &World, who: &Who<'_>) -> bool {
         self.generation = world.generation();
         let decided = world.groups.decide(who);
+        if self.groups.is_none() && decided.is_none() {
+            return false;
+        }
+        let groups = self.groups.get_or_insert_default();
         let forced = world.plan().release().moving() == Moving::Forced;
         let stays = |entered: &mut Entered| match world.group_place(&entered.name) {
             Some(place) => {
@@ -43,16 +54,17 @@ impl Standing {
             }
             None => false,
         };
-        if !self.entered.as_mut().is_some_and(stays) {
-            self.entered = decided.and_then(|place| Some(Entered { name: world.group_name(place)?, place }));
+        if !groups.entered.as_mut().is_some_and(stays) {
+            groups.entered =
+                decided.and_then(|place| Some(Entered { name: world.group_name(place)?, place }));
         }
-        self.pins.retain_mut(|(_, entered)| stays(entered));
+        groups.pins.retain_mut(|(_, entered)| stays(entered));
         let elsewhere = |(cluster, entered): &(ClusterKey, Entered)| {
             let cluster = world.cluster(*cluster).filter(|cluster| cluster.plan.has_groups());
             cluster.is_some_and(|cluster| cluster.plan.active().or(decided) != Some(entered.place))
         };
-        let own = self.entered.as_ref().map(|entered| entered.place);
-        forced && (own != decided || self.pins.iter().any(elsewhere))
+        let own = groups.entered.as_ref().map(|entered| entered.place);
+        forced && (own != decided || groups.pins.iter().any(elsewhere))
     }
 
     /// Whether the places are right for this world.
@@ -63,24 +75,29 @@ impl Standing {
     /// The group in which the session meets a cluster, by its place.
     pub(super) fn at(&mut self, world: &World, cluster: usize) -> usize {
         let Some(cluster) = world.grouped(cluster) else { return 0 }; // every view of it is the same
-        if let Some((_, pinned)) = self.pins.iter().find(|(known, _)| *known == cluster.key()) {
+        let mut pins = self.groups.iter().flat_map(|groups| &groups.pins);
+        if let Some((_, pinned)) = pins.find(|(known, _)| *known == cluster.key()) {
             return pinned.place.get();
         }
-        let own = || self.entered.as_ref().map(|entered| entered.place);
+        let own = || self.entered().map(|entered| entered.place);
         let Some(place) = cluster.plan.active().or_else(own) else { return 0 };
         if let Some(name) = world.group_name(place) {
-            self.pins.push((cluster.key(), Entered { name, place }));
+            self.groups.get_or_insert_default().pins.push((cluster.key(), Entered { name, place }));
         }
         place.get()
     }
 
     /// Whether the session entered this group.
     pub(super) fn is_of(&self, name: &str) -> bool {
-        self.entered.as_ref().is_some_and(|entered| &*entered.name == name)
+        self.entered().is_some_and(|entered| &*entered.name == name)
     }
 
     /// The name of the group that the session entered.
     pub(super) fn name(&self) -> Option<Arc<str>> {
-        self.entered.as_ref().map(|entered| Arc::clone(&entered.name))
+        self.entered().map(|entered| Arc::clone(&entered.name))
+    }
+
+    fn entered(&self) -> Option<&Entered> {
+        self.groups.as_ref()?.entered.as_ref()
     }
 }

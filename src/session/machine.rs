@@ -365,6 +365,18 @@ impl Session {
         true
     }
 
+    /// When it was accepted.
+    #[must_use]
+    pub fn began(&self) -> Instant {
+        self.paces.began()
+    }
+
+    /// How long it has lasted.
+    #[must_use]
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.began())
+    }
+
     /// Why the session is ending, once it is.
     #[must_use]
     pub const fn leaving(&self) -> Option<EndReason> {

@@ -34,6 +34,12 @@ impl Paces {
         Self { began: now, all: Told::default(), senseless: Pace::default(), routes: Vec::new() }
     }
 
+    /// When the session began.
+    #[must_use]
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
     /// One more frame, whatever its route.
     ///
     /// # Errors

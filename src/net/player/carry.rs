@@ -57,7 +57,7 @@ fn serve_anew(hub: &Rc<Hub>, carried: Carried) {
     let seat = Seat::new(id, arrival, address, door.listener(), now);
     hub.take_seat(&seat);
     let session = Session::new(Arc::clone(door.listener.limits()), false, now);
-    let mut tally = Tally::new(local, now);
+    let mut tally = Tally::new(local);
     tally.comes_by(local, connection.transport.tls_version());
     let mut conduct = Conduct::new(Rc::clone(hub), seat, door, session, tally);
     if let Some(counter) = hub.meter.resumption(Resumption::Gone) {
@@ -68,7 +68,7 @@ fn serve_anew(hub: &Rc<Hub>, carried: Carried) {
     conduct.expect_login(&world, now);
     conduct.notice(&Notice::new(NoticeCode::LoginRequired));
     let mut player = Player::new(conduct, connection, place, now);
-    player.greeted = true; // its handshake was counted where it arrived
+    player.conduct.greeted = true; // its handshake was counted where it arrived
     player.take_behind(&world, now);
     drop(tokio::task::spawn_local(player));
 }

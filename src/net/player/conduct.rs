@@ -34,6 +34,8 @@ pub(super) struct Conduct {
     pub(super) tally: Tally,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) entrance: Entrance,
+    /// Whether the handshake of the connection was noticed, and an opaque session has its backend.
+    pub(super) greeted: bool,
     /// The backend of an opaque session will send nothing more.
     pub(super) backend_ended: bool,
     /// The session is told to go, and until then it still gets the answers that are on their way.
@@ -45,6 +47,8 @@ pub(super) struct Conduct {
     /// The session is over and nothing more is written.
     pub(super) closed: bool,
     pub(super) comeback: Comeback,
+    /// Whether the session is counted as one that waits for its player.
+    pub(super) counts_as_away: bool,
     /// What a WebSocket player asked for, where its backend has to hear of it.
     pub(super) offer: Option<Box<Offer>>,
     /// How the player of an opaque session has closed: its backend hears the same.
@@ -75,12 +79,14 @@ impl Conduct {
             tally,
             upstreams: Vec::new(),
             entrance: Entrance::default(),
+            greeted: false,
             backend_ended: false,
             answers_until: None,
             much_waits: false,
             generation: 0,
             closed: false,
             comeback: Comeback::default(),
+            counts_as_away: false,
             offer: None,
             parting: None,
             farewell: None,
@@ -294,7 +300,12 @@ impl Conduct {
         let reply = self.seat.awaited.borrow().deadline();
         let own = self.session.next_deadline();
         let left = self.upstreams.iter().filter_map(Upstream::ends_at).min();
-        own.into_iter().chain(self.answers_until).chain(reply).chain(left).chain([self.tally.due]).min()
+        own.into_iter()
+            .chain(self.answers_until)
+            .chain(reply)
+            .chain(left)
+            .chain([self.session.began() + self.tally.due()])
+            .min()
     }
 
     /// Frames that were not answered in time speak against their backend, unless they were lost with a link.
@@ -455,18 +466,19 @@ pub(super) fn in_millis(wait: Duration) -> u32 {
 impl Conduct {
     /// Writes the line of a session that has been here for long, when that is due.
     pub(super) fn log_long(&mut self, now: Instant) {
-        if self.tally.is_due(now) {
-            self.tally.log(&self.told(None), now);
+        if self.tally.is_due(self.session.age(now)) {
+            self.tally.log(&self.told(None, now));
         }
     }
 
-    fn told(&self, end: Option<EndReason>) -> Told<'_> {
+    fn told(&self, end: Option<EndReason>, now: Instant) -> Told<'_> {
         Told {
             session: self.seat.id,
             account: self.seat.account(),
             address: self.seat.peer(),
             listener: self.door.listener.name(),
             transport: self.door.transport(),
+            age: self.session.age(now),
             frames_out: self.seat.outbox.try_borrow().map_or(0, |outbox| outbox.frames()),
             end,
         }
@@ -486,6 +498,6 @@ impl Drop for Conduct {
         if self.door.is_tls() {
             self.tally.handshake_over(end, &self.hub.meter);
         }
-        self.tally.log(&self.told(Some(end)), hub::now());
+        self.tally.log(&self.told(Some(end), hub::now()));
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn serve(hub: Rc<Hub>, seat: Rc<Seat>, arrival: Arrival) -> impl Futu
         session.header_within(HEADER_WITHIN, now);
     }
     let channel = Channel::new(&door);
-    let conduct = Conduct::new(hub, seat, door, session, Tally::new(local, now));
+    let conduct = Conduct::new(hub, seat, door, session, Tally::new(local));
     let layout = Arc::clone(conduct.door.listener.layout());
     let (transport, place) = (Transport::new(stream, is_shut), admission.connection);
     let connection = Connection { transport, porch, channel, layout, place };
@@ -87,8 +87,6 @@ struct Player {
     connection: Option<Connection>,
     conduct: Conduct,
     alarm: Alarm,
-    /// Whether the handshake of the connection was noticed, and an opaque session has its backend.
-    greeted: bool,
     _place: SessionPlace,
 }
 
@@ -123,7 +121,7 @@ impl Future for Player {
 
 impl Player {
     fn new(conduct: Conduct, connection: Connection, place: SessionPlace, now: Instant) -> Self {
-        Self { connection: Some(connection), conduct, alarm: Alarm::new(now), greeted: false, _place: place }
+        Self { connection: Some(connection), conduct, alarm: Alarm::new(now), _place: place }
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -174,17 +172,18 @@ impl Player {
     fn greet(&mut self, world: &World, now: Instant) {
         let Some(connection) = &mut self.connection else { return };
         let Connection { transport, porch, channel, .. } = connection;
-        if self.greeted || !transport.is_open() || self.conduct.session.leaving().is_some() {
+        if self.conduct.greeted || !transport.is_open() || self.conduct.session.leaving().is_some() {
             return;
         }
         if matches!(porch, Porch::Handshaking { .. }) {
             *porch = Porch::Inside; // the next one's turn
-            self.conduct.tally.handshake_done(transport.tls_version(), &self.conduct.hub.meter, now);
+            let age = self.conduct.session.age(now);
+            self.conduct.tally.handshake_done(transport.tls_version(), &self.conduct.hub.meter, age);
         }
         if channel.is_upgrading() {
             return;
         }
-        self.greeted = true;
+        self.conduct.greeted = true;
         self.conduct.session.handshake_done(now);
         self.conduct.expect_login(world, now);
         if self.conduct.is_opaque() {

@@ -163,7 +163,7 @@ impl Conduct {
             listener: self.door.listener.name().to_owned(),
             transport: self.door.transport().as_str(),
             group: text(self.seat.group()),
-            age: self.tally.age(now),
+            age: self.session.age(now),
             backends: shared.chain(dedicated).collect(),
             frames: (self.tally.frames_in, outbox.frames()),
             bytes: (self.tally.bytes_in, self.tally.bytes_out),

@@ -16,14 +16,19 @@ use crate::wire::{Frame, Notice, NoticeCode};
 /// What a session knows of coming back.
 #[derive(Debug, Default)]
 pub(super) struct Comeback {
+    /// `None` for a session that nobody was ever offered to come back to.
+    keys: Option<Box<Keys>>,
+    /// The session that the player of this connection wants instead of this one.
+    pub(super) claim: Option<Box<Claim>>,
+}
+
+/// What opens a session.
+#[derive(Debug, Default)]
+struct Keys {
     /// What its player shows to come back to it; without one it cannot.
     token: Option<Token>,
     /// What it showed last: good until it shows the one it was given for it, since that one may not have arrived.
     former: Option<Token>,
-    /// Whether the session is counted as one that waits for its player.
-    parked: bool,
-    /// The session that the player of this connection wants instead of this one.
-    pub(super) claim: Option<Box<Claim>>,
 }
 
 /// A token that was good.
@@ -49,6 +54,13 @@ pub(super) struct Return {
     pub(super) shown: Shown,
 }
 
+impl Comeback {
+    /// Whether its player has something to show.
+    fn may_be_shown(&self) -> bool {
+        self.keys.as_ref().is_some_and(|keys| keys.token.is_some())
+    }
+}
+
 /// A token and a number: more than this is neither.
 const LONGEST_CLAIM: usize = 256;
 
@@ -67,22 +79,23 @@ impl Conduct {
 
     /// A new token in place of the one that it had, and for how long it is good once the connection is gone.
     fn offer(&mut self, world: &World) -> Option<(String, u64)> {
-        self.revoke(self.comeback.token);
-        self.comeback.token = None;
+        let token = self.comeback.keys.as_mut().and_then(|keys| keys.token.take());
+        self.revoke(token);
         let within = world.resume()?;
         let layout = self.door.listener.layout();
         if layout.notice.is_none() || !layout.is_stream() && !self.door.is_websocket() {
             return None; // it could not be told, or nobody could say where a frame was cut
         }
         let token = self.hub.commons.tokens.issue(self.seat.id, layout, self.door.is_websocket())?;
-        self.comeback.token = Some(token);
+        self.comeback.keys.get_or_insert_default().token = Some(token);
         Some((token.text(), in_millis(within).into()))
     }
 
     /// Nobody can come back to this session from now on.
     pub(super) fn forget_tokens(&mut self) {
-        let tokens = [self.comeback.token.take(), self.comeback.former.take()];
-        tokens.into_iter().for_each(|token| self.revoke(token));
+        if let Some(keys) = self.comeback.keys.take() {
+            [keys.token, keys.former].into_iter().for_each(|token| self.revoke(token));
+        }
     }
 
     fn revoke(&self, token: Option<Token>) {
@@ -93,10 +106,9 @@ impl Conduct {
 
     /// The player has shown this token: one of before it means nothing any more.
     fn keep_shown(&mut self, shown: Token) {
-        if self.comeback.token == Some(shown) {
-            self.revoke(self.comeback.former);
-            self.comeback.former = self.comeback.token.take();
-        }
+        let keys = self.comeback.keys.as_mut().filter(|keys| keys.token == Some(shown));
+        let former = keys.and_then(|keys| std::mem::replace(&mut keys.former, keys.token.take()));
+        self.revoke(former);
     }
 
     /// The player's connection is gone: the session waits for another one where it may, and ends otherwise.
@@ -115,12 +127,12 @@ impl Conduct {
     /// the gateway with them.
     pub(super) fn parks(&mut self, world: &World, now: Instant) -> bool {
         let has_room = self.door.meter.away() < self.door.listener.limits().connections();
-        let within = world.resume().filter(|_| has_room && self.comeback.token.is_some());
+        let within = world.resume().filter(|_| has_room && self.comeback.may_be_shown());
         let parks = within.is_some_and(|within| self.session.park(within, now));
         if parks {
             self.seat.outbox.borrow_mut().cut();
             self.hub.meter.parked.add(1);
-            self.comeback.parked = true;
+            self.counts_as_away = true;
             self.door.meter.goes_away();
             self.set_away(true);
         }
@@ -136,7 +148,7 @@ impl Conduct {
 
     /// The session waits no longer for its player: it is over, or the player is back.
     pub(super) fn unpark(&mut self) {
-        if std::mem::take(&mut self.comeback.parked) {
+        if std::mem::take(&mut self.counts_as_away) {
             self.hub.meter.unparked.add(1);
             self.door.meter.is_back();
             self.set_away(false);

@@ -17,14 +17,14 @@ use crate::wire::{looks_like_proxy, read_proxy};
 /// How far a connection has come.
 #[derive(Debug)]
 pub(super) enum Porch {
-    /// A proxy has to say for whom it speaks. What came so far is held.
-    Header(Vec<u8>),
+    /// A proxy has to say for whom it speaks. The transport holds what came so far.
+    Header,
     /// Whoever speaks for others at this listener, this peer does not: it must not begin with a header.
-    NoHeader(Vec<u8>),
+    NoHeader,
     /// The first byte of a handshake is awaited: who says nothing takes nobody's turn.
     Silent,
     /// Other handshakes come first.
-    Waiting(Waiting),
+    Waiting(Box<Waiting>),
     /// The handshake is under way.
     Handshaking {
         /// Whoever holds it has a turn.
@@ -41,9 +41,9 @@ impl Porch {
     /// Where a connection from `peer` begins.
     pub(super) fn new(door: &Door, peer: IpAddr) -> Self {
         if door.listener().is_proxy(peer) {
-            Self::Header(Vec::new())
+            Self::Header
         } else if door.listener().has_proxies() {
-            Self::NoHeader(Vec::new())
+            Self::NoHeader
         } else {
             Self::behind_header(door)
         }
@@ -54,15 +54,15 @@ impl Porch {
     }
 
     pub(super) const fn awaits_header(&self) -> bool {
-        matches!(self, Self::Header(_))
+        matches!(self, Self::Header)
     }
 
     /// What it means that the time for the handshake is over; the listener's reason, where it was never begun.
     fn late(&self) -> Option<(DoorRefusal, EndReason)> {
         match self {
-            Self::Header(_) => Some((DoorRefusal::ProxyHeader, EndReason::ProxyHeader)),
+            Self::Header => Some((DoorRefusal::ProxyHeader, EndReason::ProxyHeader)),
             Self::Waiting(_) => Some((DoorRefusal::Handshakes, EndReason::Refused)),
-            Self::NoHeader(_) | Self::Silent | Self::Handshaking { .. } | Self::Inside => None,
+            Self::NoHeader | Self::Silent | Self::Handshaking { .. } | Self::Inside => None,
         }
     }
 }
@@ -74,7 +74,7 @@ impl Player {
         while !conduct.closed {
             match &mut connection.porch {
                 Porch::Inside | Porch::Handshaking { .. } => return Poll::Ready(()),
-                Porch::Header(_) | Porch::NoHeader(_) => {
+                Porch::Header | Porch::NoHeader => {
                     ready!(connection.read_front(cx, conduct, world, now));
                 }
                 Porch::Silent => {
@@ -108,9 +108,8 @@ impl Connection {
         world: &World,
         now: Instant,
     ) -> Poll<()> {
-        let (Porch::Header(front) | Porch::NoHeader(front)) = &mut self.porch else { return Poll::Ready(()) };
         let mut buffers = conduct.hub.buffers.borrow_mut();
-        let read = ready!(self.transport.poll_front(cx, &mut buffers, front));
+        let read = ready!(self.transport.poll_front(cx, &mut buffers));
         drop(buffers);
         match read {
             Err(Broken::Reset | Broken::Tls) => conduct.broken(EndReason::PlayerReset, now),
@@ -121,12 +120,9 @@ impl Connection {
     }
 
     fn take_header(&mut self, more: bool, conduct: &mut Conduct, world: &World, now: Instant) {
-        let Porch::Header(front) = &mut self.porch else { return };
-        match read_proxy(front) {
+        match read_proxy(self.transport.front()) {
             Ok(Some(header)) => {
-                front.drain(..header.length);
-                let behind = std::mem::take(front);
-                self.transport.put_back(behind);
+                self.transport.skip(header.length);
                 if let Err(why) = self.comes_from(header.player, conduct, world, now) {
                     let end = if why == DoorRefusal::Banned { EndReason::Banned } else { EndReason::Refused };
                     return refuse(conduct, why, end, now);
@@ -136,7 +132,7 @@ impl Connection {
             }
             Ok(None) if more => {}
             // Whoever looks whether somebody listens leaves so.
-            Ok(None) if front.is_empty() => conduct.broken(EndReason::PlayerLeft, now),
+            Ok(None) if self.transport.front().is_empty() => conduct.broken(EndReason::PlayerLeft, now),
             Ok(None) | Err(_) => refuse(conduct, DoorRefusal::ProxyHeader, EndReason::ProxyHeader, now),
         }
     }
@@ -162,15 +158,10 @@ impl Connection {
     }
 
     fn refuse_header(&mut self, more: bool, conduct: &mut Conduct, now: Instant) {
-        let Porch::NoHeader(front) = &mut self.porch else { return };
-        match looks_like_proxy(front) {
+        match looks_like_proxy(self.transport.front()) {
             Some(true) => refuse(conduct, DoorRefusal::ProxyHeader, EndReason::ProxyHeader, now),
             None if more => conduct.session.holds_part(true, now),
-            Some(false) | None => {
-                let front = std::mem::take(front);
-                self.transport.put_back(front);
-                self.pass_header(conduct);
-            }
+            Some(false) | None => self.pass_header(conduct),
         }
     }
 
@@ -185,7 +176,7 @@ impl Connection {
         let most = conduct.door.listener().limits().handshakes();
         match self.place.desk().turnstile.come(most) {
             Turn::Now(pass) => self.begin_handshake(pass, conduct, now),
-            Turn::Later(waiting) => self.porch = Porch::Waiting(waiting),
+            Turn::Later(waiting) => self.porch = Porch::Waiting(Box::new(waiting)),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::base::SessionId;
+use crate::net::tls::TlsVersion;
 use crate::router::RouteIndex;
 use crate::session::EndReason;
 use crate::telemetry::{self, Handshake, SessionRecord, WorkerMeter};
@@ -15,11 +16,10 @@ use crate::wire::link::Transport;
 pub(super) struct Tally {
     /// The address of the gateway that the player connected to.
     pub(super) local: SocketAddr,
-    began: Instant,
-    /// When the next line of a long session is written.
-    pub(super) due: Instant,
+    /// How many lines of a long session were due.
+    lines: u32,
     /// The TLS version once the handshake is through.
-    tls: &'static str,
+    tls: TlsVersion,
     pub(super) frames_in: u64,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
@@ -28,12 +28,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(local: SocketAddr, began: Instant) -> Self {
+    pub(super) fn new(local: SocketAddr) -> Self {
         Self {
             local,
-            began,
-            due: began + LONG,
-            tls: "",
+            lines: 0,
+            tls: TlsVersion::None,
             frames_in: 0,
             bytes_in: 0,
             bytes_out: 0,
@@ -42,38 +41,38 @@ impl Tally {
     }
 
     /// The session goes on by another connection, whose handshake was counted where it arrived.
-    pub(super) fn comes_by(&mut self, local: SocketAddr, tls: &'static str) {
+    pub(super) fn comes_by(&mut self, local: SocketAddr, tls: TlsVersion) {
         (self.local, self.tls) = (local, tls);
     }
 
     /// Plain bytes can be sent: with TLS, a handshake in this version is through.
-    pub(super) fn handshake_done(&mut self, version: &'static str, meter: &WorkerMeter, now: Instant) {
+    pub(super) fn handshake_done(&mut self, version: TlsVersion, meter: &WorkerMeter, age: Duration) {
         self.tls = version;
-        if !version.is_empty() {
-            meter.handshake_seconds.record(now.saturating_duration_since(self.began));
+        if version != TlsVersion::None {
+            meter.handshake_seconds.record(age);
             count(Handshake::Ok, meter);
         }
     }
 
     /// A TLS session is over: a handshake that was not through is counted now.
     pub(super) fn handshake_over(&self, end: EndReason, meter: &WorkerMeter) {
-        if let (true, Some(result)) = (self.tls.is_empty(), Handshake::cut_short_by(end)) {
+        if let (true, Some(result)) = (self.tls == TlsVersion::None, Handshake::cut_short_by(end)) {
             count(result, meter);
         }
     }
 
-    /// Whether the line of a long session is due; the next one is ten minutes later.
-    pub(super) fn is_due(&mut self, now: Instant) -> bool {
-        let is_due = now >= self.due;
-        while now >= self.due {
-            self.due += LONG;
-        }
-        is_due
+    /// How old the session is when its next line is written.
+    pub(super) fn due(&self) -> Duration {
+        LONG * self.lines.saturating_add(1)
     }
 
-    /// How long the session has lasted.
-    pub(super) fn age(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.began)
+    /// Whether the line of a long session is due; the next one is ten minutes later.
+    pub(super) fn is_due(&mut self, age: Duration) -> bool {
+        let is_due = age >= self.due();
+        while age >= self.due() {
+            self.lines += 1;
+        }
+        is_due
     }
 
     /// Notes a route; a session uses a handful.
@@ -96,16 +95,16 @@ impl Tally {
     }
 
     /// Writes the line.
-    pub(super) fn log(&self, told: &Told<'_>, now: Instant) {
+    pub(super) fn log(&self, told: &Told<'_>) {
         let routes: Vec<&str> = self.routes.iter().map(|(_, name)| &**name).collect();
         telemetry::session(&SessionRecord {
             session: told.session,
             account: told.account.as_deref(),
             address: told.address,
             transport: told.transport.as_str(),
-            tls: self.tls,
+            tls: self.tls.as_str(),
             listener: told.listener,
-            duration: self.age(now),
+            duration: told.age,
             frames_in: self.frames_in,
             frames_out: told.frames_out,
             bytes_in: self.bytes_in,
@@ -124,6 +123,7 @@ pub(super) struct Told<'a> {
     pub(super) address: SocketAddr,
     pub(super) listener: &'a str,
     pub(super) transport: Transport,
+    pub(super) age: Duration,
     pub(super) frames_out: u64,
     /// `None` while it lives.
     pub(super) end: Option<EndReason>,
@@ -144,10 +144,8 @@ mod tests {
 
     #[test]
     fn a_long_session_has_a_line_every_ten_minutes_and_makes_up_for_none() {
-        let began = crate::net::hub::now();
-        let here = SocketAddr::from(([127, 0, 0, 1], 1));
-        let mut tally = Tally::new(here, began);
-        let at = |minutes: u64| began + Duration::from_secs(60 * minutes);
+        let mut tally = Tally::new(SocketAddr::from(([127, 0, 0, 1], 1)));
+        let at = |minutes: u64| Duration::from_secs(60 * minutes);
         let due: Vec<u64> = (0..45).filter(|minutes| tally.is_due(at(*minutes))).collect();
         assert_eq!(due, [10, 20, 30, 40]);
         assert!(tally.is_due(at(75)), "late");

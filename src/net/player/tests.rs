@@ -49,10 +49,17 @@ fn an_idle_session_wakes_every_ten_minutes_for_its_line() {
     let id = SessionId::new(GatewayId::new(1).expect("small"), 1, 1);
     let seat = Seat::new(id, 1, here, door.listener(), began);
     let session = Session::new(Arc::clone(door.listener().limits()), false, began);
-    let mut conduct = Conduct::new(Rc::clone(&hub), seat, door, session, Tally::new(here, began));
+    let mut conduct = Conduct::new(Rc::clone(&hub), seat, door, session, Tally::new(here));
     let at = |minutes: u64| began + Duration::from_secs(60 * minutes);
     for minutes in [10, 20, 30] {
         assert_eq!(conduct.next_deadline(), Some(at(minutes)));
         conduct.log_long(at(minutes));
     }
+}
+
+#[test]
+fn a_session_has_not_grown_unnoticed() {
+    // tokio allots a task in steps of 128 bytes and adds up to 112 of its own: at 656 it takes 768.
+    assert!(size_of::<super::Player>() <= 656, "{} bytes", size_of::<super::Player>());
+    assert!(size_of::<Seat>() <= 544, "{} bytes", size_of::<Seat>());
 }

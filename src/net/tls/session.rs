@@ -17,6 +17,15 @@ pub(in crate::net) struct TlsSession {
     peer_closed: bool,
 }
 
+/// What two sides have agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::net) enum TlsVersion {
+    /// Nothing, or not yet.
+    None,
+    V1_2,
+    V1_3,
+}
+
 /// The peer, or the gateway, cannot go on.
 #[derive(Debug)]
 pub(in crate::net) enum TlsError {
@@ -36,6 +45,17 @@ pub(in crate::net) const fn encrypted_size(plain: usize) -> usize {
     plain + (plain / RECORD_PLAIN + 2) * RECORD_OVERHEAD
 }
 
+impl TlsVersion {
+    /// As the access log says it.
+    pub(in crate::net) const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::V1_2 => "1.2",
+            Self::V1_3 => "1.3",
+        }
+    }
+}
+
 impl TlsSession {
     pub(in crate::net) fn new(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
         let connection = UnbufferedServerConnection::new(config).map_err(|_| TlsError::Peer)?;
@@ -53,11 +73,11 @@ impl TlsSession {
     }
 
     /// The version agreed on, for the access log.
-    pub(in crate::net) fn version(&self) -> &'static str {
+    pub(in crate::net) fn version(&self) -> TlsVersion {
         match self.connection.protocol_version() {
-            Some(ProtocolVersion::TLSv1_3) => "1.3",
-            Some(ProtocolVersion::TLSv1_2) => "1.2",
-            Some(_) | None => "",
+            Some(ProtocolVersion::TLSv1_3) => TlsVersion::V1_3,
+            Some(ProtocolVersion::TLSv1_2) => TlsVersion::V1_2,
+            Some(_) | None => TlsVersion::None,
         }
     }
 

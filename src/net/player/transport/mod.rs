@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::net::hub::{Buffers, ENCRYPT_CHUNK};
 use crate::net::outbox::{Outbox, Pool, SLICES};
-use crate::net::tls::{TlsError, TlsSession, encrypted_size};
+use crate::net::tls::{TlsError, TlsSession, TlsVersion, encrypted_size};
 
 /// A connected player.
 #[derive(Debug)]
@@ -125,22 +125,26 @@ impl Transport {
         self.stream.poll_read_ready(cx).map(drop) // an error is met by the read that follows
     }
 
-    /// One read into `front`, whatever it is; false: nothing more will come.
+    /// One read of what comes before everything else, whatever it is; false: nothing more will come.
     pub(super) fn poll_front(
         &mut self,
         cx: &mut Context<'_>,
         buffers: &mut Buffers,
-        front: &mut Vec<u8>,
     ) -> Poll<Result<bool, Broken>> {
         let mut read = ReadBuf::new(&mut buffers.scratch);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)).map_err(|_| Broken::Reset)?;
-        front.extend_from_slice(read.filled());
+        self.ahead.extend_from_slice(read.filled());
         Poll::Ready(Ok(!read.filled().is_empty()))
     }
 
-    /// These bytes come before what the socket gives.
-    pub(super) fn put_back(&mut self, bytes: Vec<u8>) {
-        self.ahead = bytes;
+    /// What was read so and is not used yet: it comes before what the socket gives.
+    pub(super) fn front(&self) -> &[u8] {
+        &self.ahead
+    }
+
+    /// So many bytes of it were the proxy's.
+    pub(super) fn skip(&mut self, length: usize) {
+        self.ahead.drain(..length);
     }
 
     /// Says this before all that waits: the answer of a handshake, or the last words to somebody who has gone.
@@ -191,8 +195,8 @@ impl Transport {
         !self.is_shut && self.tls.as_ref().is_none_or(|tls| tls.is_open())
     }
 
-    pub(super) fn tls_version(&self) -> &'static str {
-        self.tls.as_ref().map_or("", |tls| tls.version())
+    pub(super) fn tls_version(&self) -> TlsVersion {
+        self.tls.as_ref().map_or(TlsVersion::None, |tls| tls.version())
     }
 
     /// Whether the player has said or shown that it will send nothing more.
