@@ -2,7 +2,7 @@
 SECONDS_EACH ?= 10
 FUZZ_TARGETS := decode envelope config session_steps messages request
 
-.PHONY: demo test lint fuzz-smoke verify-unit verify-metrics autobahn bench-micro bench-peers bench-web bench-hold bench-scheduling bench-live bench-crowd
+.PHONY: demo test lint fuzz-smoke verify-unit verify-metrics autobahn bench-micro bench-instructions bench-peers bench-web bench-hold bench-scheduling bench-live bench-crowd
 
 demo:            ## the embedded game for ten seconds: what is routed where
 	cargo run --locked --release --quiet -- demo --once
@@ -34,6 +34,9 @@ autobahn:        ## what Autobahn's fuzzing client thinks of WebSocket through t
 
 bench-micro:     ## decode, route, envelope
 	cargo bench --locked --bench micro
+
+bench-instructions: ## instructions of every piece and of the whole path; fails where one costs a tenth more than the table
+	CARGO_PROFILE_BENCH_LTO=thin cargo bench --locked --bench instructions -- check
 
 bench-peers:     ## HAProxy, nginx, Envoy and realmgate on the same work; writes benches/peers/RESULTS.md
 	cargo bench --locked --bench peers -- run

@@ -63,6 +63,14 @@ pub(crate) fn children_of(parent: u32) -> Vec<u32> {
     numbers.filter(|number| parent_of(*number) == Some(parent)).collect()
 }
 
+/// Whether every thread of a process stands still, by a signal.
+pub(crate) fn is_stopped(number: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{number}/task")).into_iter().flatten().flatten();
+    let mut states =
+        threads.filter_map(|entry| stat(&format!("{number}/task/{}", entry.file_name().to_str()?)));
+    states.all(|state| state.starts_with('T'))
+}
+
 fn parent_of(number: u32) -> Option<u32> {
     let stat = stat(&number.to_string())?;
     let mut words = stat.split_whitespace();
