@@ -18,11 +18,19 @@ pub(super) const MAX_VARINT: usize = 10;
 
 /// The number in at most eight bytes.
 pub fn read_number(bytes: &[u8], order: ByteOrder) -> u64 {
-    let push = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
-    match order {
-        ByteOrder::Big => bytes.iter().fold(0, push),
-        ByteOrder::Little => bytes.iter().rev().fold(0, push),
+    // The widths of nearly every layout, without a loop: each frame has two of these fields, and is read both ways.
+    match (bytes, order) {
+        (&[a, b], ByteOrder::Big) => u16::from_be_bytes([a, b]).into(),
+        (&[a, b], ByteOrder::Little) => u16::from_le_bytes([a, b]).into(),
+        (&[a, b, c, d], ByteOrder::Big) => u32::from_be_bytes([a, b, c, d]).into(),
+        (&[a, b, c, d], ByteOrder::Little) => u32::from_le_bytes([a, b, c, d]).into(),
+        (_, ByteOrder::Big) => bytes.iter().fold(0, push),
+        (_, ByteOrder::Little) => bytes.iter().rev().fold(0, push),
     }
+}
+
+fn push(value: u64, byte: &u8) -> u64 {
+    value << 8 | u64::from(*byte)
 }
 
 /// Fills at most eight bytes with the low bytes of a number.
