@@ -50,6 +50,8 @@ pub(super) struct Hub {
     links_starting: Cell<usize>,
     links_bell: Bell,
     started: Instant,
+    /// The moment that was asked for last, and how long after the start it is.
+    moment: Cell<(Instant, Duration)>,
     pub(super) commons: Arc<Commons>,
 }
 
@@ -89,13 +91,20 @@ impl Hub {
             links_starting: Cell::new(0),
             links_bell: Bell::default(),
             started: setup.started,
+            moment: Cell::new((setup.started, Duration::ZERO)),
             commons: setup.commons,
         })
     }
 
-    /// The time since the process's start.
+    /// The time since the process's start. A turn has one `now` and asks for it with each frame.
     pub(super) fn since_start(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.started)
+        let (asked, since) = self.moment.get();
+        if asked == now {
+            return since;
+        }
+        let since = now.saturating_duration_since(self.started);
+        self.moment.set((now, since));
+        since
     }
 
     /// Whether an operator or a backend has banned an account.
