@@ -19,6 +19,11 @@ impl Alarm {
         Self { sleep: Box::pin(tokio::time::sleep_until(now.into())), at: now }
     }
 
+    /// Whether its time has come: before, no deadline has passed.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.at <= now
+    }
+
     /// Wakes the task at `deadline` or earlier. A deadline that moves away is met by waking too early once.
     pub(super) fn set(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>, now: Instant) {
         let deadline = deadline.unwrap_or(now + Duration::from_secs(3600));

@@ -129,9 +129,11 @@ impl Player {
         let hub = Rc::clone(&self.conduct.hub);
         let world = hub.world.load();
         self.conduct.seat.bell.listen(cx.waker());
-        self.expire(&world, now);
-        self.conduct.log_long(now);
-        self.conduct.expire_replies(&world, now);
+        if self.alarm.is_due(now) {
+            self.expire(&world, now);
+            self.conduct.log_long(now);
+            self.conduct.expire_replies(&world, now);
+        }
         self.conduct.take_orders(&world, now);
         self.conduct.settle(&world, now); // behind the orders: a lost backend may mean the end
         self.welcome(&world, now);
