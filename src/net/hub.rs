@@ -46,6 +46,8 @@ pub(super) struct Hub {
     pub(super) errands: errand::Board,
     /// A world that is made ready: what it needs is not taken down.
     pub(super) next_world: RefCell<Option<Arc<World>>>,
+    /// Backends that are not in force and still have sessions or a link, and since when.
+    pub(super) gone: RefCell<HashMap<BackendKey, Instant, RandomState>>,
     /// Links whose first attempt has not ended; the gateway accepts nobody before.
     links_starting: Cell<usize>,
     links_bell: Bell,
@@ -88,6 +90,7 @@ impl Hub {
             rooms: RefCell::default(),
             errands: errand::Board::default(),
             next_world: RefCell::default(),
+            gone: RefCell::default(),
             links_starting: Cell::new(0),
             links_bell: Bell::default(),
             started: setup.started,

@@ -14,7 +14,6 @@ use super::seat::{Order, Seat};
 use super::turns;
 use super::world::{ClusterView, World};
 use crate::base::BackendKey;
-use crate::cluster::Backend;
 use crate::policy::leave_at;
 
 /// A world that is in force now, and what is no longer.
@@ -105,10 +104,29 @@ pub(super) fn carry_out(hub: &Rc<Hub>, transition: &Arc<Transition>) {
     if transition.wakes {
         hub.all_seats().iter().for_each(|seat| seat.bell.ring());
     }
-    let unused = |link: &Rc<SharedLink>| !is_in_force(world, link);
-    if !transition.gone.is_empty() || hub.all_links().iter().any(unused) {
-        drop(tokio::task::spawn_local(retire(Rc::clone(hub), Arc::clone(&transition.gone))));
+    note_gone(hub, transition);
+    if !hub.gone.borrow().is_empty() {
+        drop(tokio::task::spawn_local(retire(Rc::clone(hub), transition.began)));
     }
+}
+
+/// Notes since when backends are not in force. One that comes back and goes again has its whole grace again.
+fn note_gone(hub: &Hub, transition: &Transition) {
+    let world = &transition.world;
+    let is_unused = |link: &Rc<SharedLink>| !is_in_force(world, link);
+    let mut gone = hub.gone.borrow_mut();
+    gone.retain(|key, _| !serves(world, *key) || hub.link(*key).is_some_and(|link| is_unused(&link)));
+    let unused = hub.all_links().into_iter().filter(is_unused).map(|link| link.backend().key());
+    for key in transition.gone.iter().copied().chain(unused) {
+        gone.entry(key).or_insert(transition.began);
+    }
+}
+
+/// Whether anybody may be sent to a backend.
+fn serves(world: &World, key: BackendKey) -> bool {
+    let mut places = world.members().filter(|(_, backend)| backend.key() == key);
+    places
+        .any(|(cluster, _)| cluster.entry.place_of(key).is_some_and(|place| cluster.entry.is_enabled(place)))
 }
 
 fn is_needed(hub: &Hub, world: &World, link: &SharedLink) -> bool {
@@ -137,11 +155,10 @@ fn move_sessions(hub: &Hub, transition: &Transition) {
     }
 }
 
-/// Ends what is left of backends that are gone, when their sessions had time to leave by themselves. A later world
-/// may have brought some of them back.
-async fn retire(hub: Rc<Hub>, gone: Arc<[BackendKey]>) {
+/// Ends what is left of backends that are gone since then or longer, when their sessions had time to leave by themselves.
+async fn retire(hub: Rc<Hub>, since: Instant) {
     tokio::time::sleep(GRACE).await;
-    let links = forget(&hub, &gone);
+    let links = forget(&hub, since);
     tokio::time::sleep(LAST_ANSWERS).await;
     let world = hub.world.load_full();
     for link in links.iter().filter(|link| !is_needed(&hub, &world, link)) {
@@ -151,17 +168,15 @@ async fn retire(hub: Rc<Hub>, gone: Arc<[BackendKey]>) {
     }
 }
 
-/// Makes the sessions leave what is not in force now; the links that are not.
-fn forget(hub: &Hub, gone: &[BackendKey]) -> Vec<Rc<SharedLink>> {
+/// Makes the sessions leave them; their links.
+fn forget(hub: &Hub, since: Instant) -> Vec<Rc<SharedLink>> {
     let world = hub.world.load_full();
-    let serves = |(cluster, backend): (&Arc<ClusterView>, &Arc<Backend>), key: BackendKey| {
-        let place = cluster.entry.place_of(key);
-        backend.key() == key && place.is_some_and(|place| cluster.entry.is_enabled(place))
-    };
-    let is_gone = |key: &&BackendKey| !world.members().any(|member| serves(member, **key));
-    let links: Vec<_> = hub.all_links().into_iter().filter(|link| !is_needed(hub, &world, link)).collect();
+    let gone: Vec<_> = hub.gone.borrow_mut().extract_if(|_, at| *at <= since).map(|(key, _)| key).collect();
+    let links = gone.iter().filter_map(|key| hub.link(*key));
+    let links: Vec<_> = links.filter(|link| !is_needed(hub, &world, link)).collect();
     let linked = links.iter().map(|link| link.backend().key());
-    let bound: Arc<[BackendKey]> = linked.chain(gone.iter().filter(is_gone).copied()).collect();
+    let bound: Arc<[BackendKey]> =
+        linked.chain(gone.iter().copied().filter(|key| !serves(&world, *key))).collect();
     if !bound.is_empty() {
         hub.all_seats().iter().for_each(|seat| seat.order(Order::Forget(Arc::clone(&bound))));
     }
