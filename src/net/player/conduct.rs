@@ -11,7 +11,7 @@ use super::choose::Turned;
 use super::entry::Entrance;
 use super::messages::Farewell;
 use super::parking::Comeback;
-use super::tally::{Tally, Told};
+use super::tally::Tally;
 use super::upstream::{Parting, Upstream};
 use crate::base::{ProtocolId, Reason};
 use crate::net::hub::{self, Hub};
@@ -461,28 +461,6 @@ impl Conduct {
 
 pub(super) fn in_millis(wait: Duration) -> u32 {
     u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)
-}
-
-impl Conduct {
-    /// Writes the line of a session that has been here for long, when that is due.
-    pub(super) fn log_long(&mut self, now: Instant) {
-        if self.tally.is_due(self.session.age(now)) {
-            self.tally.log(&self.told(None, now));
-        }
-    }
-
-    fn told(&self, end: Option<EndReason>, now: Instant) -> Told<'_> {
-        Told {
-            session: self.seat.id,
-            account: self.seat.account(),
-            address: self.seat.peer(),
-            listener: self.door.listener.name(),
-            transport: self.door.transport(),
-            age: self.session.age(now),
-            frames_out: self.seat.outbox.try_borrow().map_or(0, |outbox| outbox.frames()),
-            end,
-        }
-    }
 }
 
 impl Drop for Conduct {

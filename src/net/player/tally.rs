@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::conduct::Conduct;
 use crate::base::SessionId;
 use crate::net::tls::TlsVersion;
 use crate::router::RouteIndex;
@@ -112,6 +113,28 @@ impl Tally {
             routes: &routes,
             end: told.end,
         });
+    }
+}
+
+impl Conduct {
+    /// Writes the line of a session that has been here for long, when that is due.
+    pub(super) fn log_long(&mut self, now: Instant) {
+        if self.tally.is_due(self.session.age(now)) {
+            self.tally.log(&self.told(None, now));
+        }
+    }
+
+    pub(super) fn told(&self, end: Option<EndReason>, now: Instant) -> Told<'_> {
+        Told {
+            session: self.seat.id,
+            account: self.seat.account(),
+            address: self.seat.peer(),
+            listener: self.door.listener.name(),
+            transport: self.door.transport(),
+            age: self.session.age(now),
+            frames_out: self.seat.outbox.try_borrow().map_or(0, |outbox| outbox.frames()),
+            end,
+        }
     }
 }
 
