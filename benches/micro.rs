@@ -2,17 +2,21 @@
 //!
 //! `cargo bench --bench micro`; a name behind `--` picks some of them.
 
+#[path = "common/game.rs"]
+mod game;
+
 use std::sync::Arc;
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 
 use realmgate::base::{GatewayId, ProtocolId, SessionId};
-use realmgate::config::{Plan, Source, parse};
 use realmgate::net::{Outbox, Pool};
 use realmgate::router::Router;
 use realmgate::wire::link::{DEFAULT_MAX_ENVELOPE, EnvelopeDecoder, append_frame_envelope};
-use realmgate::wire::{ByteOrder, FrameDecoder, FrameLayout, Framing, IdField, Width};
+use realmgate::wire::{FrameDecoder, FrameLayout, Framing, IdField};
+
+use game::{layout, many_routes};
 
 fn main() {
     divan::main();
@@ -26,7 +30,7 @@ mod decode {
 
     #[divan::bench]
     fn fixed_64_bytes(bencher: Bencher) {
-        decode(bencher, &fixed(), &stream(FRAMES, |out| fixed_frame(1000, 64, out)));
+        decode(bencher, &layout(), &stream(FRAMES, |out| fixed_frame(1000, 64, out)));
     }
 
     #[divan::bench]
@@ -36,13 +40,13 @@ mod decode {
 
     #[divan::bench]
     fn fixed_64_kib(bencher: Bencher) {
-        decode(bencher, &fixed(), &stream(4, |out| fixed_frame(1000, 64 * 1024, out)));
+        decode(bencher, &layout(), &stream(4, |out| fixed_frame(1000, 64 * 1024, out)));
     }
 
     /// Reads that end inside frames: the rest is copied into the decoder and out again.
     #[divan::bench]
     fn fixed_64_bytes_in_torn_reads(bencher: Bencher) {
-        let (layout, bytes) = (fixed(), stream(FRAMES, |out| fixed_frame(1000, 64, out)));
+        let (layout, bytes) = (layout(), stream(FRAMES, |out| fixed_frame(1000, 64, out)));
         let mut decoder = FrameDecoder::new();
         bencher.counter(ItemsCount::new(FRAMES)).bench_local(|| {
             for read in black_box(&bytes).chunks(1000) {
@@ -74,7 +78,7 @@ mod route {
     }
 
     fn lookup(bencher: Bencher, id: u64) {
-        let router = Router::new(&plan());
+        let router = Router::new(&many_routes(""));
         bencher.counter(ItemsCount::new(FRAMES)).bench(|| {
             for _ in 0..FRAMES {
                 black_box(router.route(black_box(ProtocolId(id))));
@@ -118,7 +122,7 @@ mod envelope {
     /// A read of the player's side to the bytes of the link: decode, route, append.
     #[divan::bench(args = [64, 1024, 65_536])]
     fn player_to_link(bencher: Bencher, size: usize) {
-        let (layout, router) = (fixed(), Router::new(&plan()));
+        let (layout, router) = (layout(), Router::new(&many_routes("")));
         let count = (64 * 1024 / size).max(1);
         let bytes = stream(count, |out| fixed_frame(1000, size, out));
         let (mut decoder, mut out) = (FrameDecoder::new(), Vec::new());
@@ -215,48 +219,11 @@ fn varint_frame(out: &mut Vec<u8>) {
     out.resize(out.len() + 61, 0xA5);
 }
 
-fn fixed() -> FrameLayout {
-    let (width, order) = (Width::Four, ByteOrder::Big);
-    FrameLayout {
-        framing: Framing::Fixed { offset: 0, width, order, adjust: 2 },
-        id: Some(IdField::Fixed { offset: 4, width: Width::Two, order, mask: u64::MAX, shift: 0 }),
-        max_length: 128 * 1024,
-        heartbeat: None,
-        notice: None,
-    }
-}
-
 fn varint() -> FrameLayout {
-    FrameLayout { framing: Framing::Varint { offset: 0, max_width: 3 }, id: Some(IdField::Varint), ..fixed() }
-}
-
-/// Many routes, as a game has: a hundred low ranges, a hundred high ones and the rest.
-fn plan() -> Plan {
-    let mut text = "[frame.game]
-length = { offset = 0, width = 4, adjust = 2 }
-id = { offset = 4, width = 4 }
-[listener.players]
-listen = \"127.0.0.1:7000\"
-frame = \"game\"
-[cluster.all]
-backends = [{ address = \"127.0.0.1:7100\" }]
-[route.rest]
-ids = [\"*\"]
-cluster = \"all\"
-"
-    .to_owned();
-    for place in 0..100 {
-        let (low, high) = (1000 + place * 100, 300_000 + place * 1000);
-        text += &format!(
-            "[route.r{place}]\nids = [\"{low}-{}\", \"{high}-{}\"]\ncluster = \"all\"\n",
-            low + 99,
-            high + 999
-        );
-    }
-    let source = Source { path: "bench.toml".into(), text };
-    match parse(vec![source]) {
-        Ok(plan) => plan,
-        Err(report) => panic!("{report}"),
+    FrameLayout {
+        framing: Framing::Varint { offset: 0, max_width: 3 },
+        id: Some(IdField::Varint),
+        ..layout()
     }
 }
 

@@ -12,8 +12,8 @@ use realmgate::app::{self, Asked, LogOptions, RunOptions};
 use realmgate::base::ProtocolId;
 use realmgate::telemetry::LogFormat;
 
-/// The C library's allocator loses an eighth of an idle session between blocks that are aligned to 128 bytes, as every
-/// task is, and keeps most of what a peak has taken. This one's own threads give it back to the kernel.
+/// The C library's allocator loses a tenth of an idle session between blocks that are aligned to 128 bytes, as every task
+/// is (`docs/performance.md`). This one has threads that give memory back to the kernel.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 

@@ -1,7 +1,5 @@
 //! The frames that are counted: 64 bytes, as a game's most frequent ones are.
 
-use realmgate::wire::{ByteOrder, FrameLayout, Framing, IdField, Width};
-
 /// The bytes of a whole frame.
 pub(crate) const SIZE: usize = 64;
 /// How many lie in one read where many do.
@@ -9,19 +7,7 @@ pub(crate) const BURST: usize = 32;
 /// The protocol ID that all of them have.
 pub(crate) const ID: u16 = 1500;
 
-/// The layout in the words of the crate; [`TOML`] says the same to the gateway.
-pub(crate) fn layout() -> FrameLayout {
-    let (width, order) = (Width::Four, ByteOrder::Big);
-    FrameLayout {
-        framing: Framing::Fixed { offset: 0, width, order, adjust: 2 },
-        id: Some(IdField::Fixed { offset: 4, width: Width::Two, order, mask: u64::MAX, shift: 0 }),
-        max_length: 128 * 1024,
-        heartbeat: None,
-        notice: None,
-    }
-}
-
-/// The layout in the words of a file.
+/// The layout in the words of a file: the same as that of `game`.
 pub(crate) const TOML: &str = "[frame.game]
 length = { offset = 0, width = 4, adjust = 2 }
 id = { offset = 4, width = 2 }

@@ -18,6 +18,8 @@ mod ends;
 #[path = "../common/folder.rs"]
 mod folder;
 mod frame;
+#[path = "../common/game.rs"]
+mod game;
 #[allow(dead_code, reason = "shared with the benches that start gateways")]
 #[path = "../common/machine.rs"]
 mod machine;

@@ -46,7 +46,7 @@ const COMPARISON: Comparison = Comparison {
 const NEEDED: [Needed; 1] =
     [Needed { file: "/usr/lib/nginx/modules/ngx_stream_module.so", package: "libnginx-mod-stream" }];
 const USAGE: &str = "\
-Compares realmgate with HAProxy, nginx and Envoy on this machine. It takes some 35 minutes, two cores and the
+Compares realmgate with HAProxy, nginx and Envoy on this machine. It takes half an hour, two cores and the
 right to make a network namespace.
 
   cargo bench --bench peers -- run [--quick] [--only WORK,...] [--seconds N] [--rounds N]

@@ -44,18 +44,13 @@ impl Transition {
     /// From one world to the next.
     #[must_use]
     pub fn new(old: &World, new: &Arc<World>) -> Arc<Self> {
-        let serves = |key: BackendKey| {
-            let place = new.clusters.iter().find_map(|cluster| Some((cluster, cluster.entry.place_of(key)?)));
-            place.map(|(cluster, place)| cluster.entry.is_enabled(place))
-        };
         let before = || old.members().map(|(cluster, backend)| (cluster, backend.key()));
-        let served = |cluster: &ClusterView, key| {
-            cluster.entry.place_of(key).is_some_and(|place| cluster.entry.is_enabled(place))
-        };
+        let is_known = |key| new.clusters.iter().any(|cluster| cluster.entry.place_of(key).is_some());
         let is_gone = |(cluster, key): &(&Arc<ClusterView>, BackendKey)| {
-            (served(cluster, *key) || serves(*key).is_none()) && serves(*key) != Some(true)
+            !serves(new, *key) && (is_enabled(cluster, *key) || !is_known(*key))
         };
-        let closes = before().filter(|one| one.0.closes_on_loss() && served(one.0, one.1) && is_gone(one));
+        let closes =
+            before().filter(|one| one.0.closes_on_loss() && is_enabled(one.0, one.1) && is_gone(one));
         Arc::new(Self {
             gone: before().filter(is_gone).map(|(_, key)| key).collect(),
             closing: closes.map(|(_, key)| key).collect(),
@@ -124,9 +119,12 @@ fn note_gone(hub: &Hub, transition: &Transition) {
 
 /// Whether anybody may be sent to a backend.
 fn serves(world: &World, key: BackendKey) -> bool {
-    let mut places = world.members().filter(|(_, backend)| backend.key() == key);
-    places
-        .any(|(cluster, _)| cluster.entry.place_of(key).is_some_and(|place| cluster.entry.is_enabled(place)))
+    world.clusters.iter().any(|cluster| is_enabled(cluster, key))
+}
+
+/// Whether a backend is one of a cluster's, and not disabled there.
+fn is_enabled(cluster: &ClusterView, key: BackendKey) -> bool {
+    cluster.entry.place_of(key).is_some_and(|place| cluster.entry.is_enabled(place))
 }
 
 fn is_needed(hub: &Hub, world: &World, link: &SharedLink) -> bool {

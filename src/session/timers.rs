@@ -56,7 +56,7 @@ impl Timers {
 
     /// Starts a timer or moves its end.
     pub fn set(&mut self, timer: Timer, end: Instant) {
-        let age = |began| millis(end.saturating_duration_since(began) + ROUND_UP);
+        let age = |began| millis_up(end.saturating_duration_since(began));
         let mut at = age(self.began);
         if at >= u64::from(OFF) {
             self.begin_anew(end);
@@ -112,11 +112,13 @@ impl Timers {
     }
 }
 
-/// Just below a millisecond: with it a part of one counts as a whole one.
-const ROUND_UP: Duration = Duration::from_nanos(999_999);
-
 fn millis(duration: Duration) -> u64 {
     duration.as_secs() * 1000 + u64::from(duration.subsec_millis())
+}
+
+/// A part of a millisecond counts as a whole one.
+fn millis_up(duration: Duration) -> u64 {
+    duration.as_secs() * 1000 + u64::from(duration.subsec_nanos().div_ceil(1_000_000))
 }
 
 #[cfg(test)]

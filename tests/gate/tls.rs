@@ -6,11 +6,14 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{ClientConfig, HandshakeKind, ServerConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::client::TlsStream;
 
-use crate::fakes::{Backend, Certificates, Gate, Player, within};
+use crate::fakes::{Backend, Certificates, Gate, Player, frame, within};
+use crate::http::tls;
 
 #[tokio::test]
 async fn both_versions_of_tls_carry_frames_of_every_size() {
@@ -60,21 +63,34 @@ async fn a_ticket_of_the_first_connection_resumes_the_second() {
     let config = certificates.client();
     let mut resumed = 0;
     for _ in 0..4 {
-        let stream = TcpStream::connect(gate.address()).await.expect("the gate listens");
-        let name = "game.test".try_into().expect("a name");
-        let mut stream = tokio_rustls::TlsConnector::from(Arc::clone(&config))
-            .connect(name, stream)
-            .await
-            .expect("a handshake");
-        resumed += usize::from(stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed));
-        // The tickets come with the first bytes of the gateway.
-        tokio::io::AsyncWriteExt::write_all(&mut stream, &crate::fakes::frame(1, b""))
-            .await
-            .expect("written");
-        let mut answer = [0; 6];
-        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut answer).await.expect("an answer");
+        let mut stream = tls(gate.address(), &config, &[]).await.expect("a handshake");
+        resumed += usize::from(is_resumed(&stream));
+        hear(&mut stream).await;
     }
     assert_eq!(resumed, 3, "every connection but the first, on either worker");
+}
+
+#[tokio::test]
+async fn a_player_gets_one_ticket_with_each_handshake() {
+    let battle = Backend::echo().await;
+    let certificates = Certificates::new();
+    let gate =
+        Gate::builder().shared("battle", "1000", &[battle.address()], "").start_tls(&certificates).await;
+    let config = certificates.client();
+    hear(&mut tls(gate.address(), &config, &[]).await.expect("a handshake")).await;
+    let second = tls(gate.address(), &config, &[]).await.expect("a handshake");
+    let third = tls(gate.address(), &config, &[]).await.expect("a handshake");
+    assert_eq!((is_resumed(&second), is_resumed(&third)), (true, false));
+}
+
+fn is_resumed(stream: &TlsStream<TcpStream>) -> bool {
+    stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
+}
+
+/// A frame there and back: tickets come with the first bytes of the gateway.
+async fn hear(stream: &mut TlsStream<TcpStream>) {
+    stream.write_all(&frame(1, b"")).await.expect("written");
+    stream.read_exact(&mut [0; 6]).await.expect("an answer");
 }
 
 #[tokio::test]

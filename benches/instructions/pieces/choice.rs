@@ -9,11 +9,11 @@ use rand::rngs::SmallRng;
 
 use realmgate::base::ProtocolId;
 use realmgate::cluster::{Ask, Cluster, Fit, PickState, Registry};
-use realmgate::config::{Plan, Source, parse};
 use realmgate::router::Router;
 use realmgate::session::{Binding, Bindings, Rules, Session};
 
 use crate::frame::ID;
+use crate::game::many_routes;
 
 /// The clock of the registry: the gateway has run for a while.
 const NOW: Duration = Duration::from_secs(1000);
@@ -31,14 +31,14 @@ pub(crate) fn route_rest(times: u64) {
 }
 
 fn route(times: u64, id: u64) {
-    let router = Router::new(&plan(""));
+    let router = Router::new(&many_routes(""));
     for _ in 0..times {
         black_box(router.route(black_box(ProtocolId(id))));
     }
 }
 
 pub(crate) fn verdict(times: u64) {
-    let plan = plan("");
+    let plan = many_routes("");
     let (router, now) = (Router::new(&plan), Instant::now());
     let listener = plan.listeners().first().expect("the file has one");
     let rules = Rules { layout: listener.layout(), unknown_id: listener.unknown_id(), router: &router };
@@ -102,39 +102,6 @@ pub(crate) fn hot_standby(times: u64) {
 }
 
 fn cluster(balance: &str) -> Cluster {
-    let plan = plan(&format!("balance = \"{balance}\""));
+    let plan = many_routes(&format!("balance = \"{balance}\""));
     Registry::default().cluster(plan.clusters().first().expect("the file has one"), "")
-}
-
-/// Many routes, as a game has: a hundred low ranges, a hundred high ones and the rest.
-fn plan(more: &str) -> Plan {
-    let backends = (7100..7108).map(|port| format!("{{ address = \"127.0.0.1:{port}\" }}"));
-    let backends = backends.collect::<Vec<_>>().join(", ");
-    let mut text = format!(
-        "[frame.game]
-length = {{ offset = 0, width = 4, adjust = 2 }}
-id = {{ offset = 4, width = 4 }}
-[listener.players]
-listen = \"127.0.0.1:7000\"
-frame = \"game\"
-[cluster.all]
-backends = [{backends}]
-{more}
-[route.rest]
-ids = [\"*\"]
-cluster = \"all\"
-"
-    );
-    for place in 0..100 {
-        let (low, high) = (1000 + place * 100, 300_000 + place * 1000);
-        text += &format!(
-            "[route.r{place}]\nids = [\"{low}-{}\", \"{high}-{}\"]\ncluster = \"all\"\n",
-            low + 99,
-            high + 999
-        );
-    }
-    match parse(vec![Source { path: "bench.toml".into(), text }]) {
-        Ok(plan) => plan,
-        Err(report) => panic!("{report}"),
-    }
 }

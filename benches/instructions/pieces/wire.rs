@@ -7,7 +7,8 @@ use realmgate::wire::FrameDecoder;
 use realmgate::wire::link::{DEFAULT_MAX_ENVELOPE, EnvelopeDecoder, append_frame_envelope};
 use realmgate::wire::websocket::{FrameKind, MessageDecoder, Peer, Reading, append_frame, apply_mask};
 
-use crate::frame::{BURST, burst, layout};
+use crate::frame::{BURST, burst};
+use crate::game::layout;
 
 const MASK: [u8; 4] = [0x6d, 0xb6, 0xb2, 0x80];
 

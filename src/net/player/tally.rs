@@ -64,14 +64,14 @@ impl Tally {
 
     /// How old the session is when its next line is written.
     pub(super) fn due(&self) -> Duration {
-        LONG * self.lines.saturating_add(1)
+        Duration::from_secs(LONG * (u64::from(self.lines) + 1))
     }
 
     /// Whether the line of a long session is due; the next one is ten minutes later.
     pub(super) fn is_due(&mut self, age: Duration) -> bool {
         let is_due = age >= self.due();
-        while age >= self.due() {
-            self.lines += 1;
+        if is_due {
+            self.lines = u32::try_from(age.as_secs() / LONG).unwrap_or(u32::MAX);
         }
         is_due
     }
@@ -152,8 +152,8 @@ pub(super) struct Told<'a> {
     pub(super) end: Option<EndReason>,
 }
 
-/// A session that is here for so long has a line, and one more each time.
-const LONG: Duration = Duration::from_secs(600);
+/// A session that is here for so many seconds has a line, and one more each time.
+const LONG: u64 = 600;
 
 fn count(result: Handshake, meter: &WorkerMeter) {
     if let Some(counter) = meter.handshake(result) {

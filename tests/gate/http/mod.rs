@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 
 use crate::fakes::{Gate, GateBuilder};
 
-pub(crate) use asker::{Asker, Http2, Reply, get};
+pub(crate) use asker::{Asker, Http2, Reply, get, tls};
 
 /// A gate with a listener for HTTP beside that of the players. Nothing listens at the backend: who gets there learns so.
 pub(crate) fn gate(limits: &str) -> GateBuilder {

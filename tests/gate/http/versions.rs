@@ -4,9 +4,9 @@ use http_body_util::Empty;
 use hyper::Request;
 use realmgate::telemetry::DoorRefusal;
 use realmgate::wire::append_proxy_v2;
+use rustls::HandshakeKind;
 
-use super::asker::tls;
-use super::{Asker, Http2, answered, door, gate, get, open, route};
+use super::{Asker, Http2, answered, door, gate, get, open, route, tls};
 use crate::fakes::{Certificates, within};
 
 const NO_HOST: &str = "there is no host, more than one, or one that is no name";
@@ -50,6 +50,22 @@ async fn with_tls_the_client_chooses_the_version() {
     tls(open(&gate), &client, &["spdy/3"]).await.expect_err("nothing that both speak");
     gate.shows("realmgate_tls_handshakes_total{result=\"ok\"} 3").await;
     gate.shows("realmgate_tls_handshakes_total{result=\"failed\"} 1").await;
+}
+
+#[tokio::test]
+async fn a_client_gets_two_tickets_with_each_handshake() {
+    let certificates = Certificates::new();
+    certificates.write("open", &["game.test"]);
+    let pair = certificates.pair("open");
+    let gate =
+        door(&format!("tls = {pair}\n{NO_LIMITS}")).table(&route("all", "path = \"/*\"")).start().await;
+    let client = certificates.client();
+    let connect = async || tls(open(&gate), &client, &[]).await.expect("a handshake");
+    drop(Asker::over(connect().await).ask(get("/a")).await); // tickets come with the answer
+    let others = [connect().await, connect().await, connect().await];
+    let kinds = others.each_ref().map(|stream| stream.get_ref().1.handshake_kind());
+    let [resumed, full] = [HandshakeKind::Resumed, HandshakeKind::Full].map(Some);
+    assert_eq!(kinds, [resumed, resumed, full]);
 }
 
 #[tokio::test]
