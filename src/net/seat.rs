@@ -44,7 +44,8 @@ pub(super) struct Seat {
     pub(super) lockstep: RefCell<Lockstep>,
     /// Routes that the player was told are unavailable.
     refused: RefCell<Vec<Arc<str>>>,
-    pub(super) bell: Bell,
+    bell: Bell,
+    call: Cell<Call>,
     /// When the player last sent a whole frame, or came: the order of a drain.
     pub(super) last_frame: Cell<Instant>,
     /// Where the session began: what release rules look at.
@@ -119,6 +120,18 @@ pub(super) struct Kick {
     pub(super) redirect: Vec<String>,
 }
 
+/// What a session was called for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Call {
+    /// By nobody: a socket or a deadline woke it.
+    #[default]
+    No,
+    /// Bytes were left for its sockets, and nothing else.
+    Bytes,
+    /// It has to look at everything.
+    Turn,
+}
+
 /// Wakes one task of the same thread.
 #[derive(Debug, Default)]
 pub(super) struct Bell {
@@ -159,6 +172,7 @@ impl Seat {
             lockstep: RefCell::default(),
             refused: RefCell::default(),
             bell: Bell::default(),
+            call: Cell::default(),
             last_frame: Cell::new(now),
             address: Cell::new(address.ip()),
             peer: Cell::new(address),
@@ -169,6 +183,30 @@ impl Seat {
             plays: Cell::new(false),
             move_at: Cell::new(None),
         })
+    }
+
+    /// Keeps the task that serves the session.
+    pub(super) fn listen(&self, waker: &Waker) {
+        self.bell.listen(waker);
+    }
+
+    /// Wakes the session for a whole turn.
+    pub(super) fn ring(&self) {
+        self.call.set(Call::Turn);
+        self.bell.ring();
+    }
+
+    /// Wakes the session to write what waits for its sockets.
+    pub(super) fn call_for_bytes(&self) {
+        if self.call.get() == Call::No {
+            self.call.set(Call::Bytes);
+        }
+        self.bell.ring();
+    }
+
+    /// What it was called for since the last time this was asked.
+    pub(super) fn take_call(&self) -> Call {
+        self.call.take()
     }
 
     /// Leaves an order and wakes the session.
@@ -187,7 +225,7 @@ impl Seat {
             | Order::Changed(..) => {}
         }
         self.orders.borrow_mut().push(order);
-        self.bell.ring();
+        self.ring();
     }
 
     /// Whether the session takes frames and orders.
@@ -362,7 +400,7 @@ impl Seat {
                 return Err(full);
             }
         }
-        self.bell.ring();
+        self.call_for_bytes();
         Ok(())
     }
 
@@ -381,7 +419,7 @@ impl Seat {
     /// Another connection came for this session.
     pub(super) fn hand(&self, carried: Box<Carried>) {
         *self.carried.borrow_mut() = Some(carried);
-        self.bell.ring();
+        self.ring();
     }
 
     /// The connection that came.

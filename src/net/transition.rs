@@ -97,7 +97,7 @@ pub(super) fn carry_out(hub: &Rc<Hub>, transition: &Arc<Transition>) {
     transition.closing.iter().for_each(|backend| hub.close_sessions_of(*backend));
     move_sessions(hub, transition);
     if transition.wakes {
-        hub.all_seats().iter().for_each(|seat| seat.bell.ring());
+        hub.all_seats().iter().for_each(|seat| seat.ring());
     }
     note_gone(hub, transition);
     if !hub.gone.borrow().is_empty() {

@@ -274,6 +274,12 @@ impl Session {
         }
     }
 
+    /// Whether something has waited for the player since an earlier turn.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.timers.runs(Timer::Write)
+    }
+
     /// The gateway stops reading for at most this long. A frame that is half here, or not here yet, is not held
     /// against the player.
     pub fn pause(&mut self, longest: Duration, now: Instant) {

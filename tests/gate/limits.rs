@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use realmgate::wire::link::Message;
 
-use crate::fakes::{Backend, Gate, Manner, frame, within};
+use crate::fakes::{Backend, Dedicated, Gate, Manner, frame, within};
 
 #[tokio::test]
 async fn bytes_split_at_every_position_give_the_same_frames() {
@@ -91,6 +91,45 @@ async fn a_silent_session_is_idle_and_heartbeats_keep_one_alive() {
     }
     silent.closed().await;
     alive.echo(1000, b"still here").await;
+}
+
+#[tokio::test]
+async fn a_silent_session_is_idle_whatever_its_backends_say() {
+    for shared in [true, false] {
+        let battle = Backend::echo().await;
+        let chat = Dedicated::start().await;
+        let gate = Gate::builder()
+            .limit("idle_timeout = \"1s\"\nframe_timeout = \"900ms\"")
+            .shared("battle", "1000", &[battle.address()], "")
+            .dedicated("chat", "3000", &[chat.address()], "")
+            .start()
+            .await;
+        let mut player = gate.player().await;
+        player.echo(1000, b"in").await;
+        player.send(3000, b"in").await;
+        let (session, mut connection) = (battle.session().await, chat.accept().await);
+        let news = frame(1001, b"news");
+        let talking = async {
+            loop {
+                match shared {
+                    true => battle.say(session, Message::Frame { payload: &news }).await,
+                    false => connection.send_raw(&news).await,
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let listening = async {
+            let mut heard = player.recv().await;
+            while heard.id == 1001 {
+                heard = player.recv().await;
+            }
+            heard
+        };
+        tokio::select! {
+            () = talking => {}
+            last = listening => assert_eq!(last.body, br#"{"code":"idle"}"#, "shared: {shared}"),
+        }
+    }
 }
 
 #[tokio::test]

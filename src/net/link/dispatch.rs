@@ -137,7 +137,7 @@ fn bind(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, (accoun
 fn log_in(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, bind: (&str, u64)) {
     let (account, epoch) = bind;
     match hub.seat(session).filter(|seat| seat.is_taken()) {
-        Some(seat) if seat.log_in(world, account, epoch) => seat.bell.ring(),
+        Some(seat) if seat.log_in(world, account, epoch) => seat.ring(),
         Some(_) => {
             let text = "BIND with a lower epoch than the one known";
             let reason = Reason::Malformed.code();

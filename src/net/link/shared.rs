@@ -310,7 +310,7 @@ impl SharedLink {
     fn wake_waiting(&self) {
         for seat in self.waiting.borrow_mut().drain(..) {
             seat.waits_for.borrow_mut().retain(|backend| *backend != self.backend.key());
-            seat.bell.ring();
+            seat.ring();
         }
     }
 

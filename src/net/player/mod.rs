@@ -16,6 +16,7 @@ mod marks;
 mod messages;
 mod orders;
 mod parking;
+mod passing;
 mod porch;
 mod rates;
 mod shared;
@@ -41,7 +42,7 @@ pub(super) use self::choose::{Keyed, balance_key};
 use self::conduct::Conduct;
 use self::porch::{HEADER_WITHIN, Porch};
 use self::tally::Tally;
-use self::transport::{Broken, Received, Transport};
+use self::transport::{Broken, Received, Sent, Transport};
 use super::accept::{Admission, ConnectionPlace, SessionPlace};
 use super::hub::{self, Hub};
 use super::seat::Seat;
@@ -110,6 +111,9 @@ impl Future for Player {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let player = self.get_mut();
+        if player.only_passes_on(cx) {
+            return Poll::Pending;
+        }
         ready!(player.turn(cx));
         if let (Some(connection), Some(end)) = (&player.connection, player.conduct.session.leaving()) {
             connection.place.ended(end, hub::now());
@@ -128,7 +132,7 @@ impl Player {
         let now = hub::now();
         let hub = Rc::clone(&self.conduct.hub);
         let world = hub.world.load();
-        self.conduct.seat.bell.listen(cx.waker());
+        self.conduct.seat.listen(cx.waker());
         if self.alarm.is_due(now) {
             self.expire(&world, now);
             self.conduct.log_long(now);
@@ -140,10 +144,13 @@ impl Player {
         self.greet(&world, now);
         self.read(cx, &world, now);
         self.hand_over(now);
+        let waited = self.conduct.seat.outbox.borrow().waiting();
         self.conduct.turn_upstreams(cx, &world, now);
         self.conduct.hear_call(cx, &world, now);
         self.tend(now);
-        self.write(cx, &world, now);
+        if waited > 0 || !self.writes_later() {
+            self.write(cx, &world, now);
+        }
         if self.conduct.session.is_parked() {
             self.drop_connection(cx);
         }
@@ -204,7 +211,7 @@ impl Player {
                 return;
             }
         }
-        cx.waker().wake_by_ref();
+        self.conduct.seat.ring();
     }
 
     fn read_once(&mut self, cx: &mut Context<'_>, world: &World, now: Instant) -> Poll<()> {
@@ -280,27 +287,33 @@ impl Player {
     }
 
     fn write(&mut self, cx: &mut Context<'_>, world: &World, now: Instant) {
-        let Self { connection: Some(connection), conduct, .. } = self else { return };
-        if conduct.session.is_parked() {
+        if self.conduct.session.is_parked() {
             return;
         }
-        let hub = &conduct.hub;
-        let mut outbox = conduct.seat.outbox.borrow_mut();
-        let was_high = outbox.is_high();
-        let before = outbox.waiting();
-        let sent = connection.transport.send(cx, &mut hub.buffers.borrow_mut(), &mut outbox, &hub.pool);
-        let saved = sent.as_ref().map_or(0, |sent| sent.saved);
-        conduct.tally.bytes_out += before.saturating_sub(outbox.waiting() + saved) as u64;
-        let is_high = outbox.is_high();
-        drop(outbox);
+        let was_high = self.conduct.seat.outbox.borrow().is_high();
+        let Some(sent) = self.send(cx) else { return };
+        let conduct = &mut self.conduct;
         match sent {
             Ok(sent) => conduct.session.waits(!sent.done, sent.took, now),
             Err(Broken::Tls) => conduct.broken(EndReason::TlsFailed, now),
             Err(Broken::Reset) => conduct.disconnected(world, EndReason::PlayerReset, now),
         }
-        if was_high && !is_high {
-            cx.waker().wake_by_ref(); // what was not read because of the mark is read again
+        if was_high && !conduct.seat.outbox.borrow().is_high() {
+            conduct.seat.ring(); // what was not read because of the mark is read again
         }
+    }
+
+    /// Writes what waits, as far as the socket takes it; `None` without a connection.
+    fn send(&mut self, cx: &mut Context<'_>) -> Option<Result<Sent, Broken>> {
+        let Self { connection, conduct, .. } = self;
+        let hub = &conduct.hub;
+        let mut outbox = conduct.seat.outbox.borrow_mut();
+        let before = outbox.waiting();
+        let transport = &mut connection.as_mut()?.transport;
+        let sent = transport.send(cx, &mut hub.buffers.borrow_mut(), &mut outbox, &hub.pool);
+        let saved = sent.as_ref().map_or(0, |sent| sent.saved);
+        conduct.tally.bytes_out += before.saturating_sub(outbox.waiting() + saved) as u64;
+        Some(sent)
     }
 
     /// Closes what is to be closed; ready when nothing is left to do.

@@ -1,6 +1,6 @@
 //! What wakes a session that nobody speaks to.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -11,10 +11,10 @@ use super::conduct::Conduct;
 use super::tally::Tally;
 use crate::base::{GatewayId, SessionId};
 use crate::cluster::Registry;
-use crate::config::{self, Source};
+use crate::config::{self, Listener, Plan, Source};
 use crate::net::Commons;
 use crate::net::hub::{self, Hub};
-use crate::net::seat::Seat;
+use crate::net::seat::{Call, Order, Seat};
 use crate::net::tls::Tickets;
 use crate::net::worker::WorkerSetup;
 use crate::net::world::World;
@@ -35,26 +35,51 @@ ids = [1000]
 cluster = "battle"
 "#;
 
+const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
+fn plan() -> Plan {
+    config::parse(vec![Source { path: "test.toml".into(), text: PLAN.to_owned() }]).expect("a plan")
+}
+
+fn seat(listener: &Listener) -> Rc<Seat> {
+    let id = SessionId::new(GatewayId::new(1).expect("small"), 1, 1);
+    Seat::new(id, 1, HERE, listener, hub::now())
+}
+
 #[test]
 fn an_idle_session_wakes_every_ten_minutes_for_its_line() {
-    let plan = config::parse(vec![Source { path: "test.toml".into(), text: PLAN.to_owned() }]);
+    let plan = plan();
     let (meters, tickets) = (Meters::new(1), Tickets::new().expect("randomness"));
-    let world = World::build(plan.expect("a plan"), &mut Registry::default(), &meters, &tickets, UNIX_EPOCH);
+    let world = World::build(plan, &mut Registry::default(), &meters, &tickets, UNIX_EPOCH);
     let world = Arc::new(ArcSwap::from_pointee(world.expect("a world")));
-    let (began, here) = (hub::now(), SocketAddr::from(([127, 0, 0, 1], 1)));
+    let began = hub::now();
     let (meters, commons) = (Arc::new(Meters::new(1)), Commons::new());
     let setup = WorkerSetup { index: 0, world: Arc::clone(&world), meters, started: began, commons };
     let hub = Hub::new(setup, Arc::new(WorkerMeter::default()));
     let door = Arc::clone(&world.load().doors()[0]);
-    let id = SessionId::new(GatewayId::new(1).expect("small"), 1, 1);
-    let seat = Seat::new(id, 1, here, door.listener(), began);
+    let seat = seat(door.listener());
     let session = Session::new(Arc::clone(door.listener().limits()), false, began);
-    let mut conduct = Conduct::new(Rc::clone(&hub), seat, door, session, Tally::new(here));
+    let mut conduct = Conduct::new(Rc::clone(&hub), seat, door, session, Tally::new(HERE));
     let at = |minutes: u64| began + Duration::from_secs(60 * minutes);
     for minutes in [10, 20, 30] {
         assert_eq!(conduct.next_deadline(), Some(at(minutes)));
         conduct.log_long(at(minutes));
     }
+}
+
+#[test]
+fn who_is_called_for_bytes_and_for_more_has_a_whole_turn() {
+    let plan = plan();
+    let seat = seat(plan.listeners().first().expect("a listener"));
+    assert_eq!(seat.take_call(), Call::No);
+    seat.call_for_bytes();
+    assert_eq!((seat.take_call(), seat.take_call()), (Call::Bytes, Call::No));
+    seat.call_for_bytes();
+    seat.ring();
+    seat.call_for_bytes();
+    assert_eq!(seat.take_call(), Call::Turn);
+    seat.order(Order::Replaced);
+    assert_eq!(seat.take_call(), Call::Turn);
 }
 
 #[test]

@@ -50,6 +50,8 @@ pub(super) struct Upstream {
     marks: Marks,
     decoder: FrameDecoder,
     finish: Finish,
+    /// Nothing waited before what was put in since the last turn.
+    is_fresh: bool,
 }
 
 enum Phase {
@@ -100,6 +102,8 @@ pub(super) struct Speech<'a> {
     pub(super) websocket: Option<&'a str>,
 }
 
+/// So many bytes may go out later in the turn of the event loop: to write many of them costs more than to wake somebody.
+pub(super) const LATER: usize = 4096;
 /// How long a backend that the session has left may still answer.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
@@ -130,6 +134,7 @@ impl Upstream {
             marks: Marks::new(send_buffer),
             decoder: FrameDecoder::new(),
             finish: Finish::No,
+            is_fresh: false,
         }
     }
 
@@ -194,6 +199,7 @@ impl Upstream {
     /// Adds a whole frame. Where the backend speaks WebSocket, it goes into one message with those that were put in
     /// since the last [`Upstream::seal`].
     pub(super) fn put(&mut self, frame: &[u8], pool: &Pool) {
+        self.is_fresh |= self.waiting() == 0;
         let out = buffer(&mut self.out, pool);
         match &mut self.talk {
             None => out.extend_from_slice(frame),
@@ -296,9 +302,14 @@ impl Upstream {
             }
         }
         self.promises.drain(..).for_each(|promise| promise.succeeded(to.now));
-        let step = match self.write(cx, &to.hub.pool) {
-            Ok(()) => self.read(cx, to),
-            Err(_) => return Step::Lost,
+        let step = if self.may_wait() {
+            to.seat.call_for_bytes();
+            self.read(cx, to)
+        } else {
+            match self.write(cx, &to.hub.pool) {
+                Ok(()) => self.read(cx, to),
+                Err(_) => return Step::Lost,
+            }
         };
         let answers = self.talk.as_ref().is_some_and(|talk| talk.has_ping());
         match step {
@@ -308,6 +319,34 @@ impl Upstream {
             Step::Waits | Step::Unreachable(_) | Step::Ended | Step::Lost => {}
         }
         step
+    }
+
+    /// Whether what was put in goes out behind what others read in this turn of the event loop.
+    fn may_wait(&mut self) -> bool {
+        std::mem::take(&mut self.is_fresh) && self.waiting() <= LATER && self.only_carries()
+    }
+
+    /// Whether there is nothing to do for it but to carry bytes.
+    pub(super) fn only_carries(&self) -> bool {
+        let is_plain = matches!(self.phase, Phase::Open(BackendStream::Plain(_))) && self.talk.is_none();
+        is_plain && self.finish == Finish::No && self.left_until.is_none() && self.promises.is_empty()
+    }
+
+    /// Writes what waits; false where that is not done by it, or there is something to read.
+    pub(super) fn pass_on(&mut self, cx: &mut Context<'_>, pool: &Pool) -> bool {
+        if self.waiting() > 0 && !matches!(self.push(cx), Ok(true)) {
+            return false;
+        }
+        self.clear(pool);
+        matches!(&self.phase, Phase::Open(BackendStream::Plain(stream)) if stream.poll_read_ready(cx).is_pending())
+    }
+
+    /// Everything is written: the buffer goes back.
+    fn clear(&mut self, pool: &Pool) {
+        if self.written > 0 {
+            pool.give(std::mem::take(&mut self.out));
+            self.written = 0;
+        }
     }
 
     fn write(&mut self, cx: &mut Context<'_>, pool: &Pool) -> io::Result<()> {
@@ -325,10 +364,7 @@ impl Upstream {
         if !self.push(cx)? {
             return Ok(());
         }
-        if self.written > 0 {
-            pool.give(std::mem::take(&mut self.out));
-            self.written = 0;
-        }
+        self.clear(pool);
         let Phase::Open(stream) = &mut self.phase else { return Ok(()) };
         if self.finish == Finish::Wanted && Pin::new(stream).poll_shutdown(cx)?.is_ready() {
             self.finish = Finish::Done;

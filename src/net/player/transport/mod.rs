@@ -240,6 +240,11 @@ impl Transport {
         }
     }
 
+    /// Whether there is nothing to read; the task is woken when there is.
+    pub(super) fn is_silent(&self, cx: &mut Context<'_>) -> bool {
+        self.ahead.is_empty() && self.stream.poll_read_ready(cx).is_pending()
+    }
+
     /// Throws away what comes; ready when nothing will come any more.
     pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>, buffers: &mut Buffers) -> Poll<()> {
         while !self.read_ended {

@@ -1,0 +1,57 @@
+//! The short turn: bytes were left for the sockets of a session, and nothing else has happened. They are written, and that
+//! is all.
+//!
+//! Frames of one turn of the event loop are read first and written then, session by session: whoever is at the other end
+//! is woken once for many of them, and the kernel does the same thing over and over. Over a shared link that comes by
+//! itself, since the link is a task of its own between two players' turns. With dedicated connections a turn leaves what it
+//! has read, if that is little, to the short turn that it asks for.
+
+use std::task::Context;
+
+use super::Player;
+use super::porch::Porch;
+use super::upstream::{LATER, Upstream};
+use crate::net::hub;
+use crate::net::seat::Call;
+
+impl Player {
+    /// Writes what was left for the sockets. False where a whole turn is due: something else has happened, or not
+    /// everything could be written.
+    pub(super) fn only_passes_on(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.conduct.seat.take_call() != Call::Bytes || !self.is_undisturbed() {
+            return false;
+        }
+        let Self { conduct, .. } = self;
+        let pool = &conduct.hub.pool;
+        conduct.upstreams.iter_mut().all(|upstream| upstream.pass_on(cx, pool))
+            && matches!(self.send(cx), Some(Ok(sent)) if sent.done)
+            && self.connection.as_ref().is_some_and(|connection| connection.transport.is_silent(cx))
+    }
+
+    /// Whether the last turn left nothing to wait for but its sockets, what is left for them, and the alarm, which is not
+    /// due yet.
+    fn is_undisturbed(&self) -> bool {
+        let (conduct, session) = (&self.conduct, &self.conduct.session);
+        let is_inside = self.connection.as_ref().is_some_and(|it| matches!(it.porch, Porch::Inside));
+        is_inside
+            && session.is_playing()
+            && !(session.is_behind() || session.is_paused())
+            && !(conduct.closed || conduct.much_waits || conduct.backend_ended)
+            && conduct.entrance.waiting.is_none()
+            && conduct.comeback.claim.is_none()
+            && conduct.upstreams.iter().all(Upstream::only_carries)
+            && !conduct.seat.outbox.borrow().is_high()
+            && !self.alarm.is_due(hub::now())
+    }
+
+    /// Leaves what its backends have said in this turn to a short one; false where that cannot be or is not worth it.
+    pub(super) fn writes_later(&self) -> bool {
+        let waits = self.conduct.seat.outbox.borrow().waiting();
+        let later =
+            !self.conduct.upstreams.is_empty() && (1..=LATER).contains(&waits) && self.is_undisturbed();
+        if later {
+            self.conduct.seat.call_for_bytes();
+        }
+        later
+    }
+}
