@@ -125,3 +125,27 @@ fn a_claim_of_two_gib_costs_at_most_a_kibibyte_beyond_an_idle_connection() {
     assert!(each <= 1024, "{each} bytes each");
     gate.threads_are_served();
 }
+
+/// What has come of a frame that is within the limit.
+const COME: usize = 600;
+
+#[test]
+fn a_frame_that_has_only_begun_costs_what_has_come_of_it() {
+    let gate = Process::start();
+    let players: usize = 400;
+    let mut players: Vec<TcpStream> =
+        (0..players).map(|_| TcpStream::connect(gate.address).expect("the gate listens")).collect();
+    gate.threads_are_served();
+    let (_, idle) = gate.memory();
+    let mut begun = (60_000_u32).to_be_bytes().to_vec();
+    begun.extend(1000_u16.to_be_bytes());
+    begun.resize(COME, 7);
+    for player in &mut players {
+        player.write_all(&begun).expect("written");
+    }
+    gate.threads_are_served();
+    let (_, held) = gate.memory();
+    let each = held.saturating_sub(idle) / players.len() as u64;
+    println!("{COME} bytes of a frame of 60,000: {each} bytes more");
+    assert!(each <= COME as u64 + 2048, "{each} bytes each");
+}

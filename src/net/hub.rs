@@ -15,8 +15,9 @@ use rand::rngs::SmallRng;
 use super::commons::Commons;
 use super::errand;
 use super::link::SharedLink;
+use super::pool::{BLOCK, Pool, WORTH_A_BLOCK};
 use super::recovery::WaitingRoom;
-use super::seat::{Bell, Order, Pool, Seat};
+use super::seat::{Bell, Order, Seat};
 use super::worker::WorkerSetup;
 use super::world::{ClusterView, World};
 use crate::base::{BackendKey, ProtocolId, SessionId};
@@ -24,6 +25,7 @@ use crate::cluster::{Ask, Backend, Fit, Miss, PickState};
 use crate::players::Rooms;
 use crate::telemetry::{self, RouteCounts, WorkerMeter};
 use crate::wire::websocket::{Deflater, Inflater};
+use crate::wire::{Block, Torn};
 
 /// One worker's shared state.
 #[derive(Debug)]
@@ -60,16 +62,18 @@ pub(super) struct Hub {
 /// Where every read of a worker lands and every encryption comes out.
 #[derive(Debug)]
 pub(super) struct Buffers {
+    /// What is not plain yet.
     pub(super) scratch: Vec<u8>,
-    pub(super) plain: Vec<u8>,
+    /// What is plain. Whoever refers to it keeps it; then another takes its place.
+    pub(super) block: Block,
     pub(super) cipher: Vec<u8>,
     pub(super) deflater: Deflater,
     /// What was deflated and is to be encrypted.
     pub(super) deflated: Vec<u8>,
 }
 
-/// One read takes at most this much: as much as four TLS records, or a whole frame of the default limit.
-const SCRATCH: usize = 64 * 1024;
+/// The beginning of a TLS record is put before what is read next: so much room is there.
+pub(super) const LEAD: usize = 18 * 1024;
 /// The most plain bytes that are encrypted before they are written.
 pub(super) const ENCRYPT_CHUNK: usize = 64 * 1024;
 
@@ -256,10 +260,32 @@ impl Hub {
 }
 
 impl Buffers {
+    /// The block without what was in it.
+    pub(super) fn empty_block(&mut self, pool: &Pool) -> &mut Vec<u8> {
+        if Arc::strong_count(&self.block) > 1 {
+            self.block = pool.block();
+        }
+        let block = Arc::get_mut(&mut self.block).expect("a block of the pool is nobody's");
+        block.clear();
+        block
+    }
+
+    /// A block that begins with what was torn off, and is nobody's: this one, where nothing else is in it and much has
+    /// come.
+    pub(super) fn part_with(&mut self, torn: Torn, pool: &Pool) -> Block {
+        let mut block = pool.block();
+        let rest = self.block.get(torn.from..).unwrap_or_default();
+        if torn.from == 0 && rest.len() >= WORTH_A_BLOCK {
+            return std::mem::replace(&mut self.block, block);
+        }
+        Arc::make_mut(&mut block).extend_from_slice(rest);
+        block
+    }
+
     fn new() -> Self {
         Self {
-            scratch: vec![0; SCRATCH],
-            plain: Vec::with_capacity(SCRATCH),
+            scratch: vec![0; LEAD + BLOCK],
+            block: Arc::new(Vec::with_capacity(BLOCK)),
             cipher: vec![0; super::tls::encrypted_size(ENCRYPT_CHUNK)],
             deflater: Deflater::default(),
             deflated: Vec::new(),

@@ -1,5 +1,5 @@
-//! The clockwork of a worker: wakes four times a second and notes how late it was. What keeps it from waking keeps
-//! sessions from their frames.
+//! The clockwork of a worker: wakes four times a second, notes how late it was and gives memory back that nobody needs.
+//! What keeps it from waking keeps sessions from their frames.
 
 use std::rc::Rc;
 
@@ -13,5 +13,6 @@ pub(super) async fn watch(hub: Rc<Hub>) {
         tokio::time::sleep_until(due.into()).await;
         let now = hub::now();
         hub.meter.lag.woke(now.saturating_duration_since(due), hub.since_start(now));
+        hub.pool.trim();
     }
 }

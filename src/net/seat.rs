@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::guard::Promise;
 use super::outbox::Full;
-pub(super) use super::outbox::{Outbox, Pool};
+pub(super) use super::outbox::Outbox;
 use super::player::Carried;
+use super::pool::Pool;
 use super::roll::Roll;
 use super::standing::Standing;
 use super::world::World;
@@ -19,8 +20,8 @@ use crate::config::Listener;
 use crate::players::{Attributes, Unfit};
 use crate::router::Who;
 use crate::session::{Awaited, EndReason, Lockstep};
-use crate::wire::FrameLayout;
 use crate::wire::link::MAX_ATTRIBUTES;
+use crate::wire::{FrameLayout, Lent};
 
 /// A session's mailbox on its worker.
 #[derive(Debug)]
@@ -382,8 +383,8 @@ impl Seat {
     }
 
     /// Leaves a whole frame and wakes the session.
-    pub(super) fn deliver(&self, frame: &[u8], id: ProtocolId, pool: &Pool) -> Result<(), Full> {
-        self.put(id, |outbox| outbox.put(frame, pool))
+    pub(super) fn deliver(&self, frame: &Lent<'_>, id: ProtocolId, pool: &Pool) -> Result<(), Full> {
+        self.put(id, |outbox| outbox.put_lent(frame, pool))
     }
 
     /// Leaves a whole frame in the outbox by `put` and wakes the session.

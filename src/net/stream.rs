@@ -1,16 +1,18 @@
 //! A connection to a backend, plain or TLS, made within one deadline.
 
-use std::io;
-use std::pin::Pin;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::liveness::watch_backend;
 use super::tls::BackendConnector;
+use crate::wire::Gap;
 
 /// A connected backend.
 #[derive(Debug)]
@@ -63,6 +65,22 @@ impl Dial {
     }
 }
 
+/// One read into the gap if there is one, otherwise into the empty block, of no more bytes than there is room for.
+pub(super) fn poll_read_into<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    cx: &mut Context<'_>,
+    block: &mut Vec<u8>,
+    gap: Option<Gap<'_>>,
+) -> Poll<io::Result<usize>> {
+    match gap {
+        None => pin!(stream.read_buf(block)).poll(cx),
+        Some(gap) => {
+            let (into, most) = gap.room();
+            pin!(stream.take(most as u64).read_buf(into)).poll(cx)
+        }
+    }
+}
+
 impl BackendStream {
     /// Makes the coming drop an abrupt end for the peer.
     pub fn abort(&self) {
@@ -89,6 +107,21 @@ impl AsyncWrite for BackendStream {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

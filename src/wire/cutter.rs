@@ -2,7 +2,12 @@
 //! the shared link: what differs is the [`Ruler`].
 //!
 //! Pieces that lie whole in the input are lent from it. Only what is not lent yet is copied, when the cursor is
-//! dropped. Nothing is reserved for bytes that have not arrived.
+//! dropped. A large piece that is not whole yet may get a block of its own: then what is missing can be read straight
+//! into it. Nothing is reserved for bytes that have not arrived.
+
+use std::sync::Arc;
+
+use super::block::{Block, Gap, LARGE, Lent, Torn};
 
 /// Knows where a piece ends.
 pub(super) trait Ruler {
@@ -28,26 +33,64 @@ pub(super) enum Look<M> {
 #[derive(Debug, Default)]
 pub(super) struct Cutter {
     held: Vec<u8>,
-    /// How much of `held` was lent already.
+    /// How much of `held` was lent already, or [`FAILED`].
     lent: usize,
-    failed: bool,
+    /// The piece that the stream stands in, where it has a block of its own. Then nothing else is held.
+    large: Option<Box<Large>>,
 }
+
+/// An unfinished piece, alone in its block.
+#[derive(Debug)]
+struct Large {
+    block: Block,
+    length: usize,
+}
+
+/// In the place of what was lent, where the stream is lost.
+const FAILED: usize = usize::MAX;
 
 impl Cutter {
     pub(super) const fn new() -> Self {
-        Self { held: Vec::new(), lent: 0, failed: false }
+        Self { held: Vec::new(), lent: 0, large: None }
     }
 
     pub(super) fn pieces<'a, R: Ruler>(&'a mut self, ruler: R, input: &'a [u8]) -> Pieces<'a, R> {
-        Pieces { cutter: self, ruler, input }
+        Pieces { cutter: self, ruler, input, is_clear: false, block: None, unfinished: 0, whole: None }
+    }
+
+    pub(super) fn pieces_in<'a, R: Ruler>(&'a mut self, ruler: R, block: &'a Block) -> Pieces<'a, R> {
+        Pieces {
+            cutter: self,
+            ruler,
+            input: block,
+            is_clear: false,
+            block: Some(block),
+            unfinished: 0,
+            whole: None,
+        }
     }
 
     pub(super) fn buffered(&self) -> usize {
-        self.unread().len()
+        self.unread().len() + self.large.as_ref().map_or(0, |large| large.block.len())
     }
 
     pub(super) fn capacity(&self) -> usize {
-        self.held.capacity()
+        self.held.capacity() + self.large.as_ref().map_or(0, |large| large.block.capacity())
+    }
+
+    /// Gives the piece that was torn off a block of its own, which begins with it.
+    pub(super) fn adopt(&mut self, block: Block, length: usize) {
+        self.large = Some(Box::new(Large { block, length }));
+    }
+
+    /// What is missing of the large piece that the stream stands in.
+    pub(super) fn gap(&mut self) -> Option<Gap<'_>> {
+        let large = self.large.as_mut()?;
+        Gap::new(Arc::make_mut(&mut large.block), large.length)
+    }
+
+    const fn has_failed(&self) -> bool {
+        self.lent == FAILED
     }
 
     fn unread(&self) -> &[u8] {
@@ -60,11 +103,29 @@ impl Cutter {
         self.held.get(from..self.lent).unwrap_or_default()
     }
 
-    fn fail(&mut self) {
-        *self = Self { failed: true, ..Self::new() };
+    /// The unfinished piece that is held gets a block of its own, once that is worth it.
+    fn part_large(&mut self, length: usize) {
+        if self.buffered() >= LARGE / 4 {
+            let mut held = std::mem::take(&mut self.held);
+            held.drain(..std::mem::take(&mut self.lent));
+            self.adopt(Arc::new(held), length);
+        }
     }
 
-    fn keep(&mut self, rest: &[u8]) {
+    fn fail(&mut self) {
+        *self = Self { lent: FAILED, ..Self::new() };
+    }
+
+    fn keep(&mut self, mut rest: &[u8]) {
+        if rest.is_empty() && self.held.capacity() == 0 {
+            return; // most reads end with a piece
+        }
+        if let Some(large) = &mut self.large {
+            let missing = large.length.saturating_sub(large.block.len()).min(rest.len());
+            let (mine, behind) = rest.split_at_checked(missing).unwrap_or((rest, &[]));
+            Arc::make_mut(&mut large.block).extend_from_slice(mine);
+            rest = behind;
+        }
         let unread = self.unread();
         // Exact copies give back what a long piece took. Moving only when half is lent keeps a caller that takes
         // one piece a turn linear.
@@ -87,57 +148,127 @@ pub(super) struct Pieces<'a, R: Ruler> {
     cutter: &'a mut Cutter,
     ruler: R,
     input: &'a [u8],
+    /// All that is left is in the input. That is known once, and asked for each piece.
+    is_clear: bool,
+    /// Where the input lies.
+    block: Option<&'a Block>,
+    /// How long the piece will be whose end is not in the input.
+    unfinished: usize,
+    /// A large piece that has become whole.
+    whole: Option<Block>,
 }
 
-/// The bytes of a piece and what was learned about it.
-pub(super) type Piece<'a, M> = (&'a [u8], M);
+/// The bytes of a piece, the block that they lie in, and what was learned about the piece.
+pub(super) type Piece<'a, M> = (Lent<'a>, M);
 
 enum Found<M> {
     InInput(usize, M),
     InHeld(usize, M),
+    /// The large piece.
+    Whole(M),
     Nothing,
 }
 
 impl<'a, R: Ruler> Pieces<'a, R> {
     pub(super) fn advance(&mut self) -> Option<Result<Piece<'_, R::Mark>, R::Error>> {
-        if self.cutter.failed {
-            return None;
-        }
         match self.find() {
-            Ok(Found::InInput(length, mark)) => Some(Ok((self.lend_input(length), mark))),
-            Ok(Found::InHeld(length, mark)) => Some(Ok((self.cutter.lend(length), mark))),
+            Ok(Found::InInput(length, mark)) => {
+                Some(Ok((Lent { bytes: self.lend_input(length), block: self.block }, mark)))
+            }
+            Ok(Found::InHeld(length, mark)) => Some(Ok((Lent::alone(self.cutter.lend(length)), mark))),
+            Ok(Found::Whole(mark)) => {
+                let block = self.whole.as_ref()?;
+                Some(Ok((Lent { bytes: block, block: Some(block) }, mark)))
+            }
             Ok(Found::Nothing) => None,
             Err(error) => {
                 self.cutter.fail();
+                self.is_clear = false;
                 Some(Err(error))
             }
         }
     }
 
-    fn find(&mut self) -> Result<Found<R::Mark>, R::Error> {
+    /// For when there is no whole piece any more. A large one of which at least `least` bytes are there, but not all,
+    /// is not kept: its bytes are where they came, and whoever asks has to have them adopted.
+    #[inline]
+    pub(super) fn finish(&mut self, least: usize) -> Option<Torn> {
+        if self.unfinished < LARGE { None } else { self.tear(least) }
+    }
+
+    fn tear(&mut self, least: usize) -> Option<Torn> {
+        let (block, length) = (self.block?, self.unfinished);
         if !self.cutter.unread().is_empty() {
-            return self.find_held();
+            self.cutter.part_large(length);
+            return None;
+        }
+        let come = std::mem::take(&mut self.input);
+        if come.len() < least.max(1) {
+            self.input = come;
+            return None;
+        }
+        Some(Torn { from: block.len() - come.len(), length })
+    }
+
+    fn find(&mut self) -> Result<Found<R::Mark>, R::Error> {
+        if !self.is_clear {
+            if self.cutter.has_failed() {
+                return Ok(Found::Nothing);
+            }
+            if self.cutter.large.is_some() {
+                return self.find_large();
+            }
+            if !self.cutter.unread().is_empty() {
+                return self.find_held();
+            }
+            self.is_clear = true;
         }
         if self.input.is_empty() {
             return Ok(Found::Nothing);
         }
         Ok(match self.ruler.measure(self.input)? {
             Look::Whole { length, mark } if length <= self.input.len() => Found::InInput(length, mark),
-            Look::Whole { .. } | Look::Need(_) => Found::Nothing,
+            Look::Whole { length, .. } => {
+                self.unfinished = length;
+                Found::Nothing
+            }
+            Look::Need(_) => Found::Nothing,
+        })
+    }
+
+    /// Goes on with the large piece: what is missing is copied from the input.
+    fn find_large(&mut self) -> Result<Found<R::Mark>, R::Error> {
+        let Some(large) = self.cutter.large.take() else { return Ok(Found::Nothing) };
+        let Large { mut block, length } = *large;
+        let missing = length.saturating_sub(block.len());
+        if missing > 0 {
+            let taken = self.lend_input(missing.min(self.input.len()));
+            Arc::make_mut(&mut block).extend_from_slice(taken);
+        }
+        if block.len() < length {
+            self.cutter.adopt(block, length);
+            return Ok(Found::Nothing);
+        }
+        let look = self.ruler.measure(&block)?;
+        self.whole = Some(block);
+        Ok(match look {
+            Look::Whole { mark, .. } => Found::Whole(mark),
+            Look::Need(_) => Found::Nothing, // it has been measured with less already
         })
     }
 
     fn find_held(&mut self) -> Result<Found<R::Mark>, R::Error> {
         loop {
             let unread = self.cutter.unread();
-            let wanted = match self.ruler.measure(unread)? {
+            let (wanted, length) = match self.ruler.measure(unread)? {
                 Look::Whole { length, mark } if length <= unread.len() => {
                     return Ok(Found::InHeld(length, mark));
                 }
-                Look::Whole { length, .. } => length,
-                Look::Need(length) => length,
+                Look::Whole { length, .. } => (length, length),
+                Look::Need(wanted) => (wanted, 0),
             };
             if !self.pull(wanted) {
+                self.unfinished = length;
                 return Ok(Found::Nothing);
             }
         }
@@ -161,7 +292,7 @@ impl<'a, R: Ruler> Pieces<'a, R> {
 
 impl<R: Ruler> Drop for Pieces<'_, R> {
     fn drop(&mut self) {
-        if !self.cutter.failed {
+        if !self.cutter.has_failed() {
             self.cutter.keep(self.input);
         }
     }

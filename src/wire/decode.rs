@@ -1,5 +1,6 @@
 //! A stream of bytes cut into frames.
 
+use super::block::{Block, Gap, Lent, Torn};
 use super::cutter::{Cutter, Pieces};
 use super::layout::FrameLayout;
 use super::measure::FrameError;
@@ -18,6 +19,8 @@ pub struct Frame<'a> {
     pub bytes: &'a [u8],
     /// What it is.
     pub id: ProtocolId,
+    /// The block that the bytes lie in, if they lie in one.
+    pub block: Option<&'a Block>,
 }
 
 /// The frames that are whole now, one after the other. Dropped, it keeps every byte that it did not lend: they
@@ -42,6 +45,23 @@ impl FrameDecoder {
         Frames { pieces: self.cutter.pieces(layout, input) }
     }
 
+    /// As [`FrameDecoder::frames`], where others may hold on to what they are lent: the whole block is the input.
+    pub fn frames_in<'a>(&'a mut self, layout: &'a FrameLayout, block: &'a Block) -> Frames<'a> {
+        Frames { pieces: self.cutter.pieces_in(layout, block) }
+    }
+
+    /// Gives the frame that was torn off ([`Frames::finish`]) a block of its own, which begins with what has come of it
+    /// and holds nothing else.
+    pub fn adopt(&mut self, block: Block, length: usize) {
+        self.cutter.adopt(block, length);
+    }
+
+    /// What is missing of the frame that the stream stands in, where that has a block of its own and much is missing.
+    /// What is read into it needs no input: the next cursor finds it.
+    pub fn gap(&mut self) -> Option<Gap<'_>> {
+        self.cutter.gap()
+    }
+
     /// The bytes that arrived and were not lent.
     #[must_use]
     pub fn buffered(&self) -> usize {
@@ -61,6 +81,20 @@ impl FrameDecoder {
     }
 }
 
+impl<'a> Frame<'a> {
+    /// One that lies in no block.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8], id: ProtocolId) -> Self {
+        Self { bytes, id, block: None }
+    }
+
+    /// Its bytes, and where they lie.
+    #[must_use]
+    pub const fn lent(&self) -> Lent<'a> {
+        Lent { bytes: self.bytes, block: self.block }
+    }
+}
+
 impl Frames<'_> {
     /// The next whole frame; `None` when the rest is unfinished. After an error the stream is lost: this and
     /// every later cursor of the decoder give nothing more, and its memory is given back.
@@ -70,6 +104,14 @@ impl Frames<'_> {
     )]
     pub fn next(&mut self) -> Option<Result<Frame<'_>, FrameError>> {
         let piece = self.pieces.advance()?;
-        Some(piece.map(|(bytes, id)| Frame { bytes, id }))
+        Some(piece.map(|(Lent { bytes, block }, id)| Frame { bytes, id, block }))
+    }
+
+    /// Ends the cursor. A large frame of which at least `least` bytes are in the block, but not
+    /// all, is not kept: it has to be adopted ([`FrameDecoder::adopt`]).
+    #[inline]
+    #[must_use]
+    pub fn finish(mut self, least: usize) -> Option<Torn> {
+        self.pieces.finish(least)
     }
 }

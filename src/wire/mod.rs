@@ -2,6 +2,7 @@
 //! envelope of the shared link, the PROXY protocol header, WebSocket's messages and the framing of HTTP requests.
 //! Every length is checked before memory is reserved. Knows nothing of routes, clusters or sessions.
 
+mod block;
 mod cutter;
 mod decode;
 mod encode;
@@ -15,6 +16,7 @@ mod proxy;
 mod request;
 pub mod websocket;
 
+pub use block::{Block, Gap, Kept, LARGE, Lent, Torn};
 pub use decode::{Frame, FrameDecoder, Frames};
 pub use encode::EncodeError;
 pub use layout::{ByteOrder, FrameLayout, Framing, Heartbeat, IdField, Width};

@@ -16,6 +16,7 @@ mod facts;
 mod fakes;
 mod gather;
 mod http;
+mod large;
 mod limits;
 mod login;
 mod loss;

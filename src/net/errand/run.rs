@@ -17,6 +17,7 @@ use crate::cluster::Backend;
 use crate::net::guard::Promise;
 use crate::net::hub::{self, Hub};
 use crate::policy::RouteClass;
+use crate::wire::Lent;
 use crate::wire::link::{Open, Transport};
 
 /// An errand under way.
@@ -148,7 +149,7 @@ impl Run {
                 attributes: Some(&sender.attributes),
             },
         );
-        link.frame(session, frame, hub::now());
+        link.frame(session, &Lent::alone(frame), hub::now());
         told.epoch = link.epoch();
         self.told.push(told);
         true

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Sleep, timeout};
 
 use super::dispatch;
@@ -16,11 +16,13 @@ use super::shared::SharedLink;
 use crate::cluster::ServingState;
 use crate::net::hub::{self, Hub};
 use crate::net::publish::{AT_A_TURN, Publishing};
-use crate::net::stream::BackendStream;
+use crate::net::queue::Queue;
+use crate::net::stream::{BackendStream, poll_read_into};
 use crate::telemetry;
 use crate::wire::link::{
     DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeDecoder, EnvelopeError, Hello, HelloAck, LINK, Message, VERSION,
 };
+use crate::wire::{Block, Torn};
 
 /// A connected and greeted link.
 #[derive(Debug)]
@@ -33,9 +35,8 @@ pub(super) struct Connection {
     publishing: Option<Publishing>,
     /// Whether whole envelopes may be held that were not looked at: behind HELLO_ACK, or behind what was for many.
     holds: bool,
-    /// What is being written, and how much of it the socket took.
-    writing: Vec<u8>,
-    written: usize,
+    /// What is being written.
+    writing: Queue,
     /// When the backend was last heard.
     heard: Instant,
     tick: Pin<Box<Sleep>>,
@@ -83,8 +84,7 @@ impl Connection {
             decoder: EnvelopeDecoder::new(),
             publishing: None,
             holds: true,
-            writing: Vec::new(),
-            written: 0,
+            writing: Queue::default(),
             heard: now,
             tick: Box::pin(tokio::time::sleep_until((now + PING_EVERY).into())),
         };
@@ -159,21 +159,25 @@ impl Connection {
         let hub = Rc::clone(&self.hub);
         let mut budget = AT_A_TURN;
         if self.publish(cx, &mut budget).is_pending()
-            || self.holds && !self.dispatch(cx, &[], now, &mut budget)?
+            || self.holds && !self.dispatch(cx, None, now, &mut budget)?.0
         {
             self.heard = now; // what it says meanwhile is not looked at
             return Ok(());
         }
         let mut buffers = hub.buffers.borrow_mut();
         for _ in 0..READS_PER_TURN {
-            let mut read = ReadBuf::new(&mut buffers.scratch);
-            match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
+            let block = buffers.empty_block(&hub.pool);
+            match poll_read_into(&mut self.stream, cx, block, self.decoder.gap()) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Err(error)) => return Err(LinkError::Io(error)),
-                Poll::Ready(Ok(())) if read.filled().is_empty() => return Err(LinkError::Closed),
-                Poll::Ready(Ok(())) => self.heard = now,
+                Poll::Ready(Ok(0)) => return Err(LinkError::Closed),
+                Poll::Ready(Ok(_)) => self.heard = now,
             }
-            if !self.dispatch(cx, read.filled(), now, &mut budget)? {
+            let (goes_on, torn) = self.dispatch(cx, Some(&buffers.block), now, &mut budget)?;
+            if let Some(torn) = torn {
+                self.decoder.adopt(buffers.part_with(torn, &hub.pool), torn.length);
+            }
+            if !goes_on {
                 return Ok(());
             }
         }
@@ -190,17 +194,21 @@ impl Connection {
         Poll::Ready(())
     }
 
-    /// Carries out every envelope that `input` completes, as far as nothing stands in the way; whether nothing did.
+    /// Carries out every envelope that `input` completes, as far as nothing stands in the way; whether nothing did, and
+    /// what of the input is to be adopted.
     fn dispatch(
         &mut self,
         cx: &mut Context<'_>,
-        input: &[u8],
+        input: Option<&Block>,
         now: Instant,
         budget: &mut usize,
-    ) -> Result<bool, LinkError> {
+    ) -> Result<(bool, Option<Torn>), LinkError> {
         let (hub, since_start) = (&self.hub, self.hub.since_start(now));
         let world = hub.world.load();
-        let mut envelopes = self.decoder.envelopes(DEFAULT_MAX_ENVELOPE, input);
+        let mut envelopes = match input {
+            Some(block) => self.decoder.envelopes_in(DEFAULT_MAX_ENVELOPE, block),
+            None => self.decoder.envelopes(DEFAULT_MAX_ENVELOPE, &[]),
+        };
         self.holds = true;
         while let Some(raw) = envelopes.next() {
             let publication =
@@ -209,41 +217,37 @@ impl Connection {
             let mut publishing = Publishing::begin(hub, &publication);
             if publishing.poll(cx, hub, budget).is_pending() {
                 self.publishing = Some(publishing);
-                return Ok(false);
+                return Ok((false, None));
             }
         }
         self.holds = false;
-        Ok(true)
+        Ok((true, envelopes.finish(hub.pool.least())))
     }
 
     /// Writes everything that the sessions left since the last turn, as far as the socket takes it.
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> io::Result<()> {
         loop {
-            if self.written == self.writing.len() && !self.refill() {
+            if self.writing.is_empty() && !self.refill() {
                 // Only TLS keeps something back; what stays is flushed when the socket wakes this task again.
                 return match Pin::new(&mut self.stream).poll_flush(cx) {
                     Poll::Ready(flushed) => flushed,
                     Poll::Pending => Ok(()),
                 };
             }
-            let rest = self.writing.get(self.written..).unwrap_or_default();
-            match Pin::new(&mut self.stream).poll_write(cx, rest) {
-                Poll::Ready(count) => self.written += count?,
+            match self.writing.poll_write(Pin::new(&mut self.stream), cx, &self.hub.pool) {
+                Poll::Ready(took) => {
+                    took?;
+                }
                 Poll::Pending => return Ok(()),
             }
-            self.link.wrote(self.writing.len() - self.written, now);
+            self.link.wrote(self.writing.waiting(), now);
         }
     }
 
     /// Exchanges the written buffer for the one the sessions filled; false when that is empty.
     fn refill(&mut self) -> bool {
-        let mut empty = std::mem::take(&mut self.writing);
-        empty.clear();
-        if empty.capacity() > KEPT_CAPACITY {
-            empty = Vec::new();
-        }
-        self.written = 0;
-        self.writing = self.link.take_out(empty);
+        self.writing.reuse(KEPT_CAPACITY);
+        self.link.take_out(&mut self.writing);
         !self.writing.is_empty()
     }
 

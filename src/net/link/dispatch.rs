@@ -15,6 +15,7 @@ use crate::net::publish::{Publication, whole_frame};
 use crate::net::seat::{Bind, Kick, Order, Seat};
 use crate::net::world::World;
 use crate::telemetry::{self, LoginResult};
+use crate::wire::Lent;
 use crate::wire::link::{self, BackendState, EnvelopeError, LoadReport, Message, RawEnvelope};
 
 /// Carries one envelope out; what it says to many comes back, to be brought to them. An error closes the link.
@@ -26,7 +27,7 @@ pub(super) fn envelope(
     now: Duration,
 ) -> Result<Option<Publication>, EnvelopeError> {
     if let Some((session, frame)) = raw.frame() {
-        deliver(hub, link, world, session, frame, now);
+        deliver(hub, link, world, session, &Lent { bytes: frame, block: raw.block }, now);
         return Ok(None);
     }
     let envelope = raw.decode()?;
@@ -35,7 +36,7 @@ pub(super) fn envelope(
         return Ok(None);
     }
     match envelope.message {
-        Message::Frame { payload } => deliver(hub, link, world, session, payload, now),
+        Message::Frame { payload } => deliver(hub, link, world, session, &Lent::alone(payload), now),
         Message::Ping { payload } => {
             answer(hub, link, session, Message::Pong { payload, report: LoadReport::default() });
         }
@@ -149,14 +150,14 @@ fn log_in(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, bind:
 
 /// Leaves a frame at its player's seat, if it is one whole frame of the player's layout: anything else would make
 /// the player misread all that follows.
-fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, frame: &[u8], now: Duration) {
+fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, frame: &Lent<'_>, now: Duration) {
     let Some(seat) = hub.seat(session).filter(|seat| seat.is_taken()) else {
-        if !errand::deliver(hub, link, session, frame) {
+        if !errand::deliver(hub, link, session, frame.bytes) {
             undelivered(hub, link, session, Reason::PlayerLeft);
         }
         return;
     };
-    let Some(id) = whole_frame(&seat.layout, frame) else {
+    let Some(id) = whole_frame(&seat.layout, frame.bytes) else {
         hub.meter.bad_backend_frames.add(1);
         undelivered(hub, link, session, Reason::Malformed);
         return;
@@ -176,7 +177,7 @@ fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, fram
         undelivered(hub, link, session, Reason::TooSlow);
         return;
     }
-    hub.count_out(world, id, frame.len());
+    hub.count_out(world, id, frame.bytes.len());
 }
 
 /// Whether the player hears this frame of a hot standby.

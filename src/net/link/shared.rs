@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 
 use crate::base::{Reason, SessionId};
 use crate::cluster::{Backend, Mark};
+use crate::net::queue::Queue;
 use crate::net::seat::{Bell, Seat};
 use crate::net::stream::Dial;
 use crate::net::world::{ClusterView, Door};
 use crate::policy::{Marks, RouteClass};
 use crate::telemetry;
+use crate::wire::Lent;
 use crate::wire::link::{
-    DEFAULT_MAX_ENVELOPE, Envelope, HEADER_LENGTH, LINK, Message, Open, append_frame_envelope,
+    DEFAULT_MAX_ENVELOPE, Envelope, HEADER_LENGTH, LINK, Message, Open, append_frame_envelope, frame_head,
 };
 
 /// A backend that leaves so many questions without an answer reports only to its own harm.
@@ -40,7 +42,7 @@ pub(in crate::net) struct SharedLink {
     /// The longest envelope that the backend takes.
     max_envelope: Cell<u32>,
     /// Whole envelopes that wait for the next write.
-    out: RefCell<Vec<u8>>,
+    out: RefCell<Queue>,
     /// Bytes that the task took out of `out` and the socket did not take yet.
     pub(super) in_writing: Cell<usize>,
     /// When the socket last took something, or nothing waited.
@@ -171,14 +173,21 @@ impl SharedLink {
         self.say(session, if much { Message::Pause } else { Message::Resume });
     }
 
-    /// Passes a player's frame on.
-    pub(in crate::net) fn frame(&self, session: SessionId, frame: &[u8], now: Instant) {
+    /// Passes a player's frame on. A large one is not copied, but held until it is written.
+    pub(in crate::net) fn frame(&self, session: SessionId, frame: &Lent<'_>, now: Instant) {
         if self.buffered() == 0 {
             self.progress.set(now);
         }
         let mut out = self.out.borrow_mut();
         let was_empty = out.is_empty();
-        if append_frame_envelope(session, frame, &mut out).is_ok() && was_empty {
+        let put = match frame.keep() {
+            None => append_frame_envelope(session, frame.bytes, out.tail()),
+            Some(part) => frame_head(session, frame.bytes.len()).map(|head| {
+                out.tail().extend_from_slice(&head);
+                out.push(part);
+            }),
+        };
+        if put.is_ok() && was_empty {
             self.bell.ring();
         }
     }
@@ -186,7 +195,7 @@ impl SharedLink {
     /// Writes any other envelope; [`LINK`] as the session means the link itself.
     pub(super) fn say(&self, session: SessionId, message: Message<'_>) {
         let envelope = Envelope { session, message };
-        if let Err(error) = envelope.encode(self.max_envelope.get(), &mut self.out.borrow_mut()) {
+        if let Err(error) = envelope.encode(self.max_envelope.get(), self.out.borrow_mut().tail()) {
             telemetry::backend_error(
                 self.cluster().name(),
                 self.backend.address(),
@@ -225,7 +234,7 @@ impl SharedLink {
 
     /// Bytes that wait.
     fn buffered(&self) -> usize {
-        self.out.borrow().len() + self.in_writing.get()
+        self.out.borrow().waiting() + self.in_writing.get()
     }
 
     /// Says how much waits, for the metrics page: once a turn.
@@ -237,11 +246,10 @@ impl SharedLink {
         }
     }
 
-    /// Takes what waits for the next write, in exchange for an empty buffer.
-    pub(super) fn take_out(&self, empty: Vec<u8>) -> Vec<u8> {
-        let taken = self.out.replace(empty);
-        self.in_writing.set(taken.len());
-        taken
+    /// Takes what waits for the next write, in exchange for an empty queue.
+    pub(super) fn take_out(&self, empty: &mut Queue) {
+        self.out.borrow_mut().swap(empty);
+        self.in_writing.set(empty.waiting());
     }
 
     /// The socket took bytes: those who waited may go on if it is enough.
@@ -299,7 +307,7 @@ impl SharedLink {
     /// The connection is gone, and what was in the buffer with it; whether it was the backend's last.
     pub(super) fn went_down(&self) -> bool {
         let was_last = self.up.replace(false) && self.backend.link_went();
-        self.out.borrow_mut().clear();
+        self.out.take();
         self.in_writing.set(0);
         self.tell_buffered();
         self.wake_waiting();

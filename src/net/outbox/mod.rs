@@ -1,23 +1,23 @@
 //! What waits for a player's socket: whole plain frames in their order. Small ones are copied one behind the other, so
-//! that one write takes them all; a large one that is for many is only referred to, however many wait for it. A player
-//! that speaks WebSocket has its frames in messages, each with its header.
+//! that one write takes them all; a large one, and a longer one that is for many, is only referred to, however many wait
+//! for it. A player that speaks WebSocket has its frames in messages, each with its header.
 
 mod form;
 
-use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 
 use self::form::Form;
-use crate::wire::FrameLayout;
+use super::pool::Pool;
 use crate::wire::websocket::{FrameKind, MessageKind, append_close, append_frame};
+use crate::wire::{FrameLayout, Kept, Lent};
 
 /// Whole plain frames that wait for the player's socket, or WebSocket frames. Every run of bytes begins with one, so that
 /// the one that was cut with its connection can be found.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// What waits before `bytes`: not empty only while a shared frame waits, or what was put in before one.
+    /// What waits before `bytes`: not empty only while a frame waits that is referred to, or what was put in before one.
     front: VecDeque<Segment>,
     /// What waits last.
     bytes: Vec<u8>,
@@ -54,29 +54,19 @@ enum Segment {
     Own(Vec<u8>),
     /// One frame that others get too, in its form.
     Shared(Arc<[u8]>),
+    /// One large frame where it was read.
+    Large(Kept),
 }
 
 /// The outbox cannot take a frame: the player does not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// Buffers that go round among the sessions and links of a worker, so that idle ones own none.
-#[derive(Debug, Default)]
-pub struct Pool {
-    spare: RefCell<Vec<Vec<u8>>>,
-    /// The capacity of all of them together.
-    bytes: Cell<usize>,
-}
-
 /// A frame of this length or more is referred to where others get it too: below, a copy costs less than a write of its
 /// own.
 pub(super) const SHARED_FROM: usize = 4096;
 /// How many runs of bytes one write takes at most.
 pub(super) const SLICES: usize = 8;
-/// How much capacity a worker keeps spare, and how large one buffer may be: what waits for a player of the default
-/// `send_buffer`, doubled by its growth.
-const SPARE_BYTES: usize = 16 * 1024 * 1024;
-const SPARE_CAPACITY: usize = 512 * 1024;
 /// An outbox moves its bytes to the front when so many in front of them are out.
 const MOVE_AT: usize = 64 * 1024;
 
@@ -120,6 +110,32 @@ impl Outbox {
             return self.put(frame, pool);
         }
         self.has_room(frame.len())?;
+        self.push(Segment::Shared(Arc::clone(frame)));
+        self.count_frame(true);
+        Ok(())
+    }
+
+    /// Adds a whole frame unless that would pass the limit; a large one is not copied, but held where it lies.
+    ///
+    /// # Errors
+    /// It would.
+    pub(super) fn put_lent(&mut self, frame: &Lent<'_>, pool: &Pool) -> Result<(), Full> {
+        self.has_room(self.form.length(frame.bytes.len()))?;
+        self.append_lent(frame, pool);
+        self.count_frame(true);
+        Ok(())
+    }
+
+    /// Adds a whole frame whatever waits already; a large one is not copied, but held where it lies.
+    pub(super) fn append_lent(&mut self, frame: &Lent<'_>, pool: &Pool) {
+        match frame.keep().filter(|_| !self.form.is_messages()) {
+            None => self.append(frame.bytes, pool),
+            Some(part) => self.push(Segment::Large(part)),
+        }
+    }
+
+    /// Adds a run of its own.
+    fn push(&mut self, run: Segment) {
         match self.bytes.len() {
             0 => {}
             // A few bytes do not keep a whole buffer from the others.
@@ -129,10 +145,8 @@ impl Outbox {
             }
             _ => self.front.push_back(Segment::Own(std::mem::take(&mut self.bytes))),
         }
-        self.front.push_back(Segment::Shared(Arc::clone(frame)));
-        self.waiting += frame.len();
-        self.count_frame(true);
-        Ok(())
+        self.waiting += run.bytes().len();
+        self.front.push_back(run);
     }
 
     fn has_room(&self, length: usize) -> Result<(), Full> {
@@ -224,7 +238,7 @@ impl Outbox {
     pub(super) fn shared(&self) -> Option<&Arc<[u8]>> {
         match self.front.front() {
             Some(Segment::Shared(frame)) if self.taken == 0 => Some(frame),
-            Some(Segment::Shared(_) | Segment::Own(_)) | None => None,
+            Some(Segment::Shared(_) | Segment::Large(_) | Segment::Own(_)) | None => None,
         }
     }
 
@@ -256,8 +270,10 @@ impl Outbox {
                 return;
             }
             self.taken -= length;
-            if let Some(Segment::Own(buffer)) = self.front.pop_front() {
-                pool.give(buffer);
+            match self.front.pop_front() {
+                Some(Segment::Own(buffer)) => pool.give(buffer),
+                Some(Segment::Large(part)) => pool.release(part),
+                Some(Segment::Shared(_)) | None => {}
             }
         }
         if self.taken >= self.bytes.len() {
@@ -278,7 +294,7 @@ impl Outbox {
         self.line = Line::Cut { lost: 0 };
         self.kept = 0;
         let whole = match self.front.front() {
-            Some(Segment::Shared(_)) => 0,
+            Some(Segment::Shared(_) | Segment::Large(_)) => 0,
             Some(Segment::Own(run)) => self.form.ends_within(run, self.taken),
             None => self.form.ends_within(&self.bytes, self.taken),
         };
@@ -335,7 +351,7 @@ impl Outbox {
         let taken = std::mem::take(&mut self.taken);
         match self.front.front_mut() {
             Some(Segment::Own(run)) => drop(run.drain(..taken.min(run.len()))),
-            Some(Segment::Shared(_)) => {} // it begins with its frame
+            Some(Segment::Shared(_) | Segment::Large(_)) => {} // it begins with its frame
             None => drop(self.bytes.drain(..taken.min(self.bytes.len()))),
         }
     }
@@ -351,25 +367,7 @@ impl Segment {
         match self {
             Self::Own(bytes) => bytes,
             Self::Shared(bytes) => bytes,
-        }
-    }
-}
-
-impl Pool {
-    /// An empty buffer, with room if one is spare.
-    pub(super) fn take(&self) -> Vec<u8> {
-        let buffer = self.spare.borrow_mut().pop().unwrap_or_default();
-        self.bytes.set(self.bytes.get().saturating_sub(buffer.capacity()));
-        buffer
-    }
-
-    /// Takes a buffer back, or frees it when enough are spare or it has grown large.
-    pub(super) fn give(&self, mut buffer: Vec<u8>) {
-        let bytes = self.bytes.get() + buffer.capacity();
-        if bytes <= SPARE_BYTES && (1..=SPARE_CAPACITY).contains(&buffer.capacity()) {
-            buffer.clear();
-            self.bytes.set(bytes);
-            self.spare.borrow_mut().push(buffer);
+            Self::Large(part) => part.bytes(),
         }
     }
 }

@@ -10,8 +10,8 @@ use super::messages::WebSocket;
 use crate::net::world::Door;
 use crate::session::EndReason;
 use crate::telemetry::DoorRefusal;
-use crate::wire::FrameDecoder;
 use crate::wire::websocket::{Upgrade, UpgradeRefusal, UpgradeRules, read_upgrade};
+use crate::wire::{FrameDecoder, Gap};
 
 /// How a player's bytes become frames.
 #[derive(Debug)]
@@ -41,6 +41,14 @@ impl Channel {
 
     pub(super) const fn is_upgrading(&self) -> bool {
         matches!(self, Self::Upgrading(_))
+    }
+
+    /// What is missing of a large frame.
+    pub(super) fn gap(&mut self) -> Option<Gap<'_>> {
+        match self {
+            Self::Stream(decoder) => decoder.gap(),
+            Self::Upgrading(_) | Self::Messages(_) => None,
+        }
     }
 
     /// The WebSocket, once its handshake is through.

@@ -13,7 +13,7 @@ use crate::net::guard::Promise;
 use crate::net::world::{ClusterView, Lane};
 use crate::policy::{RouteClass, stable_hash};
 use crate::telemetry::Refusal;
-use crate::wire::read_number;
+use crate::wire::{Lent, read_number};
 
 /// A frame that wants a backend.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Wanted<'a> {
     pub(super) cluster: &'a ClusterView,
     pub(super) lane: &'a Lane,
     pub(super) id: ProtocolId,
-    pub(super) bytes: &'a [u8],
+    pub(super) lent: Lent<'a>,
     /// The place of the member that the session keeps, if it does and that serves.
     pub(super) kept: Option<usize>,
     /// Whether it will be known what becomes of the frame: a reply is awaited, or a connection is yet to be made.
@@ -194,7 +194,7 @@ impl Conduct {
     fn key(&self, wanted: &Wanted<'_>) -> u64 {
         let account = self.seat.account();
         let (session, ip) = (self.seat.id, self.seat.peer().ip());
-        let keyed = Keyed { session, account: account.as_deref(), ip, bytes: wanted.bytes };
+        let keyed = Keyed { session, account: account.as_deref(), ip, bytes: wanted.lent.bytes };
         balance_key(wanted.cluster.plan.hash_on(), &keyed)
     }
 

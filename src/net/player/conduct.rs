@@ -433,7 +433,8 @@ impl Conduct {
         let abrupt = matches!(self.session.leaving(), Some(EndReason::PlayerReset | EndReason::TlsFailed));
         let words = self.last_words();
         let parting = if abrupt { Parting::Abrupt } else { Parting::InOrder(&words) };
-        self.upstreams.drain(..).for_each(|upstream| upstream.part(parting));
+        let pool = &self.hub.pool;
+        self.upstreams.drain(..).for_each(|upstream| upstream.part(parting, pool));
     }
 
     /// Whether the player's socket may be read: not while a link that the session uses is full and still moves,

@@ -18,7 +18,7 @@ use crate::net::stream::Dial;
 use crate::net::world::{ClusterView, Lane, World};
 use crate::session::{Binding, EndReason};
 use crate::telemetry::{self, Refusal};
-use crate::wire::{Frame, Notice, NoticeCode, append_proxy_v1, append_proxy_v2};
+use crate::wire::{Frame, Lent, Notice, NoticeCode, append_proxy_v1, append_proxy_v2};
 
 impl Conduct {
     /// Puts a frame on the session's own connection to the cluster; makes one if there is none.
@@ -37,7 +37,7 @@ impl Conduct {
         if !upstream.admits(lane.class, frame.bytes.len()) {
             return Err(Refusal::Overloaded.into());
         }
-        upstream.put(frame.bytes, &self.hub.pool);
+        upstream.put(&frame.lent(), &self.hub.pool);
         if one_each {
             upstream.seal();
         }
@@ -68,7 +68,7 @@ impl Conduct {
     /// Bytes of an opaque session.
     pub(super) fn forward_opaque(&mut self, bytes: &[u8]) {
         if let Some(upstream) = self.upstreams.first_mut() {
-            upstream.put(bytes, &self.hub.pool);
+            upstream.put(&Lent::alone(bytes), &self.hub.pool);
         }
     }
 
@@ -161,7 +161,7 @@ impl Conduct {
             cluster,
             lane,
             id: frame.map_or(ProtocolId(0), |frame| frame.id),
-            bytes: frame.map_or(&[], |frame| frame.bytes),
+            lent: frame.map_or(Lent::alone(&[]), Frame::lent),
             kept: kept_key.and_then(|backend| cluster.entry.place_of(backend)),
             guarded: lane.reply.is_some() || !kept.is_some_and(Upstream::is_open),
             now: self.hub.since_start(now),

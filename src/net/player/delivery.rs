@@ -9,7 +9,7 @@ use crate::net::outbox::Outbox;
 use crate::net::seat::Seat;
 use crate::net::world::World;
 use crate::wire::websocket::{MessageKind, WebSocketFault};
-use crate::wire::{FrameDecoder, FrameError, FrameLayout, Framing};
+use crate::wire::{FrameDecoder, FrameError, FrameLayout, Frames, Framing, Torn};
 
 /// Where a session stands while a backend's bytes are taken in.
 #[derive(Clone, Copy, Debug)]
@@ -44,15 +44,26 @@ impl Delivery<'_> {
             outbox.append(bytes, &self.hub.pool);
             return Ok(());
         }
-        let mut frames = decoder.frames(layout, bytes);
+        let torn = self.frames(backend, decoder.frames(layout, bytes), outbox)?;
+        debug_assert!(torn.is_none(), "only what lies in a block is given back");
+        Ok(())
+    }
+
+    /// Whole frames; what of the last one has to be adopted.
+    pub(super) fn frames(
+        &self,
+        backend: BackendKey,
+        mut frames: Frames<'_>,
+        outbox: &mut Outbox,
+    ) -> Result<Option<Torn>, Unfit> {
         while let Some(frame) = frames.next() {
             let frame = frame.map_err(Unfit::Frame)?;
-            outbox.append(frame.bytes, &self.hub.pool);
+            outbox.append_lent(&frame.lent(), &self.hub.pool);
             outbox.count_frame(!self.seat.layout.is_of_gateway(frame.id));
             self.seat.answered(backend, frame.id, self.now);
             self.hub.count_out(self.world, frame.id, frame.bytes.len());
         }
-        Ok(())
+        Ok(frames.finish(self.hub.pool.least()))
     }
 
     /// A message, which stays one: whole frames of the layout and nothing else, or whatever it is where none are read.

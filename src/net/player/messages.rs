@@ -175,7 +175,7 @@ impl Conduct {
         match layout.framing {
             Framing::Opaque => self.opaque_message(kind, bytes, now),
             Framing::Message => match layout.measure_message(bytes) {
-                Ok(id) => self.frame(world, &Frame { bytes, id }, now),
+                Ok(id) => self.frame(world, &Frame::new(bytes, id), now),
                 Err(error) => self.bad_frame(&error, now),
             },
             Framing::Fixed { .. } | Framing::Varint { .. } => {
@@ -206,7 +206,7 @@ impl Conduct {
                 self.leave_saying(end, end.close_code(), &TORN, now);
                 return Vec::new();
             };
-            self.frame(world, &Frame { bytes, id }, now);
+            self.frame(world, &Frame::new(bytes, id), now);
             if behind.is_empty() || self.comeback.claim.is_some() {
                 return behind.to_vec();
             }

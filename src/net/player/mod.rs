@@ -44,11 +44,11 @@ use self::porch::{HEADER_WITHIN, Porch};
 use self::tally::Tally;
 use self::transport::{Broken, Received, Sent, Transport};
 use super::accept::{Admission, ConnectionPlace, SessionPlace};
-use super::hub::{self, Hub};
+use super::hub::{self, Buffers, Hub};
 use super::seat::Seat;
 use super::world::{Door, World};
 use crate::session::{EndReason, Expired, Session};
-use crate::wire::{FrameDecoder, FrameLayout, Framing};
+use crate::wire::{FrameLayout, Frames, Framing, Torn};
 
 /// A connection as the accept loop hands it over.
 #[derive(Debug)]
@@ -220,11 +220,12 @@ impl Player {
         let Some(connection) = self.connection.as_mut().filter(|it| !it.transport.read_ended()) else {
             return Poll::Pending;
         };
-        match ready!(connection.transport.poll_receive(cx, &mut buffers)) {
-            Ok(Received::Bytes(bytes)) => {
+        let gap = connection.channel.gap();
+        match ready!(connection.transport.poll_receive(cx, (&mut buffers, &hub.pool), gap)) {
+            Ok(Received::Bytes(count)) => {
                 self.greet(world, now); // the last words of a handshake may have frames behind them
-                self.conduct.tally.bytes_in += bytes.len() as u64;
-                self.take_bytes(world, bytes, now);
+                self.conduct.tally.bytes_in += count as u64;
+                self.take_block(world, &mut buffers, now);
             }
             Ok(Received::End) if !self.conduct.door.is_websocket() => self.conduct.player_ended(world, now),
             // A WebSocket ends with a close: without one, its connection broke.
@@ -238,19 +239,30 @@ impl Player {
         Poll::Ready(())
     }
 
-    /// Carries what the player sent through the rules.
-    fn take_bytes(&mut self, world: &World, bytes: &mut [u8], now: Instant) {
+    /// Carries what is in the worker's block through the rules.
+    fn take_block(&mut self, world: &World, buffers: &mut Buffers, now: Instant) {
+        let Some(Connection { channel: Channel::Stream(decoder), layout, .. }) = &mut self.connection else {
+            return self.take_messages(world, Arc::make_mut(&mut buffers.block).as_mut_slice(), now);
+        };
+        if layout.framing == Framing::Opaque {
+            return take_opaque(&mut self.conduct, &buffers.block, now);
+        }
+        let frames = decoder.frames_in(layout, &buffers.block);
+        if let Some(torn) = take_frames(&mut self.conduct, frames, world, now) {
+            decoder.adopt(buffers.part_with(torn, &self.conduct.hub.pool), torn.length);
+        }
+        self.conduct.session.holds_part(!decoder.is_idle(), now);
+    }
+
+    /// Carries what a player that speaks WebSocket sent through the rules.
+    fn take_messages(&mut self, world: &World, bytes: &mut [u8], now: Instant) {
         let Some(connection) = &mut self.connection else { return };
         let Connection { channel, layout, .. } = connection;
-        match channel {
-            Channel::Stream(decoder) => take_bytes(&mut self.conduct, decoder, layout, world, bytes, now),
-            Channel::Messages(socket) => socket.take(&mut self.conduct, (layout, world), bytes, now),
-            Channel::Upgrading(_) => {
-                if let Some(mut behind) = connection.upgrade(&mut self.conduct, bytes, now) {
-                    self.greet(world, now);
-                    self.take_bytes(world, &mut behind, now);
-                }
-            }
+        if let Channel::Messages(socket) = channel {
+            socket.take(&mut self.conduct, (layout, world), bytes, now);
+        } else if let Some(mut behind) = connection.upgrade(&mut self.conduct, bytes, now) {
+            self.greet(world, now);
+            self.take_messages(world, &mut behind, now);
         }
     }
 
@@ -258,7 +270,11 @@ impl Player {
     fn take_behind(&mut self, world: &World, now: Instant) {
         let Some(Connection { channel, layout, .. }) = &mut self.connection else { return };
         match channel {
-            Channel::Stream(decoder) => take_bytes(&mut self.conduct, decoder, layout, world, &[], now),
+            Channel::Stream(decoder) => {
+                let torn = take_frames(&mut self.conduct, decoder.frames(layout, &[]), world, now);
+                debug_assert!(torn.is_none(), "only what lies in a block is given back");
+                self.conduct.session.holds_part(!decoder.is_idle(), now);
+            }
             Channel::Messages(socket) => socket.take_behind(&mut self.conduct, (layout, world), now),
             Channel::Upgrading(_) => {}
         }
@@ -355,38 +371,30 @@ impl Player {
     }
 }
 
-/// Carries what the player sent through the rules.
-fn take_bytes(
-    conduct: &mut Conduct,
-    decoder: &mut FrameDecoder,
-    layout: &FrameLayout,
-    world: &World,
-    bytes: &[u8],
-    now: Instant,
-) {
-    if layout.framing == Framing::Opaque {
-        if bytes.is_empty() {
-            return;
-        }
-        if conduct.seat.is_to_move(now) {
-            return conduct.move_away(None, now); // nobody can be told in a protocol that is not read
-        }
-        conduct.session.touched(now);
-        conduct.forward_opaque(bytes);
+/// Carries what the player sent in a protocol that is not read through the rules.
+fn take_opaque(conduct: &mut Conduct, bytes: &[u8], now: Instant) {
+    if bytes.is_empty() {
         return;
     }
-    let mut frames = decoder.frames(layout, bytes);
+    if conduct.seat.is_to_move(now) {
+        return conduct.move_away(None, now); // nobody can be told in a protocol that is not read
+    }
+    conduct.session.touched(now);
+    conduct.forward_opaque(bytes);
+}
+
+/// Carries whole frames through the rules; what of the last one has to be adopted.
+fn take_frames(conduct: &mut Conduct, mut frames: Frames<'_>, world: &World, now: Instant) -> Option<Torn> {
     while let Some(frame) = frames.next() {
         match frame {
             Ok(frame) => conduct.frame(world, &frame, now),
             Err(error) => conduct.leave(Session::bad_frame(&error), now),
         }
         if conduct.comeback.claim.is_some() {
-            break; // what comes behind is the other session's
+            return None; // what comes behind is the other session's
         }
     }
-    drop(frames);
-    conduct.session.holds_part(!decoder.is_idle(), now);
+    frames.finish(conduct.hub.pool.least())
 }
 
 #[cfg(test)]

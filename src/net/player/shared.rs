@@ -29,7 +29,7 @@ impl Conduct {
             cluster,
             lane,
             id: frame.id,
-            bytes: frame.bytes,
+            lent: frame.lent(),
             kept,
             guarded: lane.reply.is_some(),
             now: since_start,
@@ -82,13 +82,13 @@ impl Conduct {
         let Choice { place, opened, stands_in, promise } = choice;
         let backend = wanted.cluster.entry.at(place);
         let link = backend.and_then(|backend| self.hub.link(backend.key()));
-        let fits = |link: &Rc<SharedLink>| link.admits(wanted.lane.class, wanted.bytes.len());
+        let fits = |link: &Rc<SharedLink>| link.admits(wanted.lane.class, wanted.lent.bytes.len());
         let Some(link) = link.filter(fits) else {
             backend.filter(|_| opened).inspect(|backend| backend.close_session());
             return Err(Turned::from(Refusal::Overloaded));
         };
         self.tell(wanted.cluster, &link, stands_in);
-        link.frame(self.seat.id, wanted.bytes, now);
+        link.frame(self.seat.id, &wanted.lent, now);
         if let Some(promise) = promise {
             self.await_reply(wanted, promise.carried_by(link.epoch()), now);
         }
@@ -103,12 +103,14 @@ impl Conduct {
             return;
         };
         let fit = self.fit_shared(backend);
-        let link =
-            self.hub.link(backend.key()).filter(|link| link.admits(wanted.lane.class, wanted.bytes.len()));
+        let link = self
+            .hub
+            .link(backend.key())
+            .filter(|link| link.admits(wanted.lane.class, wanted.lent.bytes.len()));
         let Some(link) = link.filter(|_| fit != Fit::No) else { return };
         if fit == Fit::Known || wanted.cluster.entry.open_session(place, wanted.now) {
             self.tell(wanted.cluster, &link, true);
-            link.frame(self.seat.id, wanted.bytes, now);
+            link.frame(self.seat.id, &wanted.lent, now);
         }
     }
 

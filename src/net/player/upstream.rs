@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite;
 
 use super::approach::{Approach, Connected, connect};
 use super::delivery::{Delivery, Unfit, each_frame};
@@ -16,12 +16,14 @@ use super::talk::{Heard, Talk};
 use crate::base::{BackendKey, ClusterKey};
 use crate::cluster::{Ask, Backend};
 use crate::net::guard::Promise;
+use crate::net::hub::Buffers;
 use crate::net::outbox::Outbox;
-use crate::net::seat::Pool;
-use crate::net::stream::{BackendStream, Dial};
+use crate::net::pool::Pool;
+use crate::net::queue::Queue;
+use crate::net::stream::{BackendStream, Dial, poll_read_into};
 use crate::policy::{Marks, RouteClass};
 use crate::wire::websocket::MessageKind;
-use crate::wire::{FrameDecoder, FrameLayout};
+use crate::wire::{FrameDecoder, FrameLayout, Framing, Lent};
 
 /// A dedicated connection, from dialing to its end.
 pub(super) struct Upstream {
@@ -45,8 +47,7 @@ pub(super) struct Upstream {
     /// What the backend said behind its answer to the upgrade.
     ahead: Vec<u8>,
     /// Whole frames that wait for the backend; whole messages where it speaks WebSocket.
-    out: Vec<u8>,
-    written: usize,
+    out: Queue,
     marks: Marks,
     decoder: FrameDecoder,
     finish: Finish,
@@ -129,8 +130,7 @@ impl Upstream {
             layout: Arc::clone(layout),
             phase: Phase::Gone,
             ahead: Vec::new(),
-            out: Vec::new(),
-            written: 0,
+            out: Queue::default(),
             marks: Marks::new(send_buffer),
             decoder: FrameDecoder::new(),
             finish: Finish::No,
@@ -160,12 +160,12 @@ impl Upstream {
     pub(super) fn take_over(&mut self, other: &Self, pool: &Pool) {
         self.stands_in &= other.stands_in;
         if self.talk.is_some() == other.talk.is_some() {
-            return buffer(&mut self.out, pool).extend_from_slice(other.unsent());
+            return self.out.tail_from(pool).extend_from_slice(&other.out.to_vec());
         }
         // The cluster has changed how it speaks meanwhile.
         for message in other.waiting_messages() {
             let each = each_frame(&other.layout, &message, |_, frame| {
-                self.put(frame, pool);
+                self.put(&Lent::alone(frame), pool);
                 self.seal();
             });
             debug_assert!(each.is_ok(), "only whole frames are put in");
@@ -197,20 +197,22 @@ impl Upstream {
     }
 
     /// Adds a whole frame. Where the backend speaks WebSocket, it goes into one message with those that were put in
-    /// since the last [`Upstream::seal`].
-    pub(super) fn put(&mut self, frame: &[u8], pool: &Pool) {
+    /// since the last [`Upstream::seal`]. A large frame is not copied where it goes out as it is.
+    pub(super) fn put(&mut self, frame: &Lent<'_>, pool: &Pool) {
         self.is_fresh |= self.waiting() == 0;
-        let out = buffer(&mut self.out, pool);
         match &mut self.talk {
-            None => out.extend_from_slice(frame),
+            None => match frame.keep() {
+                None => self.out.tail_from(pool).extend_from_slice(frame.bytes),
+                Some(part) => self.out.push(part),
+            },
             Some(talk) if talk.is_closed() => {}
-            Some(talk) => talk.put_frame(frame, out),
+            Some(talk) => talk.put_frame(frame.bytes, self.out.tail_from(pool)),
         }
     }
 
     /// Adds a message of an opaque session.
     pub(super) fn put_message(&mut self, kind: MessageKind, bytes: &[u8], pool: &Pool) {
-        let out = buffer(&mut self.out, pool);
+        let out = self.out.tail_from(pool);
         match &mut self.talk {
             None => out.extend_from_slice(bytes),
             Some(talk) if talk.is_closed() => {}
@@ -221,21 +223,16 @@ impl Upstream {
     /// What comes next belongs to another message.
     pub(super) fn seal(&mut self) {
         if let Some(talk) = &mut self.talk {
-            talk.seal(&mut self.out);
+            talk.seal(self.out.tail());
         }
     }
 
     /// The frames that wait for the backend, by messages where it speaks in such: for those that go nowhere.
     pub(super) fn waiting_messages(&self) -> Vec<Vec<u8>> {
         match &self.talk {
-            None => vec![self.unsent().to_vec()],
-            Some(_) => Talk::messages(self.unsent()),
+            None => vec![self.out.to_vec()],
+            Some(_) => Talk::messages(&self.out.to_vec()),
         }
-    }
-
-    /// What waits for the backend.
-    fn unsent(&self) -> &[u8] {
-        self.out.get(self.written..).unwrap_or_default()
     }
 
     /// Whether the player should not be read.
@@ -265,14 +262,14 @@ impl Upstream {
 
     /// Ends the connection. A backend that speaks WebSocket reads a Close, if the socket takes it at once and it has taken
     /// everything before: nobody is left to wait for it.
-    pub(super) fn part(mut self, parting: Parting<'_>) {
+    pub(super) fn part(mut self, parting: Parting<'_>, pool: &Pool) {
         match (parting, &self.phase) {
             (Parting::Abrupt, Phase::Open(stream)) => stream.abort(),
             (Parting::InOrder(farewell), Phase::Open(_)) => {
                 if let Some(talk) = &mut self.talk {
-                    talk.close(farewell.code, &farewell.reason, &mut self.out);
+                    talk.close(farewell.code, &farewell.reason, self.out.tail());
                     // A socket that has broken meanwhile has heard enough.
-                    drop(self.push(&mut Context::from_waker(Waker::noop())));
+                    drop(self.push(&mut Context::from_waker(Waker::noop()), pool));
                 }
             }
             (_, Phase::Dialing(_) | Phase::Gone) => {}
@@ -280,7 +277,7 @@ impl Upstream {
     }
 
     fn waiting(&self) -> usize {
-        self.out.len() - self.written
+        self.out.waiting()
     }
 
     /// Writes and reads what can be written and read.
@@ -315,7 +312,7 @@ impl Upstream {
         match step {
             Step::Waits if answers && self.write(cx, &to.hub.pool).is_err() => return Step::Lost,
             // The last words; who does not take them at once is not waited for.
-            Step::Closed(_) | Step::Malformed(_) => drop(self.push(cx)),
+            Step::Closed(_) | Step::Malformed(_) => drop(self.push(cx, &to.hub.pool)),
             Step::Waits | Step::Unreachable(_) | Step::Ended | Step::Lost => {}
         }
         step
@@ -334,37 +331,29 @@ impl Upstream {
 
     /// Writes what waits; false where that is not done by it, or there is something to read.
     pub(super) fn pass_on(&mut self, cx: &mut Context<'_>, pool: &Pool) -> bool {
-        if self.waiting() > 0 && !matches!(self.push(cx), Ok(true)) {
+        if self.waiting() > 0 && !matches!(self.push(cx, pool), Ok(true)) {
             return false;
         }
-        self.clear(pool);
+        self.out.rest(pool);
         matches!(&self.phase, Phase::Open(BackendStream::Plain(stream)) if stream.poll_read_ready(cx).is_pending())
-    }
-
-    /// Everything is written: the buffer goes back.
-    fn clear(&mut self, pool: &Pool) {
-        if self.written > 0 {
-            pool.give(std::mem::take(&mut self.out));
-            self.written = 0;
-        }
     }
 
     fn write(&mut self, cx: &mut Context<'_>, pool: &Pool) -> io::Result<()> {
         let is_full = self.is_full();
         if let Some(talk) = &mut self.talk {
-            talk.seal(&mut self.out);
+            talk.seal(self.out.tail());
             if !is_full {
-                talk.pong(&mut self.out);
+                talk.pong(self.out.tail());
             }
             if self.finish == Finish::Wanted {
-                talk.say_farewell(&mut self.out); // WebSocket knows no half-close: the backend answers by its own
+                talk.say_farewell(self.out.tail()); // WebSocket knows no half-close: the backend answers by its own
                 self.finish = Finish::Done;
             }
         }
-        if !self.push(cx)? {
+        if !self.push(cx, pool)? {
             return Ok(());
         }
-        self.clear(pool);
+        self.out.rest(pool);
         let Phase::Open(stream) = &mut self.phase else { return Ok(()) };
         if self.finish == Finish::Wanted && Pin::new(stream).poll_shutdown(cx)?.is_ready() {
             self.finish = Finish::Done;
@@ -373,13 +362,18 @@ impl Upstream {
     }
 
     /// Whether all that waits is out.
-    fn push(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+    fn push(&mut self, cx: &mut Context<'_>, pool: &Pool) -> io::Result<bool> {
         let Phase::Open(stream) = &mut self.phase else { return Ok(false) };
         let mut stream = Pin::new(stream);
-        while let Some(rest) = self.out.get(self.written..).filter(|rest| !rest.is_empty()) {
-            match stream.as_mut().poll_write(cx, rest) {
-                Poll::Ready(count) => self.written += count?,
-                Poll::Pending => return Ok(false),
+        while !self.out.is_empty() {
+            match self.out.poll_write(stream.as_mut(), cx, pool) {
+                Poll::Ready(took) => {
+                    took?;
+                }
+                Poll::Pending => {
+                    self.out.drop_out(); // every message is sealed: nobody has a place in it
+                    return Ok(false);
+                }
             }
         }
         Ok(stream.as_mut().poll_flush(cx)?.is_ready())
@@ -393,14 +387,14 @@ impl Upstream {
             let mut ahead = std::mem::take(&mut self.ahead);
             let step = if ahead.is_empty() {
                 let Phase::Open(stream) = &mut self.phase else { return Step::Waits };
-                let mut read = ReadBuf::new(&mut buffers.scratch);
-                match Pin::new(stream).poll_read(cx, &mut read) {
+                let block = buffers.empty_block(&to.hub.pool);
+                match poll_read_into(stream, cx, block, self.decoder.gap()) {
                     Poll::Pending => return Step::Waits,
                     Poll::Ready(Err(_)) => return Step::Lost,
-                    Poll::Ready(Ok(())) if read.filled().is_empty() => return self.end_of_stream(),
-                    Poll::Ready(Ok(())) => self.backend.succeeded(),
+                    Poll::Ready(Ok(0)) => return self.end_of_stream(),
+                    Poll::Ready(Ok(_)) => self.backend.succeeded(),
                 }
-                self.hear(read.filled_mut(), to, &mut outbox)
+                self.hear_block(&mut buffers, to, &mut outbox)
             } else {
                 self.hear(&mut ahead, to, &mut outbox)
             };
@@ -419,6 +413,20 @@ impl Upstream {
         if in_order { Step::Ended } else { Step::Lost }
     }
 
+    /// Takes in what is in the worker's block; a step where nothing more is said.
+    fn hear_block(&mut self, buffers: &mut Buffers, to: &Delivery<'_>, outbox: &mut Outbox) -> Option<Step> {
+        if self.talk.is_some() || self.layout.framing == Framing::Opaque {
+            return self.hear(Arc::make_mut(&mut buffers.block).as_mut_slice(), to, outbox);
+        }
+        let frames = self.decoder.frames_in(&self.layout, &buffers.block);
+        match to.frames(self.backend.key(), frames, outbox) {
+            Ok(None) => {}
+            Ok(Some(torn)) => self.decoder.adopt(buffers.part_with(torn, &to.hub.pool), torn.length),
+            Err(unfit) => return Some(Step::Malformed(unfit)),
+        }
+        None
+    }
+
     /// Takes in what the backend says; a step where it says nothing more.
     fn hear(&mut self, bytes: &mut [u8], to: &Delivery<'_>, outbox: &mut Outbox) -> Option<Step> {
         let (backend, layout) = (self.backend.key(), &*self.layout);
@@ -432,23 +440,15 @@ impl Upstream {
             Ok(Heard::More) => None,
             Ok(Heard::Closed(_)) if had_closed => Some(Step::Ended),
             Ok(Heard::Closed(farewell)) => {
-                talk.close(farewell.code, "", &mut self.out);
+                talk.close(farewell.code, "", self.out.tail());
                 Some(Step::Closed(farewell))
             }
             Err(unfit) => {
-                talk.close(Some(unfit.code()), &unfit.to_string(), &mut self.out);
+                talk.close(Some(unfit.code()), &unfit.to_string(), self.out.tail());
                 Some(Step::Malformed(unfit))
             }
         }
     }
-}
-
-/// The buffer of what waits; idle, a connection owns none.
-fn buffer<'a>(out: &'a mut Vec<u8>, pool: &Pool) -> &'a mut Vec<u8> {
-    if out.capacity() == 0 {
-        *out = pool.take();
-    }
-    out
 }
 
 impl Drop for Upstream {

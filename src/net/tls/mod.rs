@@ -10,5 +10,5 @@ mod tickets;
 pub use backend::BackendConnector;
 pub use pem::{TlsFault, certificate_names};
 pub(super) use server::ServerTls;
-pub(super) use session::{TlsError, TlsSession, TlsVersion, encrypted_size};
+pub(super) use session::{Plain, TlsError, TlsSession, TlsVersion, encrypted_size};
 pub use tickets::{TicketKeys, Tickets};

@@ -56,6 +56,28 @@ impl TlsVersion {
     }
 }
 
+/// Where decrypted bytes go.
+#[derive(Debug)]
+pub(in crate::net) struct Plain<'a> {
+    /// What is missing of a large frame comes first, and how much of it may come.
+    pub(in crate::net) straight: Option<(&'a mut Vec<u8>, usize)>,
+    /// All else.
+    pub(in crate::net) rest: &'a mut Vec<u8>,
+    /// How much came.
+    pub(in crate::net) came: usize,
+}
+
+impl Plain<'_> {
+    fn take(&mut self, bytes: &[u8]) {
+        self.came += bytes.len();
+        let Some((frame, room)) = &mut self.straight else { return self.rest.extend_from_slice(bytes) };
+        let (missing, rest) = bytes.split_at_checked(*room).unwrap_or((bytes, &[]));
+        frame.extend_from_slice(missing);
+        *room -= missing.len();
+        self.rest.extend_from_slice(rest);
+    }
+}
+
 impl TlsSession {
     pub(in crate::net) fn new(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
         let connection = UnbufferedServerConnection::new(config).map_err(|_| TlsError::Peer)?;
@@ -81,11 +103,35 @@ impl TlsSession {
         }
     }
 
+    /// The beginning of a record that is not whole yet.
+    pub(in crate::net) fn held(&self) -> &[u8] {
+        &self.held
+    }
+
+    /// Takes what came from the socket behind a copy of what is [`TlsSession::held`]; all else as
+    /// [`TlsSession::receive`].
+    pub(in crate::net) fn receive_behind(
+        &mut self,
+        input: &mut [u8],
+        plain: &mut Plain<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), TlsError> {
+        let used = self.process(input, plain, out)?;
+        let rest = input.get(used..).unwrap_or_default();
+        if rest.is_empty() {
+            self.held = Vec::new();
+        } else {
+            self.held.clear();
+            self.held.extend_from_slice(rest);
+        }
+        Ok(())
+    }
+
     /// Takes what came from the socket; appends decrypted bytes to `plain`, and to `out` what rustls has to send.
     pub(in crate::net) fn receive(
         &mut self,
         input: &mut [u8],
-        plain: &mut Vec<u8>,
+        plain: &mut Plain<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), TlsError> {
         if self.held.is_empty() {
@@ -107,7 +153,7 @@ impl TlsSession {
     fn process(
         &mut self,
         input: &mut [u8],
-        plain: &mut Vec<u8>,
+        plain: &mut Plain<'_>,
         out: &mut Vec<u8>,
     ) -> Result<usize, TlsError> {
         let mut used = 0;
@@ -119,7 +165,7 @@ impl TlsSession {
                     while let Some(record) = traffic.next_record() {
                         let record = record.map_err(|_| TlsError::Peer)?;
                         discard += record.discard;
-                        plain.extend_from_slice(record.payload);
+                        plain.take(record.payload);
                     }
                     true
                 }

@@ -1,5 +1,6 @@
 //! A stream of bytes cut into envelopes.
 
+use super::super::block::{Block, Gap, Lent, Torn};
 use super::super::cutter::{Cutter, Look, Pieces, Ruler};
 use super::error::EnvelopeError;
 use super::header::{HEADER_LENGTH, Header, LENGTH_FIELD, LINK, measure};
@@ -20,6 +21,8 @@ pub struct RawEnvelope<'a> {
     pub bytes: &'a [u8],
     /// The first sixteen of them, read.
     pub header: Header,
+    /// The block that the bytes lie in, if they lie in one.
+    pub block: Option<&'a Block>,
 }
 
 /// The envelopes that are whole now, one after the other. Dropped, it keeps every byte that it did not lend:
@@ -43,6 +46,23 @@ impl EnvelopeDecoder {
     /// `max_envelope` limits the length field, in bytes.
     pub fn envelopes<'a>(&'a mut self, max_envelope: u32, input: &'a [u8]) -> Envelopes<'a> {
         Envelopes { pieces: self.cutter.pieces(Limit(max_envelope), input) }
+    }
+
+    /// As [`EnvelopeDecoder::envelopes`], where others may hold on to what they are lent: the whole block is the input.
+    pub fn envelopes_in<'a>(&'a mut self, max_envelope: u32, block: &'a Block) -> Envelopes<'a> {
+        Envelopes { pieces: self.cutter.pieces_in(Limit(max_envelope), block) }
+    }
+
+    /// Gives the envelope that was torn off ([`Envelopes::finish`]) a block of its own, which begins with what has come
+    /// of it and holds nothing else.
+    pub fn adopt(&mut self, block: Block, length: usize) {
+        self.cutter.adopt(block, length);
+    }
+
+    /// What is missing of the envelope that the stream stands in, where that has a block of its own and much is missing.
+    /// What is read into it needs no input: the next cursor finds it.
+    pub fn gap(&mut self) -> Option<Gap<'_>> {
+        self.cutter.gap()
     }
 
     /// The bytes that arrived and were not lent.
@@ -73,7 +93,15 @@ impl Envelopes<'_> {
     )]
     pub fn next(&mut self) -> Option<Result<RawEnvelope<'_>, EnvelopeError>> {
         let piece = self.pieces.advance()?;
-        Some(piece.map(|(bytes, header)| RawEnvelope { bytes, header }))
+        Some(piece.map(|(Lent { bytes, block }, header)| RawEnvelope { bytes, header, block }))
+    }
+
+    /// Ends the cursor. A large envelope of which at least `least` bytes are in the block, but
+    /// not all, is not kept: it has to be adopted ([`EnvelopeDecoder::adopt`]).
+    #[inline]
+    #[must_use]
+    pub fn finish(mut self, least: usize) -> Option<Torn> {
+        self.pieces.finish(least)
     }
 }
 

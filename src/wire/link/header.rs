@@ -85,15 +85,23 @@ pub fn append_frame_envelope(
     frame: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<(), EnvelopeError> {
+    let head = frame_head(session, frame.len())?;
+    out.reserve(HEADER_LENGTH + frame.len());
+    out.extend_from_slice(&head);
+    out.extend_from_slice(frame);
+    Ok(())
+}
+
+/// The header of a FRAME without TLVs, for a frame of so many bytes that comes behind it.
+///
+/// # Errors
+/// As [`append_frame_envelope`].
+#[inline]
+pub fn frame_head(session: SessionId, frame: usize) -> Result<[u8; HEADER_LENGTH], EnvelopeError> {
     let too_long = EnvelopeError::TooLong { claimed: u32::MAX, max: u32::MAX };
-    let length =
-        u32::try_from(frame.len()).ok().and_then(|length| length.checked_add(COUNTED)).ok_or(too_long)?;
+    let length = u32::try_from(frame).ok().and_then(|length| length.checked_add(COUNTED)).ok_or(too_long)?;
     if session == LINK {
         return Err(EnvelopeError::WrongSession(Kind::Frame));
     }
-    let header = Header { length, code: Kind::Frame.code(), tlv_length: 0, session };
-    out.reserve(HEADER_LENGTH + frame.len());
-    out.extend_from_slice(&header.to_bytes());
-    out.extend_from_slice(frame);
-    Ok(())
+    Ok(Header { length, code: Kind::Frame.code(), tlv_length: 0, session }.to_bytes())
 }

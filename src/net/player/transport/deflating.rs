@@ -3,7 +3,8 @@
 
 use super::{Broken, Sent, Transport};
 use crate::net::hub::{Buffers, ENCRYPT_CHUNK};
-use crate::net::outbox::{Outbox, Pool};
+use crate::net::outbox::Outbox;
+use crate::net::pool::Pool;
 use crate::wire::websocket::Deflater;
 
 /// Memory for longer messages is not kept.

@@ -12,9 +12,12 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::net::hub::{Buffers, ENCRYPT_CHUNK};
-use crate::net::outbox::{Outbox, Pool, SLICES};
-use crate::net::tls::{TlsError, TlsSession, TlsVersion, encrypted_size};
+use crate::net::hub::{Buffers, ENCRYPT_CHUNK, LEAD};
+use crate::net::outbox::{Outbox, SLICES};
+use crate::net::pool::Pool;
+use crate::net::stream::poll_read_into;
+use crate::net::tls::{Plain, TlsError, TlsSession, TlsVersion, encrypted_size};
+use crate::wire::Gap;
 
 /// A connected player.
 #[derive(Debug)]
@@ -56,10 +59,10 @@ enum WriteEnd {
 }
 
 /// What came.
-#[derive(Debug)]
-pub(super) enum Received<'a> {
-    /// Plain bytes; none when TLS alone moved on.
-    Bytes(&'a mut [u8]),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// So many plain bytes; none when TLS alone moved on.
+    Bytes(usize),
     /// The player will send nothing more.
     End,
 }
@@ -204,38 +207,75 @@ impl Transport {
         self.read_ended
     }
 
-    /// One read of the socket into the worker's buffers.
-    pub(super) fn poll_receive<'b>(
+    /// One read of the socket. What came is in the worker's block; before that, in the gap if there is one.
+    pub(super) fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
-        buffers: &'b mut Buffers,
-    ) -> Poll<Result<Received<'b>, Broken>> {
+        (buffers, pool): (&mut Buffers, &Pool),
+        gap: Option<Gap<'_>>,
+    ) -> Poll<Result<Received, Broken>> {
         if self.tls.as_ref().is_some_and(|tls| tls.peer_closed()) {
             self.read_ended = true;
             return Poll::Ready(Ok(Received::End));
         }
-        let Buffers { scratch, plain, .. } = buffers;
+        let block = buffers.empty_block(pool);
         if !self.ahead.is_empty() {
-            let mut ahead = std::mem::take(&mut self.ahead);
-            plain.clear();
-            match &mut self.tls {
-                Some(tls) => tls.receive(&mut ahead, plain, &mut self.pending).map_err(|_| Broken::Tls)?,
-                None => plain.extend_from_slice(&ahead),
-            }
-            return Poll::Ready(Ok(Received::Bytes(plain)));
+            return Poll::Ready(self.receive_ahead(block));
         }
-        let mut read = ReadBuf::new(scratch);
+        if self.tls.is_some() {
+            return self.poll_receive_tls(cx, buffers, gap);
+        }
+        let came = ready!(poll_read_into(&mut self.stream, cx, block, gap)).map_err(|_| Broken::Reset)?;
+        self.read_ended = came == 0;
+        Poll::Ready(Ok(if came == 0 { Received::End } else { Received::Bytes(came) }))
+    }
+
+    /// What was read already.
+    fn receive_ahead(&mut self, block: &mut Vec<u8>) -> Result<Received, Broken> {
+        let mut ahead = std::mem::take(&mut self.ahead);
+        match &mut self.tls {
+            Some(tls) => {
+                let mut plain = Plain { straight: None, rest: block, came: 0 };
+                tls.receive(&mut ahead, &mut plain, &mut self.pending).map_err(|_| Broken::Tls)?;
+            }
+            None => block.extend_from_slice(&ahead),
+        }
+        Ok(Received::Bytes(block.len()))
+    }
+
+    /// One read, behind the beginning of the record that the last one ended in.
+    fn poll_receive_tls(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &mut Buffers,
+        gap: Option<Gap<'_>>,
+    ) -> Poll<Result<Received, Broken>> {
+        let Some(tls) = &mut self.tls else { return Poll::Pending };
+        let held = tls.held().len();
+        let Buffers { scratch, block, .. } = buffers;
+        let end = scratch.len() - held.min(LEAD);
+        let mut read = ReadBuf::new(scratch.get_mut(LEAD..end).unwrap_or_default());
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)).map_err(|_| Broken::Reset)?;
         let length = read.filled().len();
         if length == 0 {
             self.read_ended = true;
             return Poll::Ready(Ok(Received::End));
         }
-        let input = scratch.get_mut(..length).unwrap_or_default();
-        let Some(tls) = &mut self.tls else { return Poll::Ready(Ok(Received::Bytes(input))) };
-        plain.clear();
-        match tls.receive(input, plain, &mut self.pending) {
-            Ok(()) => Poll::Ready(Ok(Received::Bytes(plain))),
+        let mut plain = Plain { straight: gap.map(Gap::room), rest: Arc::make_mut(block), came: 0 };
+        let received = match LEAD.checked_sub(held) {
+            Some(start) => {
+                let input = scratch.get_mut(start..LEAD + length).unwrap_or_default();
+                input.get_mut(..held).unwrap_or_default().copy_from_slice(tls.held());
+                tls.receive_behind(input, &mut plain, &mut self.pending)
+            }
+            // Only a handshake holds more than a record.
+            None => {
+                let input = scratch.get_mut(LEAD..LEAD + length).unwrap_or_default();
+                tls.receive(input, &mut plain, &mut self.pending)
+            }
+        };
+        match received {
+            Ok(()) => Poll::Ready(Ok(Received::Bytes(plain.came))),
             Err(TlsError::Peer | TlsError::Exhausted) => Poll::Ready(Err(Broken::Tls)),
         }
     }
@@ -296,8 +336,10 @@ impl Transport {
             }
             sent.took = true;
         }
-        self.sent = 0;
-        pool.give(std::mem::take(&mut self.pending));
+        if self.pending.capacity() > 0 {
+            self.sent = 0;
+            pool.give(std::mem::take(&mut self.pending));
+        }
         Ok(true)
     }
 
