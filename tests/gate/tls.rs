@@ -77,7 +77,11 @@ async fn a_player_gets_one_ticket_with_each_handshake() {
     let gate =
         Gate::builder().shared("battle", "1000", &[battle.address()], "").start_tls(&certificates).await;
     let config = certificates.client();
-    hear(&mut tls(gate.address(), &config, &[]).await.expect("a handshake")).await;
+    let mut first = tls(gate.address(), &config, &[]).await.expect("a handshake");
+    gate.shows("realmgate_tls_handshakes_total{result=\"ok\"} 1").await;
+    let nothing = first.get_ref().0.try_read(&mut [0]).expect_err("it comes with the first words");
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+    hear(&mut first).await;
     let second = tls(gate.address(), &config, &[]).await.expect("a handshake");
     let third = tls(gate.address(), &config, &[]).await.expect("a handshake");
     assert_eq!((is_resumed(&second), is_resumed(&third)), (true, false));

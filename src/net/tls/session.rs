@@ -14,6 +14,7 @@ pub(in crate::net) struct TlsSession {
     /// An unfinished record.
     held: Vec<u8>,
     open: bool,
+    tickets_wait: bool,
     peer_closed: bool,
 }
 
@@ -81,12 +82,22 @@ impl Plain<'_> {
 impl TlsSession {
     pub(in crate::net) fn new(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
         let connection = UnbufferedServerConnection::new(config).map_err(|_| TlsError::Peer)?;
-        Ok(Self { connection, held: Vec::new(), open: false, peer_closed: false })
+        Ok(Self { connection, held: Vec::new(), open: false, tickets_wait: false, peer_closed: false })
     }
 
     /// Whether the handshake is through.
     pub(in crate::net) fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// Whether all that was appended since the handshake is tickets, for a later connection.
+    pub(in crate::net) fn tickets_wait(&self) -> bool {
+        self.tickets_wait
+    }
+
+    /// What was appended is on its way.
+    pub(in crate::net) fn tickets_go(&mut self) {
+        self.tickets_wait = false;
     }
 
     /// Whether the peer said that it will send nothing more.
@@ -178,6 +189,8 @@ impl TlsSession {
                     true
                 }
                 Ok(ConnectionState::WriteTraffic(_)) => {
+                    // Before version 1.3, tickets are a part of the handshake.
+                    self.tickets_wait |= !self.open && self.version() == TlsVersion::V1_3;
                     self.open = true;
                     false
                 }

@@ -155,6 +155,7 @@ impl Transport {
         match &mut self.tls {
             None => self.pending.extend_from_slice(words),
             Some(tls) => {
+                tls.tickets_go();
                 let mut cipher = vec![0; encrypted_size(words.len())];
                 let length = tls.encrypt(words, &mut cipher).map_err(|_| Broken::Tls)?;
                 self.pending.extend_from_slice(cipher.get(..length).unwrap_or_default());
@@ -178,18 +179,25 @@ impl Transport {
         pool: &Pool,
     ) -> Result<(), Broken> {
         while outbox.waiting() > 0 {
-            let run = outbox.pending();
-            let chunk = run.get(..ENCRYPT_CHUNK.min(run.len())).unwrap_or_default();
-            match &mut self.tls {
-                None => self.pending.extend_from_slice(chunk),
-                Some(tls) => {
-                    let length = tls.encrypt(chunk, &mut buffers.cipher).map_err(|_| Broken::Tls)?;
-                    self.pending.extend_from_slice(buffers.cipher.get(..length).unwrap_or_default());
-                }
-            }
-            let length = chunk.len();
-            outbox.took(length, pool);
+            self.absorb_some(buffers, outbox, pool)?;
         }
+        Ok(())
+    }
+
+    /// The same with as much as one write takes.
+    fn absorb_some(&mut self, buffers: &mut Buffers, outbox: &mut Outbox, pool: &Pool) -> Result<(), Broken> {
+        let run = outbox.pending();
+        let chunk = run.get(..ENCRYPT_CHUNK.min(run.len())).unwrap_or_default();
+        match &mut self.tls {
+            None => self.pending.extend_from_slice(chunk),
+            Some(tls) => {
+                tls.tickets_go();
+                let length = tls.encrypt(chunk, &mut buffers.cipher).map_err(|_| Broken::Tls)?;
+                self.pending.extend_from_slice(buffers.cipher.get(..length).unwrap_or_default());
+            }
+        }
+        let length = chunk.len();
+        outbox.took(length, pool);
         Ok(())
     }
 
@@ -306,6 +314,13 @@ impl Transport {
         pool: &Pool,
     ) -> Result<Sent, Broken> {
         let mut sent = Sent::default();
+        if self.end == WriteEnd::Open && self.tls.as_ref().is_some_and(|tls| tls.tickets_wait()) {
+            // For a later connection: they go out with the first words to the player, in one write.
+            if outbox.waiting() == 0 {
+                return Ok(Sent { done: true, ..sent });
+            }
+            self.absorb_some(buffers, outbox, pool)?;
+        }
         loop {
             if !self.send_pending(cx, &mut sent, pool)? {
                 return Ok(sent);
