@@ -62,7 +62,7 @@ pub(super) struct Hub {
 /// Where every read of a worker lands and every encryption comes out.
 #[derive(Debug)]
 pub(super) struct Buffers {
-    /// What is not plain yet.
+    /// What is not plain yet, or is not kept.
     pub(super) scratch: Vec<u8>,
     /// What is plain. Whoever refers to it keeps it; then another takes its place.
     pub(super) block: Block,
@@ -73,7 +73,7 @@ pub(super) struct Buffers {
 }
 
 /// The beginning of a TLS record is put before what is read next: so much room is there.
-pub(super) const LEAD: usize = 18 * 1024;
+pub(super) const LEAD: usize = 19 * 1024;
 /// The most plain bytes that are encrypted before they are written.
 pub(super) const ENCRYPT_CHUNK: usize = 64 * 1024;
 

@@ -94,7 +94,7 @@ impl<'a> Gap<'a> {
     /// it grows with what has come, not with what is claimed.
     pub fn room(self) -> (&'a mut Vec<u8>, usize) {
         let Self { block, missing } = self;
-        if block.len() == block.capacity() {
+        if block.capacity() - block.len() < WORTH_A_READ {
             block.reserve_exact(missing.min(block.len().max(STEP)));
         }
         let room = block.capacity() - block.len();

@@ -16,6 +16,19 @@ async fn a_session_has_one_connection_per_backend_and_its_bytes_are_untouched() 
 }
 
 #[tokio::test]
+async fn what_a_player_said_before_it_erred_reaches_its_backend() {
+    let chat = Dedicated::start().await;
+    let gate = Gate::builder().dedicated("chat", "3000", &[chat.address()], "").start().await;
+    let mut player = gate.player().await;
+    player.send(3000, b"in").await;
+    let mut connection = chat.accept().await;
+    assert_eq!(connection.recv().await.body, b"in");
+    player.send_raw(&[&frame(3000, b"last")[..], &[255; 6]].concat()).await;
+    assert_eq!(connection.recv().await.body, b"last");
+    assert_eq!(connection.end().await.expect("an end in order"), 0);
+}
+
+#[tokio::test]
 async fn answers_of_several_clusters_never_interleave_inside_a_frame() {
     let (chat, mail) = (Dedicated::start().await, Dedicated::start().await);
     let battle = Backend::echo().await;

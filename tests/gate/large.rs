@@ -149,12 +149,15 @@ async fn large_frames_for_who_does_not_read_end_at_its_send_buffer_and_the_backe
         assert!(said < 1000, "the gateway holds more than it may");
     }
     let (rest, _) = player.read_to_end().await;
-    let mut whole = rest.chunks_exact(payload.len()).take_while(|chunk| *chunk == payload);
-    assert!(whole.by_ref().count() < said, "the last one was lost");
+    let whole = rest.chunks_exact(payload.len()).take_while(|chunk| *chunk == payload).count();
+    assert!((1..said).contains(&whole), "{whole} of {said}: the last one was lost");
+    let behind = &rest[whole * payload.len()..];
+    let notice = frame(9000, br#"{"code":"too_slow"}"#);
+    assert!(payload.starts_with(behind) || notice == behind, "{} bytes behind {whole}", behind.len());
 }
 
 #[tokio::test]
-async fn a_frame_of_the_gateway_comes_between_large_ones() {
+async fn a_notice_among_large_frames_is_whole() {
     let battle = Backend::echo().await;
     let gate = Gate::builder().limit(ROOM).shared("battle", "1000", &[battle.address()], "").start().await;
     let mut player = gate.player().await;

@@ -244,12 +244,13 @@ impl Conduct {
         if self.upstreams.len() < before {
             self.end_with_the_last(now);
         }
-        let mut place = 0;
+        let (mut place, may_wait) = (0, self.only_carries());
         while let Some(upstream) = self.upstreams.get_mut(place) {
             let seat = Rc::clone(&self.seat);
             let before = seat.outbox.borrow().waiting();
             let hub = &*self.hub;
-            let step = upstream.turn(cx, &Delivery { hub, world, seat: &seat, now: hub.since_start(now) });
+            let now_since = hub.since_start(now);
+            let step = upstream.turn(cx, &Delivery { hub, world, seat: &seat, now: now_since, may_wait });
             if self.is_opaque() && seat.outbox.borrow().waiting() > before {
                 self.session.touched(now);
             }

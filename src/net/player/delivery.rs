@@ -19,6 +19,8 @@ pub(super) struct Delivery<'a> {
     pub(super) seat: &'a Seat,
     /// Since the process's start.
     pub(super) now: Duration,
+    /// Whether a short turn may write what comes of this one.
+    pub(super) may_wait: bool,
 }
 
 /// Why what a backend said cannot be carried on.

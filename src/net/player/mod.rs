@@ -133,6 +133,7 @@ impl Player {
         let hub = Rc::clone(&self.conduct.hub);
         let world = hub.world.load();
         self.conduct.seat.listen(cx.waker());
+        self.conduct.write_left(cx);
         if self.alarm.is_due(now) {
             self.expire(&world, now);
             self.conduct.log_long(now);

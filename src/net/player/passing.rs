@@ -9,6 +9,7 @@
 use std::task::Context;
 
 use super::Player;
+use super::conduct::Conduct;
 use super::porch::Porch;
 use super::upstream::{LATER, Upstream};
 use crate::net::hub;
@@ -21,27 +22,22 @@ impl Player {
         if self.conduct.seat.take_call() != Call::Bytes || !self.is_undisturbed() {
             return false;
         }
-        let Self { conduct, .. } = self;
+        // A write would take the error of a socket that has broken; a read has to find it.
+        let Self { connection, conduct, .. } = self;
+        let hears_player = connection.as_ref().is_none_or(|connection| !connection.transport.is_silent(cx));
+        if hears_player || !conduct.upstreams.iter().all(|upstream| upstream.is_silent(cx)) {
+            return false;
+        }
         let pool = &conduct.hub.pool;
-        conduct.upstreams.iter_mut().all(|upstream| upstream.pass_on(cx, pool))
+        conduct.upstreams.iter_mut().all(|upstream| upstream.empties(cx, pool))
             && matches!(self.send(cx), Some(Ok(sent)) if sent.done)
-            && self.connection.as_ref().is_some_and(|connection| connection.transport.is_silent(cx))
     }
 
     /// Whether the last turn left nothing to wait for but its sockets, what is left for them, and the alarm, which is not
     /// due yet.
     fn is_undisturbed(&self) -> bool {
-        let (conduct, session) = (&self.conduct, &self.conduct.session);
         let is_inside = self.connection.as_ref().is_some_and(|it| matches!(it.porch, Porch::Inside));
-        is_inside
-            && session.is_playing()
-            && !(session.is_behind() || session.is_paused())
-            && !(conduct.closed || conduct.much_waits || conduct.backend_ended)
-            && conduct.entrance.waiting.is_none()
-            && conduct.comeback.claim.is_none()
-            && conduct.upstreams.iter().all(Upstream::only_carries)
-            && !conduct.seat.outbox.borrow().is_high()
-            && !self.alarm.is_due(hub::now())
+        is_inside && self.conduct.only_carries() && !self.alarm.is_due(hub::now())
     }
 
     /// Leaves what its backends have said in this turn to a short one; false where that cannot be or is not worth it.
@@ -53,5 +49,27 @@ impl Player {
             self.conduct.seat.call_for_bytes();
         }
         later
+    }
+}
+
+impl Conduct {
+    /// Whether there is nothing to do for the session but to carry bytes.
+    pub(super) fn only_carries(&self) -> bool {
+        let session = &self.session;
+        session.is_playing()
+            && !(session.is_behind() || session.is_paused())
+            && !(self.closed || self.much_waits || self.backend_ended)
+            && self.entrance.waiting.is_none()
+            && self.comeback.claim.is_none()
+            && self.upstreams.iter().all(Upstream::only_carries)
+            && !self.seat.outbox.borrow().is_high()
+    }
+
+    /// Writes what the last turn left to a short one: what a whole turn does first may end the session.
+    pub(super) fn write_left(&mut self, cx: &mut Context<'_>) {
+        let pool = &self.hub.pool;
+        for upstream in self.upstreams.iter_mut().filter(|upstream| upstream.is_left()) {
+            upstream.empties(cx, pool);
+        }
     }
 }

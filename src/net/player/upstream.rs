@@ -53,6 +53,8 @@ pub(super) struct Upstream {
     finish: Finish,
     /// Nothing waited before what was put in since the last turn.
     is_fresh: bool,
+    /// What waits was left to a short turn.
+    is_left: bool,
 }
 
 enum Phase {
@@ -135,6 +137,7 @@ impl Upstream {
             decoder: FrameDecoder::new(),
             finish: Finish::No,
             is_fresh: false,
+            is_left: false,
         }
     }
 
@@ -260,19 +263,18 @@ impl Upstream {
         self.left_until.filter(|_| !matches!(self.phase, Phase::Dialing(_)))
     }
 
-    /// Ends the connection. A backend that speaks WebSocket reads a Close, if the socket takes it at once and it has taken
-    /// everything before: nobody is left to wait for it.
+    /// Ends the connection. What waits goes out as far as the socket takes it at once, since nobody is left to wait for
+    /// it; a backend that speaks WebSocket reads a Close behind it.
     pub(super) fn part(mut self, parting: Parting<'_>, pool: &Pool) {
-        match (parting, &self.phase) {
-            (Parting::Abrupt, Phase::Open(stream)) => stream.abort(),
-            (Parting::InOrder(farewell), Phase::Open(_)) => {
-                if let Some(talk) = &mut self.talk {
-                    talk.close(farewell.code, &farewell.reason, self.out.tail());
-                    // A socket that has broken meanwhile has heard enough.
-                    drop(self.push(&mut Context::from_waker(Waker::noop()), pool));
-                }
-            }
-            (_, Phase::Dialing(_) | Phase::Gone) => {}
+        if let (Parting::InOrder(farewell), Some(talk), Phase::Open(_)) =
+            (parting, &mut self.talk, &self.phase)
+        {
+            talk.close(farewell.code, &farewell.reason, self.out.tail());
+        }
+        // A socket that has broken meanwhile has heard enough.
+        drop(self.push(&mut Context::from_waker(Waker::noop()), pool));
+        if let (Parting::Abrupt, Phase::Open(stream)) = (parting, &self.phase) {
+            stream.abort();
         }
     }
 
@@ -299,7 +301,8 @@ impl Upstream {
             }
         }
         self.promises.drain(..).for_each(|promise| promise.succeeded(to.now));
-        let step = if self.may_wait() {
+        self.is_left = self.may_wait() && to.may_wait;
+        let step = if self.is_left {
             to.seat.call_for_bytes();
             self.read(cx, to)
         } else {
@@ -312,8 +315,8 @@ impl Upstream {
         match step {
             Step::Waits if answers && self.write(cx, &to.hub.pool).is_err() => return Step::Lost,
             // The last words; who does not take them at once is not waited for.
-            Step::Closed(_) | Step::Malformed(_) => drop(self.push(cx, &to.hub.pool)),
-            Step::Waits | Step::Unreachable(_) | Step::Ended | Step::Lost => {}
+            Step::Closed(_) | Step::Malformed(_) | Step::Ended => drop(self.push(cx, &to.hub.pool)),
+            Step::Waits | Step::Unreachable(_) | Step::Lost => {}
         }
         step
     }
@@ -329,13 +332,24 @@ impl Upstream {
         is_plain && self.finish == Finish::No && self.left_until.is_none() && self.promises.is_empty()
     }
 
-    /// Writes what waits; false where that is not done by it, or there is something to read.
-    pub(super) fn pass_on(&mut self, cx: &mut Context<'_>, pool: &Pool) -> bool {
-        if self.waiting() > 0 && !matches!(self.push(cx, pool), Ok(true)) {
-            return false;
-        }
-        self.out.rest(pool);
+    /// Whether what waits was left to a short turn.
+    pub(super) fn is_left(&self) -> bool {
+        self.is_left
+    }
+
+    /// Whether there is nothing to read; the task is woken when there is.
+    pub(super) fn is_silent(&self, cx: &mut Context<'_>) -> bool {
         matches!(&self.phase, Phase::Open(BackendStream::Plain(stream)) if stream.poll_read_ready(cx).is_pending())
+    }
+
+    /// Writes what waits; whether all of it is out.
+    pub(super) fn empties(&mut self, cx: &mut Context<'_>, pool: &Pool) -> bool {
+        self.is_left = false;
+        let is_out = self.out.is_empty() || matches!(self.push(cx, pool), Ok(true));
+        if is_out {
+            self.out.rest(pool);
+        }
+        is_out
     }
 
     fn write(&mut self, cx: &mut Context<'_>, pool: &Pool) -> io::Result<()> {

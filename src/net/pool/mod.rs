@@ -30,8 +30,9 @@ struct Spare<T> {
 pub(super) const BLOCK: usize = 68 * 1024;
 /// Who begins with less than this gets a block only if one is spare, so that what is held grows with what has come.
 pub(super) const WORTH_A_BLOCK: usize = BLOCK / 4;
-/// Less than this is copied at the next read.
-const WORTH_A_SPARE: usize = 512;
+/// Less than this is copied at the next read. It is what a block costs a player at least who never sends the rest; in a
+/// read that takes one frame of 64 KiB and as much as it can of the next, this is there.
+const WORTH_A_SPARE: usize = 2048;
 /// How much capacity of each kind a worker keeps spare at most, and how large one buffer may be: what waits for a player
 /// of the default `send_buffer`, doubled by its growth.
 const SPARE_BYTES: usize = 16 * 1024 * 1024;

@@ -90,12 +90,12 @@ impl TlsSession {
         self.open
     }
 
-    /// Whether all that was appended since the handshake is tickets, for a later connection.
+    /// Whether nothing was said since the handshake: what it left to be sent is for a later connection, if anything.
     pub(in crate::net) fn tickets_wait(&self) -> bool {
         self.tickets_wait
     }
 
-    /// What was appended is on its way.
+    /// Something is said, and takes that along.
     pub(in crate::net) fn tickets_go(&mut self) {
         self.tickets_wait = false;
     }

@@ -46,6 +46,15 @@ impl Player {
         Self { stream: Box::new(stream), address, tls: None }
     }
 
+    /// Connects, with a socket whose drop breaks the connection as a crash does.
+    pub(crate) async fn connect_to_break(gate: SocketAddr) -> Self {
+        let stream = TcpStream::connect(gate).await.expect("the gate listens");
+        stream.set_nodelay(true).expect("a socket");
+        socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).expect("a socket");
+        let address = stream.local_addr().expect("connected");
+        Self { stream: Box::new(stream), address, tls: None }
+    }
+
     /// Connects from another address of this machine.
     pub(crate) async fn connect_from(from: &str, gate: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");

@@ -202,6 +202,39 @@ async fn dedicated_connections_wait_too_but_a_half_close_is_passed_on() {
 }
 
 #[tokio::test]
+async fn a_connection_that_breaks_while_a_backend_speaks_leaves_its_session_waiting() {
+    let (login, chat) = (Backend::echo().await, Dedicated::start().await);
+    let gate = Gate::builder()
+        .shared("login", "10", &[login.address()], "")
+        .dedicated("chat", "3000", &[chat.address()], "")
+        .table("[login]\nroute = \"login\"\nresume = \"60s\"");
+    let gate = gate.start().await;
+    for broken in 1..=40 {
+        let account = format!("account {broken}");
+        let player = Player::connect_to_break(gate.address()).await;
+        let Logged { mut player, .. } = log_in(&login, player, &account).await;
+        player.send(3000, b"hello").await;
+        let mut connection = chat.accept().await;
+        connection.recv().await;
+        let news = frame(3001, b"news");
+        let talking = async {
+            loop {
+                connection.send_raw(&news).await;
+            }
+        };
+        let breaking = async {
+            player.recv().await;
+            drop(player);
+            has_parked(&gate, broken).await;
+        };
+        tokio::select! {
+            () = talking => {}
+            () = breaking => {}
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_listeners_limit_counts_connections_and_so_many_sessions_wait_beside_them() {
     let stage = Stage::start(|gate| gate.limit("connections = 2")).await;
     let mut tokens = Vec::new();

@@ -87,6 +87,9 @@ pub(super) struct Sent {
     pub(super) saved: usize,
 }
 
+/// What is read at once of what comes before everything else: room for the longest PROXY header, and little more.
+const FRONT: usize = 8 * 1024;
+
 impl Transport {
     /// A connection that is open, or shut until [`Transport::open`] or [`Transport::shake_hands`].
     pub(super) fn new(stream: TcpStream, is_shut: bool) -> Self {
@@ -134,7 +137,7 @@ impl Transport {
         cx: &mut Context<'_>,
         buffers: &mut Buffers,
     ) -> Poll<Result<bool, Broken>> {
-        let mut read = ReadBuf::new(&mut buffers.scratch);
+        let mut read = ReadBuf::new(buffers.scratch.get_mut(..FRONT).unwrap_or_default());
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)).map_err(|_| Broken::Reset)?;
         self.ahead.extend_from_slice(read.filled());
         Poll::Ready(Ok(!read.filled().is_empty()))
@@ -276,7 +279,7 @@ impl Transport {
                 input.get_mut(..held).unwrap_or_default().copy_from_slice(tls.held());
                 tls.receive_behind(input, &mut plain, &mut self.pending)
             }
-            // Only a handshake holds more than a record.
+            // Only a handshake holds more than the longest record.
             None => {
                 let input = scratch.get_mut(LEAD..LEAD + length).unwrap_or_default();
                 tls.receive(input, &mut plain, &mut self.pending)
