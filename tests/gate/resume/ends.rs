@@ -209,17 +209,17 @@ async fn a_connection_that_breaks_while_a_backend_speaks_leaves_its_session_wait
         .dedicated("chat", "3000", &[chat.address()], "")
         .table("[login]\nroute = \"login\"\nresume = \"60s\"");
     let gate = gate.start().await;
-    for broken in 1..=40 {
+    for broken in 1..=100 {
         let account = format!("account {broken}");
         let player = Player::connect_to_break(gate.address()).await;
-        let Logged { mut player, .. } = log_in(&login, player, &account).await;
+        let Logged { mut player, session, .. } = log_in(&login, player, &account).await;
         player.send(3000, b"hello").await;
         let mut connection = chat.accept().await;
         connection.recv().await;
         let news = frame(3001, b"news");
         let talking = async {
             loop {
-                connection.send_raw(&news).await;
+                login.say(session, Message::Frame { payload: &news }).await;
             }
         };
         let breaking = async {
