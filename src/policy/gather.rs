@@ -20,8 +20,8 @@ pub struct Gathering {
 const WINDOW: Duration = Duration::from_millis(20);
 /// A worker that is awake for more than this part of its time begins to gather: one third.
 const BUSY: u32 = 3;
-/// One that is awake for less than this part of it stops: one eighth. Gathering saves a sixth to a third of the time
-/// (`docs/performance.md`), so what keeps a worker awake for an eighth with it takes well below a third without.
+/// One that is awake for less than this part of it stops: one eighth. Gathering saves less than half of the time
+/// (`docs/performance.md`), so what keeps a worker awake for an eighth with it takes less than a quarter without.
 const QUIET: u32 = 8;
 
 impl Gathering {
