@@ -1,5 +1,5 @@
 //! The turns of a worker's event loop: the runtime says when it falls asleep and when it wakes, and sleeps on while frames
-//! gather in the sockets.
+//! gather in the sockets. Between, the turns of players are counted.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -23,6 +23,18 @@ struct Turns {
 thread_local! {
     /// Those of the worker that this thread is.
     static TURNS: Cell<Turns> = Cell::default();
+    /// How many turns of players it has made since it last fell asleep.
+    static SERVED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A worker that has made so many turns of players without a pause has more before it.
+const MANY: u32 = 4;
+
+/// Counts a turn of a player; whether many were made since this worker last fell asleep.
+pub(super) fn is_one_of_many() -> bool {
+    let served = SERVED.get().saturating_add(1);
+    SERVED.set(served);
+    served > MANY
 }
 
 /// What the file says of gathering holds for the worker that this thread is.
@@ -35,6 +47,7 @@ pub(super) fn keep_apart(builder: &mut Builder, started: Instant, meter: Arc<Wor
     let since_start = move || hub::now().saturating_duration_since(started);
     builder
         .on_thread_park(move || {
+            SERVED.set(0);
             let mut turns = TURNS.get();
             let Some(delay) = turns.delay else { return };
             let nap = turns.gathering.sleeps(since_start(), delay);

@@ -237,14 +237,19 @@ impl Conduct {
         upstream.dial(dial, preface, approach);
     }
 
-    /// Moves every dedicated connection on.
-    pub(super) fn turn_upstreams(&mut self, cx: &mut Context<'_>, world: &World, now: Instant) {
+    /// Moves every dedicated connection on; where it `may_wait`, a short turn writes what comes of it.
+    pub(super) fn turn_upstreams(
+        &mut self,
+        cx: &mut Context<'_>,
+        (world, now): (&World, Instant),
+        may_wait: bool,
+    ) {
         let before = self.upstreams.len();
         self.upstreams.retain(|upstream| upstream.ends_at().is_none_or(|until| until > now));
         if self.upstreams.len() < before {
             self.end_with_the_last(now);
         }
-        let (mut place, may_wait) = (0, self.only_carries());
+        let mut place = 0;
         while let Some(upstream) = self.upstreams.get_mut(place) {
             let seat = Rc::clone(&self.seat);
             let before = seat.outbox.borrow().waiting();

@@ -46,6 +46,7 @@ use self::transport::{Broken, Received, Sent, Transport};
 use super::accept::{Admission, ConnectionPlace, SessionPlace};
 use super::hub::{self, Buffers, Hub};
 use super::seat::Seat;
+use super::turns;
 use super::world::{Door, World};
 use crate::session::{EndReason, Expired, Session};
 use crate::wire::{FrameLayout, Frames, Framing, Torn};
@@ -146,10 +147,11 @@ impl Player {
         self.read(cx, &world, now);
         self.hand_over(now);
         let waited = self.conduct.seat.outbox.borrow().waiting();
-        self.conduct.turn_upstreams(cx, &world, now);
+        let may_wait = turns::is_one_of_many() && self.conduct.only_carries();
+        self.conduct.turn_upstreams(cx, (&world, now), may_wait);
         self.conduct.hear_call(cx, &world, now);
         self.tend(now);
-        if waited > 0 || !self.writes_later() {
+        if !may_wait || waited > 0 || !self.writes_later() {
             self.write(cx, &world, now);
         }
         if self.conduct.session.is_parked() {

@@ -4,7 +4,7 @@
 //! Frames of one turn of the event loop are read first and written then, session by session: whoever is at the other end
 //! is woken once for many of them, and the kernel does the same thing over and over. Over a shared link that comes by
 //! itself, since the link is a task of its own between two players' turns. With dedicated connections a turn leaves what it
-//! has read, if that is little, to the short turn that it asks for.
+//! has read, if that is little and its worker has many to serve, to the short turn that it asks for.
 
 use std::task::Context;
 
