@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
 use realmgate::base::{ProtocolId, SessionId};
 use realmgate::wire::link::{DEFAULT_MAX_ENVELOPE, EnvelopeDecoder, HEADER_LENGTH, append_frame_envelope};
 use realmgate::wire::{
@@ -33,17 +35,6 @@ fn frame(number: u16, length: usize) -> Vec<u8> {
     layout().append_frame(ProtocolId(number.into()), &body, &mut frame).expect("short enough");
     assert_eq!(frame.len(), length);
     frame
-}
-
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % u64::try_from(limit).expect("64 bits")).expect("below limit")
-    }
 }
 
 /// What a worker does with one connection: it reads straight what is missing of a large frame, and all else into a block.
@@ -126,18 +117,18 @@ fn a_large_frame_split_at_every_position_comes_whole_between_its_neighbours() {
 #[test]
 fn large_and_small_frames_stay_in_order_in_whatever_pieces_they_come() {
     for seed in 1..=200 {
-        let mut dice = Dice(u64::wrapping_mul(seed, 0x9E37_79B9_7F4A_7C15));
-        let lengths = |dice: &mut Dice| match dice.below(3) {
-            0 => 6 + dice.below(300),
-            1 => LARGE - 50 + dice.below(100),
-            _ => 6 + dice.below(300_000),
+        let mut dice = SmallRng::seed_from_u64(seed);
+        let lengths = |dice: &mut SmallRng| match dice.random_range(0..3) {
+            0 => dice.random_range(6..306),
+            1 => dice.random_range(LARGE - 50..LARGE + 50),
+            _ => dice.random_range(6..300_006),
         };
         let sent: Vec<_> = (0..20).map(|number| frame(number, lengths(&mut dice))).collect();
         let stream = sent.concat();
-        let mut reader = Reader::new(1 + dice.below(20_000));
-        let (mut rest, most) = (&*stream, 1 + dice.below(100_000));
+        let mut reader = Reader::new(dice.random_range(1..=20_000));
+        let (mut rest, most) = (&*stream, dice.random_range(1..=100_000));
         while !rest.is_empty() {
-            let most = 1 + dice.below(most);
+            let most = dice.random_range(1..=most);
             rest = &rest[reader.read(rest, most)..];
         }
         assert!(reader.got == sent, "seed {seed}");

@@ -1,13 +1,15 @@
 //! HTTP/1.1 and HTTP/2 on one port, plain and with TLS.
 
+use std::sync::Arc;
+
 use http_body_util::Empty;
 use hyper::Request;
 use realmgate::telemetry::DoorRefusal;
 use realmgate::wire::append_proxy_v2;
-use rustls::HandshakeKind;
+use rustls::{ClientConfig, HandshakeKind};
 
 use super::{Asker, Http2, answered, door, gate, get, open, route, tls};
-use crate::fakes::{Certificates, within};
+use crate::fakes::{Certificates, Gate, within};
 
 const NO_HOST: &str = "there is no host, more than one, or one that is no name";
 const NO_LIMITS: &str = "[listener.open.limits]\nconnections_per_ip = 0\nnew_per_ip = \"off\"";
@@ -26,14 +28,17 @@ async fn a_plain_port_speaks_both_versions() {
     assert_eq!((answered(&gate, "all"), old.header("x-request-id").is_some()), (5, true));
 }
 
-#[tokio::test]
-async fn with_tls_the_client_chooses_the_version() {
+/// A gate whose listener for HTTP speaks TLS, and what trusts it.
+async fn secure() -> (Gate, Arc<ClientConfig>) {
     let certificates = Certificates::new();
     certificates.write("open", &["game.test"]);
-    let pair = certificates.pair("open");
-    let gate =
-        door(&format!("tls = {pair}\n{NO_LIMITS}")).table(&route("all", "path = \"/*\"")).start().await;
-    let client = certificates.client();
+    let lines = format!("tls = {}\n{NO_LIMITS}", certificates.pair("open"));
+    (door(&lines).table(&route("all", "path = \"/*\"")).start().await, certificates.client())
+}
+
+#[tokio::test]
+async fn with_tls_the_client_chooses_the_version() {
+    let (gate, client) = secure().await;
     for (offered, agreed) in
         [(&["h2", "http/1.1"][..], Some("h2")), (&["http/1.1"], Some("http/1.1")), (&[], None)]
     {
@@ -54,12 +59,7 @@ async fn with_tls_the_client_chooses_the_version() {
 
 #[tokio::test]
 async fn a_client_gets_two_tickets_with_each_handshake() {
-    let certificates = Certificates::new();
-    certificates.write("open", &["game.test"]);
-    let pair = certificates.pair("open");
-    let gate =
-        door(&format!("tls = {pair}\n{NO_LIMITS}")).table(&route("all", "path = \"/*\"")).start().await;
-    let client = certificates.client();
+    let (gate, client) = secure().await;
     let connect = async || tls(open(&gate), &client, &[]).await.expect("a handshake");
     drop(Asker::over(connect().await).ask(get("/a")).await); // tickets come with the answer
     let others = [connect().await, connect().await, connect().await];

@@ -168,14 +168,19 @@ async fn a_drain_and_a_stop_end_sessions_whose_players_are_away() {
     }
 }
 
-#[tokio::test]
-async fn dedicated_connections_wait_too_but_a_half_close_is_passed_on() {
+/// A gate with a login backend, and a backend that each session has a connection of its own to.
+async fn with_chat() -> (Gate, Backend, Dedicated) {
     let (login, chat) = (Backend::echo().await, Dedicated::start().await);
     let gate = Gate::builder()
         .shared("login", "10", &[login.address()], "")
         .dedicated("chat", "3000", &[chat.address()], "")
         .table("[login]\nroute = \"login\"\nresume = \"60s\"");
-    let gate = gate.start().await;
+    (gate.start().await, login, chat)
+}
+
+#[tokio::test]
+async fn dedicated_connections_wait_too_but_a_half_close_is_passed_on() {
+    let (gate, login, chat) = with_chat().await;
     let Logged { mut player, token, .. } = log_in(&login, gate.player().await, "ann").await;
     player.send(3000, b"hello").await;
     let mut connection = chat.accept().await;
@@ -203,12 +208,7 @@ async fn dedicated_connections_wait_too_but_a_half_close_is_passed_on() {
 
 #[tokio::test]
 async fn a_connection_that_breaks_while_a_backend_speaks_leaves_its_session_waiting() {
-    let (login, chat) = (Backend::echo().await, Dedicated::start().await);
-    let gate = Gate::builder()
-        .shared("login", "10", &[login.address()], "")
-        .dedicated("chat", "3000", &[chat.address()], "")
-        .table("[login]\nroute = \"login\"\nresume = \"60s\"");
-    let gate = gate.start().await;
+    let (gate, login, chat) = with_chat().await;
     for broken in 1..=100 {
         let account = format!("account {broken}");
         let player = Player::connect_to_break(gate.address()).await;
