@@ -40,7 +40,8 @@ impl Player {
         is_inside && self.conduct.only_carries() && !self.alarm.is_due(hub::now())
     }
 
-    /// Leaves what its backends have said in this turn to a short one; false where that cannot be or is not worth it.
+    /// Leaves what its backends have said in this turn to a short one; false where that is not worth it, or cannot be any
+    /// more.
     pub(super) fn writes_later(&self) -> bool {
         let waits = self.conduct.seat.outbox.borrow().waiting();
         let later =
@@ -68,7 +69,7 @@ impl Conduct {
     /// Writes what the last turn left to a short one: what a whole turn does first may end the session.
     pub(super) fn write_left(&mut self, cx: &mut Context<'_>) {
         let pool = &self.hub.pool;
-        for upstream in self.upstreams.iter_mut().filter(|upstream| upstream.is_left()) {
+        for upstream in self.upstreams.iter_mut().filter(|upstream| upstream.only_carries()) {
             upstream.empties(cx, pool);
         }
     }

@@ -53,8 +53,6 @@ pub(super) struct Upstream {
     finish: Finish,
     /// Nothing waited before what was put in since the last turn.
     is_fresh: bool,
-    /// What waits was left to a short turn.
-    is_left: bool,
 }
 
 enum Phase {
@@ -137,7 +135,6 @@ impl Upstream {
             decoder: FrameDecoder::new(),
             finish: Finish::No,
             is_fresh: false,
-            is_left: false,
         }
     }
 
@@ -301,8 +298,8 @@ impl Upstream {
             }
         }
         self.promises.drain(..).for_each(|promise| promise.succeeded(to.now));
-        self.is_left = self.may_wait() && to.may_wait;
-        let step = if self.is_left {
+        let is_fresh = std::mem::take(&mut self.is_fresh);
+        let step = if is_fresh && to.may_wait && self.waiting() <= LATER {
             to.seat.call_for_bytes();
             self.read(cx, to)
         } else {
@@ -321,20 +318,10 @@ impl Upstream {
         step
     }
 
-    /// Whether what was put in goes out behind what others read in this turn of the event loop.
-    fn may_wait(&mut self) -> bool {
-        std::mem::take(&mut self.is_fresh) && self.waiting() <= LATER && self.only_carries()
-    }
-
     /// Whether there is nothing to do for it but to carry bytes.
     pub(super) fn only_carries(&self) -> bool {
         let is_plain = matches!(self.phase, Phase::Open(BackendStream::Plain(_))) && self.talk.is_none();
         is_plain && self.finish == Finish::No && self.left_until.is_none() && self.promises.is_empty()
-    }
-
-    /// Whether what waits was left to a short turn.
-    pub(super) fn is_left(&self) -> bool {
-        self.is_left
     }
 
     /// Whether there is nothing to read; the task is woken when there is.
@@ -344,7 +331,6 @@ impl Upstream {
 
     /// Writes what waits; whether all of it is out.
     pub(super) fn empties(&mut self, cx: &mut Context<'_>, pool: &Pool) -> bool {
-        self.is_left = false;
         let is_out = self.out.is_empty() || matches!(self.push(cx, pool), Ok(true));
         if is_out {
             self.out.rest(pool);
