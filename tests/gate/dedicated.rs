@@ -16,6 +16,32 @@ async fn a_session_has_one_connection_per_backend_and_its_bytes_are_untouched() 
 }
 
 #[tokio::test]
+async fn what_many_players_say_at_once_goes_there_and_back_and_their_last_words_too() {
+    let chat = Dedicated::start().await.echo();
+    let gate = Gate::builder().dedicated("chat", "3000", &[chat], "").start().await;
+    let mut players = Vec::new();
+    for _ in 0..40 {
+        players.push(gate.player().await);
+    }
+    for round in 0..50_u8 {
+        for player in &mut players {
+            player.send(3000, &[round; 100]).await;
+        }
+        for player in &mut players {
+            assert_eq!(player.recv().await.body, [round; 100]);
+        }
+    }
+    for player in &mut players {
+        player.send(3000, b"last").await;
+        player.finish().await;
+    }
+    for player in &mut players {
+        assert_eq!(player.recv().await.body, b"last");
+        player.closed().await;
+    }
+}
+
+#[tokio::test]
 async fn what_a_player_said_before_it_erred_reaches_its_backend() {
     let chat = Dedicated::start().await;
     let gate = Gate::builder().dedicated("chat", "3000", &[chat.address()], "").start().await;
