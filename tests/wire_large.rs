@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use realmgate::base::{ProtocolId, SessionId};
 use realmgate::wire::link::{DEFAULT_MAX_ENVELOPE, EnvelopeDecoder, HEADER_LENGTH, append_frame_envelope};
 use realmgate::wire::{
-    Block, ByteOrder, FrameDecoder, FrameError, FrameLayout, Framing, Gap, IdField, LARGE, Lent, Width,
+    Begun, Block, ByteOrder, FrameDecoder, FrameError, FrameLayout, Framing, Gap, IdField, LARGE, Lent, Width,
 };
 
 /// What one read takes at most here.
@@ -91,7 +91,7 @@ impl Reader {
         if let Some(torn) = frames.finish(self.least) {
             let rest = &self.block[torn.from..];
             assert!(rest.len() >= self.least && torn.length >= LARGE && torn.length > rest.len());
-            self.decoder.adopt(Arc::new(rest.to_vec()), torn.length);
+            self.decoder.adopt(Begun::new(Arc::new(rest.to_vec()), torn.length, None));
         }
     }
 }
@@ -249,7 +249,7 @@ fn a_large_envelope_is_read_straight_and_its_frame_can_be_held() {
         if let Some(torn) = envelopes.finish(512) {
             let mut own = Vec::with_capacity(READ);
             own.extend_from_slice(&block[torn.from..]);
-            decoder.adopt(Arc::new(own), torn.length);
+            decoder.adopt(Begun::new(Arc::new(own), torn.length, None));
         }
     }
     assert!(got == sent && decoder.is_idle() && decoder.capacity() == 0);

@@ -25,7 +25,7 @@ use crate::cluster::{Ask, Backend, Fit, Miss, PickState};
 use crate::players::Rooms;
 use crate::telemetry::{self, RouteCounts, WorkerMeter};
 use crate::wire::websocket::{Deflater, Inflater};
-use crate::wire::{Block, Torn};
+use crate::wire::{Begun, Block, Torn};
 
 /// One worker's shared state.
 #[derive(Debug)]
@@ -270,16 +270,16 @@ impl Buffers {
         block
     }
 
-    /// A block that begins with what was torn off, and is nobody's: this one, where nothing else is in it and much has
-    /// come.
-    pub(super) fn part_with(&mut self, torn: Torn, pool: &Pool) -> Block {
+    /// What was torn off in a block that is nobody else's: this one, where nothing else is in it and much has come.
+    pub(super) fn part_with(&mut self, torn: Torn, pool: &Pool) -> Begun {
         let mut block = pool.block();
         let rest = self.block.get(torn.from..).unwrap_or_default();
         if torn.from == 0 && rest.len() >= WORTH_A_BLOCK {
-            return std::mem::replace(&mut self.block, block);
+            std::mem::swap(&mut self.block, &mut block);
+        } else {
+            Arc::make_mut(&mut block).extend_from_slice(rest);
         }
-        Arc::make_mut(&mut block).extend_from_slice(rest);
-        block
+        pool.counted(block, torn.length)
     }
 
     fn new() -> Self {

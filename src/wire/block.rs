@@ -34,6 +34,15 @@ pub struct Torn {
     pub length: usize,
 }
 
+/// A large piece that has only begun, alone in its block.
+#[derive(Debug)]
+pub struct Begun {
+    pub(super) block: Block,
+    pub(super) length: usize,
+    /// Counted by whoever has the other references, until the piece is whole or given up.
+    _counted: Option<Arc<()>>,
+}
+
 /// What is missing of a large piece: to be read straight to where it belongs.
 #[derive(Debug)]
 pub struct Gap<'a> {
@@ -80,6 +89,15 @@ impl Kept {
     #[must_use]
     pub fn into_block(self) -> Block {
         self.block
+    }
+}
+
+impl Begun {
+    /// A piece that will be so long, of which the block holds what has come and nothing else. As long as it has only begun,
+    /// it refers to `counter`.
+    #[must_use]
+    pub const fn new(block: Block, length: usize, counter: Option<Arc<()>>) -> Self {
+        Self { block, length, _counted: counter }
     }
 }
 

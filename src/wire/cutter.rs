@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::block::{Block, Gap, LARGE, Lent, Torn};
+use super::block::{Begun, Block, Gap, LARGE, Lent, Torn};
 
 /// Knows where a piece ends.
 pub(super) trait Ruler {
@@ -36,14 +36,7 @@ pub(super) struct Cutter {
     /// How much of `held` was lent already, or [`FAILED`].
     lent: usize,
     /// The piece that the stream stands in, where it has a block of its own. Then nothing else is held.
-    large: Option<Box<Large>>,
-}
-
-/// An unfinished piece, alone in its block.
-#[derive(Debug)]
-struct Large {
-    block: Block,
-    length: usize,
+    large: Option<Box<Begun>>,
 }
 
 /// In the place of what was lent, where the stream is lost.
@@ -78,9 +71,9 @@ impl Cutter {
         self.held.capacity() + self.large.as_ref().map_or(0, |large| large.block.capacity())
     }
 
-    /// Gives the piece that was torn off a block of its own, which begins with it.
-    pub(super) fn adopt(&mut self, block: Block, length: usize) {
-        self.large = Some(Box::new(Large { block, length }));
+    /// Goes on with the piece that was torn off.
+    pub(super) fn adopt(&mut self, begun: Begun) {
+        self.large = Some(Box::new(begun));
     }
 
     /// What is missing of the large piece that the stream stands in.
@@ -108,7 +101,7 @@ impl Cutter {
         if self.buffered() >= LARGE / 4 {
             let mut held = std::mem::take(&mut self.held);
             held.drain(..std::mem::take(&mut self.lent));
-            self.adopt(Arc::new(held), length);
+            self.adopt(Begun::new(Arc::new(held), length, None));
         }
     }
 
@@ -238,19 +231,18 @@ impl<'a, R: Ruler> Pieces<'a, R> {
 
     /// Goes on with the large piece: what is missing is copied from the input.
     fn find_large(&mut self) -> Result<Found<R::Mark>, R::Error> {
-        let Some(large) = self.cutter.large.take() else { return Ok(Found::Nothing) };
-        let Large { mut block, length } = *large;
-        let missing = length.saturating_sub(block.len());
+        let Some(mut large) = self.cutter.large.take() else { return Ok(Found::Nothing) };
+        let missing = large.length.saturating_sub(large.block.len());
         if missing > 0 {
             let taken = self.lend_input(missing.min(self.input.len()));
-            Arc::make_mut(&mut block).extend_from_slice(taken);
+            Arc::make_mut(&mut large.block).extend_from_slice(taken);
         }
-        if block.len() < length {
-            self.cutter.adopt(block, length);
+        if large.block.len() < large.length {
+            self.cutter.large = Some(large);
             return Ok(Found::Nothing);
         }
-        let look = self.ruler.measure(&block)?;
-        self.whole = Some(block);
+        let look = self.ruler.measure(&large.block)?;
+        self.whole = Some(large.block);
         Ok(match look {
             Look::Whole { mark, .. } => Found::Whole(mark),
             Look::Need(_) => Found::Nothing, // it has been measured with less already

@@ -1,6 +1,6 @@
 //! A stream of bytes cut into frames.
 
-use super::block::{Block, Gap, Lent, Torn};
+use super::block::{Begun, Block, Gap, Lent, Torn};
 use super::cutter::{Cutter, Pieces};
 use super::layout::FrameLayout;
 use super::measure::FrameError;
@@ -50,10 +50,9 @@ impl FrameDecoder {
         Frames { pieces: self.cutter.pieces_in(layout, block) }
     }
 
-    /// Gives the frame that was torn off ([`Frames::finish`]) a block of its own, which begins with what has come of it
-    /// and holds nothing else.
-    pub fn adopt(&mut self, block: Block, length: usize) {
-        self.cutter.adopt(block, length);
+    /// Goes on with the frame that was torn off ([`Frames::finish`]).
+    pub fn adopt(&mut self, begun: Begun) {
+        self.cutter.adopt(begun);
     }
 
     /// What is missing of the frame that the stream stands in, where that has a block of its own and much is missing.

@@ -16,7 +16,7 @@ mod proxy;
 mod request;
 pub mod websocket;
 
-pub use block::{Block, Gap, Kept, LARGE, Lent, Torn};
+pub use block::{Begun, Block, Gap, Kept, LARGE, Lent, Torn};
 pub use decode::{Frame, FrameDecoder, Frames};
 pub use encode::EncodeError;
 pub use layout::{ByteOrder, FrameLayout, Framing, Heartbeat, IdField, Width};

@@ -175,7 +175,7 @@ impl Connection {
             }
             let (goes_on, torn) = self.dispatch(cx, Some(&buffers.block), now, &mut budget)?;
             if let Some(torn) = torn {
-                self.decoder.adopt(buffers.part_with(torn, &hub.pool), torn.length);
+                self.decoder.adopt(buffers.part_with(torn, &hub.pool));
             }
             if !goes_on {
                 return Ok(());

@@ -252,7 +252,7 @@ impl Player {
         }
         let frames = decoder.frames_in(layout, &buffers.block);
         if let Some(torn) = take_frames(&mut self.conduct, frames, world, now) {
-            decoder.adopt(buffers.part_with(torn, &self.conduct.hub.pool), torn.length);
+            decoder.adopt(buffers.part_with(torn, &self.conduct.hub.pool));
         }
         self.conduct.session.holds_part(!decoder.is_idle(), now);
     }

@@ -421,7 +421,7 @@ impl Upstream {
         let frames = self.decoder.frames_in(&self.layout, &buffers.block);
         match to.frames(self.backend.key(), frames, outbox) {
             Ok(None) => {}
-            Ok(Some(torn)) => self.decoder.adopt(buffers.part_with(torn, &to.hub.pool), torn.length),
+            Ok(Some(torn)) => self.decoder.adopt(buffers.part_with(torn, &to.hub.pool)),
             Err(unfit) => return Some(Step::Malformed(unfit)),
         }
         None

@@ -1,6 +1,6 @@
 //! A stream of bytes cut into envelopes.
 
-use super::super::block::{Block, Gap, Lent, Torn};
+use super::super::block::{Begun, Block, Gap, Lent, Torn};
 use super::super::cutter::{Cutter, Look, Pieces, Ruler};
 use super::error::EnvelopeError;
 use super::header::{HEADER_LENGTH, Header, LENGTH_FIELD, LINK, measure};
@@ -53,10 +53,9 @@ impl EnvelopeDecoder {
         Envelopes { pieces: self.cutter.pieces_in(Limit(max_envelope), block) }
     }
 
-    /// Gives the envelope that was torn off ([`Envelopes::finish`]) a block of its own, which begins with what has come
-    /// of it and holds nothing else.
-    pub fn adopt(&mut self, block: Block, length: usize) {
-        self.cutter.adopt(block, length);
+    /// Goes on with the envelope that was torn off ([`Envelopes::finish`]).
+    pub fn adopt(&mut self, begun: Begun) {
+        self.cutter.adopt(begun);
     }
 
     /// What is missing of the envelope that the stream stands in, where that has a block of its own and much is missing.

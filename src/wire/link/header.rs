@@ -48,10 +48,9 @@ impl Header {
     }
 
     pub(super) fn to_bytes(self) -> [u8; HEADER_LENGTH] {
-        let [l0, l1, l2, l3] = self.length.to_be_bytes();
-        let [t0, t1] = self.tlv_length.to_be_bytes();
-        let [s0, s1, s2, s3, s4, s5, s6, s7] = self.session.raw().to_be_bytes();
-        [l0, l1, l2, l3, self.code, 0, t0, t1, s0, s1, s2, s3, s4, s5, s6, s7]
+        let length_and_code = u128::from(self.length) << 96 | u128::from(self.code) << 88;
+        let all = length_and_code | u128::from(self.tlv_length) << 64 | u128::from(self.session.raw());
+        all.to_be_bytes()
     }
 }
 
