@@ -31,16 +31,17 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Who gets it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Choice {
     pub(super) place: usize,
     /// Whether the session has a new place there, to be given back if the frame does not go.
     pub(super) opened: bool,
     /// Whether the backend only stands in for the one that the session keeps.
     pub(super) stands_in: bool,
-    /// `None` where nobody will know what becomes of the frame.
-    pub(super) promise: Option<Promise>,
 }
+
+/// What has to come of the frame at the member that was chosen; `None` where nobody will know.
+type Promised = Option<Promise>;
 
 /// Why nobody does.
 #[derive(Clone, Copy, Debug)]
@@ -71,15 +72,16 @@ impl Conduct {
     pub(super) fn choose(
         &self,
         wanted: &Wanted<'_>,
+        promised: &mut Promised,
         fit: impl Fn(&Backend) -> Fit,
     ) -> Result<Choice, Turned> {
         if wanted.cluster.is_hot_standby() {
-            return self.choose_first(wanted, fit);
+            return self.choose_first(wanted, promised, fit);
         }
         if let Some(kept) = wanted.kept {
             let taken = match self.may_be_ill(wanted, kept) {
                 true => Err(Refusal::Unavailable),
-                false => self.take(wanted, kept, &fit),
+                false => self.take(wanted, kept, promised, &fit),
             };
             match taken {
                 Ok(choice) => return Ok(choice),
@@ -92,7 +94,7 @@ impl Conduct {
         }
         // Whoever stands in at a dedicated cluster may have to be connected to.
         let other = Wanted { guarded: wanted.guarded || !wanted.cluster.is_shared(), ..*wanted };
-        let mut choice = self.choose_other(&other, fit)?;
+        let mut choice = self.choose_other(&other, promised, fit)?;
         choice.stands_in = wanted.kept.is_some();
         Ok(choice)
     }
@@ -102,7 +104,12 @@ impl Conduct {
     }
 
     /// The first live one of a hot standby; who does not take the session is passed over for good.
-    fn choose_first(&self, wanted: &Wanted<'_>, fit: impl Fn(&Backend) -> Fit) -> Result<Choice, Turned> {
+    fn choose_first(
+        &self,
+        wanted: &Wanted<'_>,
+        promised: &mut Promised,
+        fit: impl Fn(&Backend) -> Fit,
+    ) -> Result<Choice, Turned> {
         for _ in places(wanted) {
             let (first, _) = self.hub.live_pair(wanted.cluster, &self.seat, wanted.now);
             let Some((place, backend)) =
@@ -119,7 +126,7 @@ impl Conduct {
                 break;
             }
             let by_it = Wanted { kept: Some(place), ..*wanted };
-            return self.take(wanted, place, &fit).map_err(|refusal| self.turned(&by_it, refusal));
+            return self.take(wanted, place, promised, &fit).map_err(|refusal| self.turned(&by_it, refusal));
         }
         Err(self.turned(wanted, Refusal::Unavailable))
     }
@@ -130,7 +137,12 @@ impl Conduct {
         wanted.lane.class == RouteClass::Critical && ill() && wanted.cluster.entry.is_in_panic(wanted.now)
     }
 
-    fn choose_other(&self, wanted: &Wanted<'_>, fit: impl Fn(&Backend) -> Fit) -> Result<Choice, Turned> {
+    fn choose_other(
+        &self,
+        wanted: &Wanted<'_>,
+        promised: &mut Promised,
+        fit: impl Fn(&Backend) -> Fit,
+    ) -> Result<Choice, Turned> {
         let ask = self.ask(wanted);
         let tried: RefCell<Vec<usize>> = RefCell::default();
         let is_out = |place| wanted.kept == Some(place) || tried.borrow().contains(&place);
@@ -147,7 +159,7 @@ impl Conduct {
             let standing_in = sticky.then(|| places(wanted).find(knows)).flatten();
             let picked = standing_in.map_or_else(|| self.hub.pick(wanted.cluster, &ask, fit), Ok);
             let place = picked.map_err(|miss| self.turned(wanted, refusal_of(miss)))?;
-            match self.take(wanted, place, |_| fit(place)) {
+            match self.take(wanted, place, promised, |_| fit(place)) {
                 Ok(choice) => return Ok(choice),
                 Err(why) => refusal = why,
             }
@@ -161,6 +173,7 @@ impl Conduct {
         &self,
         wanted: &Wanted<'_>,
         place: usize,
+        promised: &mut Promised,
         fit: impl Fn(&Backend) -> Fit,
     ) -> Result<Choice, Refusal> {
         let cluster = &wanted.cluster.entry;
@@ -171,15 +184,19 @@ impl Conduct {
             return Err(Refusal::Unavailable);
         }
         let fit = fit(backend); // before it enters: what has entered stands in its own way
-        let enter = || guard.enter(wanted.now, &mut *self.hub.dice.borrow_mut());
-        let promise = wanted.guarded.then(enter).transpose().map_err(|_| Refusal::Unavailable)?;
-        let opened = match fit {
-            Fit::No => return Err(Refusal::Unavailable),
-            Fit::Known => false,
-            Fit::New if cluster.open_session(place, wanted.now) => true,
-            Fit::New => return Err(Refusal::Full),
-        };
-        Ok(Choice { place, opened, stands_in: false, promise })
+        if fit == Fit::No {
+            return Err(Refusal::Unavailable);
+        }
+        if wanted.guarded {
+            let entered = guard.enter(wanted.now, &mut *self.hub.dice.borrow_mut());
+            *promised = Some(entered.map_err(|_| Refusal::Unavailable)?);
+        }
+        let opened = fit == Fit::New;
+        if opened && !cluster.open_session(place, wanted.now) {
+            *promised = None;
+            return Err(Refusal::Full);
+        }
+        Ok(Choice { place, opened, stands_in: false })
     }
 
     pub(super) fn ask(&self, wanted: &Wanted<'_>) -> Ask {

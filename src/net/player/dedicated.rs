@@ -169,13 +169,15 @@ impl Conduct {
     }
 
     fn upstream_for(&mut self, wanted: &Wanted<'_>) -> Result<(usize, Option<Promise>), Turned> {
-        let choice = self.choose(wanted, |backend| self.fit_dedicated(backend, &[], wanted.now))?;
+        let mut promised = None;
+        let fit = |backend: &Backend| self.fit_dedicated(backend, &[], wanted.now);
+        let choice = self.choose(wanted, &mut promised, fit)?;
         let cluster = wanted.cluster;
         let backend = cluster.entry.at(choice.place).ok_or(Refusal::Unavailable)?;
         let same = |upstream: &Upstream| upstream.is_at(backend.key());
         if let Some(known) = self.upstreams.iter().position(same) {
             self.upstreams.iter_mut().filter(|it| same(it)).for_each(|it| it.stands_in &= choice.stands_in);
-            return Ok((known, choice.promise));
+            return Ok((known, promised));
         }
         let LinkKind::Dedicated { layout, websocket, .. } = cluster.plan.link() else {
             return Err(Refusal::Unavailable.into());
@@ -186,7 +188,7 @@ impl Conduct {
         upstream.stands_in = choice.stands_in;
         self.dial(&mut upstream, cluster);
         self.upstreams.push(upstream);
-        Ok((self.upstreams.len() - 1, choice.promise))
+        Ok((self.upstreams.len() - 1, promised))
     }
 
     fn fit_dedicated(&self, backend: &Backend, tried: &[BackendKey], now: Duration) -> Fit {

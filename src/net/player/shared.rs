@@ -34,11 +34,15 @@ impl Conduct {
             guarded: lane.reply.is_some(),
             now: since_start,
         };
-        let choice = self.choose(&wanted, |backend| self.fit_shared(backend))?;
+        let mut promised = None;
+        let choice = self.choose(&wanted, &mut promised, |backend| self.fit_shared(backend))?;
         if cluster.is_hot_standby() {
             self.note_pair(cluster, since_start);
         }
-        self.send(&wanted, choice, now)?;
+        let epoch = self.send(&wanted, choice, now)?;
+        if let Some(promise) = promised {
+            self.await_reply(&wanted, promise.carried_by(epoch), now);
+        }
         if cluster.is_hot_standby() {
             self.send_to_standby(&wanted, now);
         }
@@ -78,8 +82,9 @@ impl Conduct {
         }
     }
 
-    fn send(&mut self, wanted: &Wanted<'_>, choice: Choice, now: Instant) -> Result<(), Turned> {
-        let Choice { place, opened, stands_in, promise } = choice;
+    /// Puts the frame on the chosen one's link; in which life of it.
+    fn send(&mut self, wanted: &Wanted<'_>, choice: Choice, now: Instant) -> Result<u32, Turned> {
+        let Choice { place, opened, stands_in } = choice;
         let backend = wanted.cluster.entry.at(place);
         let link = backend.and_then(|backend| self.hub.link(backend.key()));
         let fits = |link: &Rc<SharedLink>| link.admits(wanted.lane.class, wanted.lent.bytes.len());
@@ -89,10 +94,7 @@ impl Conduct {
         };
         self.tell(wanted.cluster, &link, stands_in);
         link.frame(self.seat.id, &wanted.lent, now);
-        if let Some(promise) = promise {
-            self.await_reply(wanted, promise.carried_by(link.epoch()), now);
-        }
-        Ok(())
+        Ok(link.epoch())
     }
 
     /// The second of a hot standby hears what the first one hears; what it cannot take it misses.
