@@ -12,17 +12,10 @@ use crate::config::Net;
 use crate::policy::Gathering;
 use crate::telemetry::WorkerMeter;
 
-/// One worker's turns.
-#[derive(Clone, Copy, Debug, Default)]
-struct Turns {
-    /// How far apart turns are kept while it gathers; `None`: it never does.
-    delay: Option<Duration>,
-    gathering: Gathering,
-}
-
 thread_local! {
-    /// Those of the worker that this thread is.
-    static TURNS: Cell<Turns> = Cell::default();
+    /// How far apart the worker that this thread is keeps its turns while it gathers; `None`: it never does.
+    static DELAY: Cell<Option<Duration>> = const { Cell::new(None) };
+    static GATHERING: Cell<Gathering> = Cell::default();
     /// How many turns of players it has made since it last fell asleep.
     static SERVED: Cell<u32> = const { Cell::new(0) };
 }
@@ -39,7 +32,7 @@ pub(super) fn is_one_of_many() -> bool {
 
 /// What the file says of gathering holds for the worker that this thread is.
 pub(super) fn follow(net: &Net) {
-    TURNS.set(Turns { delay: net.gather(), ..TURNS.get() });
+    DELAY.set(net.gather());
 }
 
 /// Keeps the turns of this runtime apart while its thread is busy.
@@ -48,20 +41,20 @@ pub(super) fn keep_apart(builder: &mut Builder, started: Instant, meter: Arc<Wor
     builder
         .on_thread_park(move || {
             SERVED.set(0);
-            let mut turns = TURNS.get();
-            let Some(delay) = turns.delay else { return };
-            let nap = turns.gathering.sleeps(since_start(), delay);
-            TURNS.set(turns);
+            let Some(delay) = DELAY.get() else { return };
+            let mut gathering = GATHERING.get();
+            let nap = gathering.sleeps(since_start(), delay);
+            GATHERING.set(gathering);
             if !nap.is_zero() {
                 meter.gathered_turns.add(1);
                 sleep_on(nap);
             }
         })
         .on_thread_unpark(move || {
-            let mut turns = TURNS.get();
-            if turns.delay.is_some() {
-                turns.gathering.wakes(since_start());
-                TURNS.set(turns);
+            if DELAY.get().is_some() {
+                let mut gathering = GATHERING.get();
+                gathering.wakes(since_start());
+                GATHERING.set(gathering);
             }
         })
 }
