@@ -119,6 +119,7 @@ impl FrameLayout {
         }
     }
 
+    // Read for each frame both ways: what its parts give each other stays in registers.
     fn look(&self, head: &[u8]) -> Result<Look<ProtocolId>, FrameError> {
         match self.read_extent(head)? {
             Look::Whole { mark, .. } => self.look_behind(head, mark),
@@ -126,6 +127,7 @@ impl FrameLayout {
         }
     }
 
+    #[inline(always)]
     fn read_extent(&self, head: &[u8]) -> Result<Look<Extent>, FrameError> {
         let (field_end, length) = match self.framing {
             Framing::Fixed { offset, width, order, adjust } => {
@@ -162,6 +164,7 @@ impl FrameLayout {
     }
 
     /// Checks the length, then reads the ID.
+    #[inline(always)]
     fn look_behind(&self, head: &[u8], extent: Extent) -> Result<Look<ProtocolId>, FrameError> {
         let Extent { length: claimed, field_end } = extent;
         let max = self.max_length;
