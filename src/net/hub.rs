@@ -160,6 +160,18 @@ impl Hub {
         self.links.borrow().get(backend.index()).cloned().flatten()
     }
 
+    /// The first link to one of these backends for whose room a session should wait.
+    pub(super) fn full_link(
+        &self,
+        mut backends: impl Iterator<Item = BackendKey>,
+        now: Instant,
+    ) -> Option<Rc<SharedLink>> {
+        let links = self.links.borrow();
+        backends.find_map(|backend| {
+            links.get(backend.index())?.as_ref().filter(|link| link.is_full(now)).cloned()
+        })
+    }
+
     pub(super) fn add_link(&self, link: &Rc<SharedLink>) {
         let mut links = self.links.borrow_mut();
         let place = link.backend().key().index();
@@ -306,9 +318,23 @@ pub fn since_1970() -> Duration {
     clock().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
+thread_local! {
+    /// What [`now`] last said on this thread.
+    static LAST: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
 /// The time, read once per wake-up of a task.
 #[expect(clippy::disallowed_methods, reason = "this floor is where time comes from")]
 #[must_use]
 pub fn now() -> Instant {
-    Instant::now()
+    let now = Instant::now();
+    LAST.set(Some(now));
+    now
+}
+
+/// The time that the task before this one has read, or one before it in the same turn of the event loop: for those whom
+/// such a task has woken.
+#[must_use]
+pub(super) fn recently() -> Instant {
+    LAST.get().unwrap_or_else(now)
 }

@@ -3,6 +3,7 @@
 //! thread, so nothing here takes a lock on a frame's way.
 
 mod accept;
+mod alarm;
 mod bans;
 mod call;
 mod commons;

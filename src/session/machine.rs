@@ -148,7 +148,7 @@ impl Session {
         }
     }
 
-    /// A whole frame with this ID has come.
+    /// A whole frame with this ID has come. That the session lives is said once for all of a moment: [`Session::touched`].
     pub fn frame(&mut self, id: ProtocolId, rules: &Rules<'_>, now: Instant) -> Verdict {
         if let Some(verdict) = self.comes(now) {
             return verdict;
@@ -166,7 +166,7 @@ impl Session {
         }
     }
 
-    /// A whole frame has come, whatever is in it; a verdict if it is not even looked at.
+    /// As [`Session::frame`], whatever is in it; a verdict if it is not even looked at.
     pub fn comes(&mut self, now: Instant) -> Option<Verdict> {
         match self.state {
             State::Playing => {}
@@ -174,7 +174,6 @@ impl Session {
                 return Some(Verdict::Ignore);
             }
         }
-        self.timers.set(Timer::Idle, now + self.limits.idle_timeout());
         self.timers.clear(Timer::Frame);
         let limit = self.limits.frames_per_session()?;
         let wait = self.paces.frame(&limit, now).err()?;
@@ -249,7 +248,7 @@ impl Session {
         }
     }
 
-    /// Bytes of an opaque session have come or gone: they keep it alive as frames would.
+    /// Frames have come, or bytes of an opaque session have come or gone: they keep it alive.
     pub fn touched(&mut self, now: Instant) {
         if matches!(self.state, State::Playing | State::HalfClosed) {
             self.timers.set(Timer::Idle, now + self.limits.idle_timeout());

@@ -202,8 +202,10 @@ impl Pair {
         let listener = self.plan.listeners().first().expect("one listener");
         let rules =
             Rules { layout: listener.layout(), unknown_id: listener.unknown_id(), router: &self.router };
-        let verdict =
-            self.session.frame(ProtocolId(id), &rules, self.start + Duration::from_millis(self.now));
+        let now = self.start + Duration::from_millis(self.now);
+        self.session.touched(now);
+        self.shadow.touched(self.now);
+        let verdict = self.session.frame(ProtocolId(id), &rules, now);
         let said = match verdict {
             Verdict::Answer(reply) => format!("answer {reply}"),
             Verdict::Forward(route) => format!("forward {}", route.get()),

@@ -1,7 +1,7 @@
 //! One life of a link: greeting, then turns of reading and writing until it breaks.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -9,11 +9,12 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Sleep, timeout};
+use tokio::time::timeout;
 
 use super::dispatch;
 use super::shared::SharedLink;
 use crate::cluster::ServingState;
+use crate::net::alarm::Alarm;
 use crate::net::hub::{self, Hub};
 use crate::net::publish::{AT_A_TURN, Publishing};
 use crate::net::queue::Queue;
@@ -39,7 +40,7 @@ pub(super) struct Connection {
     writing: Queue,
     /// When the backend was last heard.
     heard: Instant,
-    tick: Pin<Box<Sleep>>,
+    tick: Alarm,
 }
 
 /// Why a link could not be made or ended.
@@ -86,7 +87,7 @@ impl Connection {
             holds: true,
             writing: Queue::default(),
             heard: now,
-            tick: Box::pin(tokio::time::sleep_until((now + PING_EVERY).into())),
+            tick: Alarm::new(now),
         };
         timeout(limit, connection.greet()).await.unwrap_or(Err(LinkError::NoAnswer))?;
         Ok(connection)
@@ -130,6 +131,12 @@ impl Connection {
 
     /// Carries envelopes until the link breaks.
     pub(super) async fn serve(mut self) -> LinkError {
+        poll_fn(|cx| {
+            let now = hub::now();
+            self.tick.set(cx, Some(now + PING_EVERY), now);
+            Poll::Ready(())
+        })
+        .await;
         let error = poll_fn(|cx| self.turn(cx)).await;
         if let Some(publishing) = self.publishing.take() {
             // What it said before is brought to all of them, though nothing comes behind it any more.
@@ -210,9 +217,9 @@ impl Connection {
             None => self.decoder.envelopes(DEFAULT_MAX_ENVELOPE, &[]),
         };
         self.holds = true;
-        while let Some(raw) = envelopes.next() {
-            let publication =
-                raw.and_then(|raw| dispatch::envelope(hub, &self.link, &world, &raw, since_start));
+        while let Some(raw) = &envelopes.next() {
+            let raw = raw.as_ref().map_err(|error| LinkError::Envelope(*error))?;
+            let publication = dispatch::envelope(hub, &self.link, &world, raw, since_start);
             let Some(publication) = publication.map_err(LinkError::Envelope)? else { continue };
             let mut publishing = Publishing::begin(hub, &publication);
             if publishing.poll(cx, hub, budget).is_pending() {
@@ -253,13 +260,13 @@ impl Connection {
 
     /// Asks the backend whether it is there, and gives it up when it has not been heard for too long.
     fn keep_time(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<LinkError> {
-        while self.tick.as_mut().poll(cx).is_ready() {
+        if self.tick.is_due(now) {
             if now.saturating_duration_since(self.heard) >= SILENCE {
                 return Poll::Ready(LinkError::Silent);
             }
             self.link.ask();
             self.link.say(LINK, Message::Ping { payload: &[] });
-            self.tick.as_mut().reset((now + PING_EVERY).into());
+            self.tick.set(cx, Some(now + PING_EVERY), now);
         }
         Poll::Pending
     }

@@ -103,7 +103,9 @@ impl Conduct {
         let rules =
             Rules { layout: listener.layout(), unknown_id: listener.unknown_id(), router: &world.router };
         self.tally.frames_in += 1;
-        self.seat.last_frame.set(now);
+        if self.seat.last_frame.replace(now) != now {
+            self.session.touched(now); // all frames of a turn have one moment
+        }
         if self.seat.is_to_move(now) {
             return self.move_away(Some(frame.id), now);
         }
@@ -199,9 +201,14 @@ impl Conduct {
         world.lane(group, route)
     }
 
+    /// Whether what the session knows by places is of this world.
+    pub(super) fn is_settled(&self, world: &World) -> bool {
+        self.generation == world.generation()
+    }
+
     /// The world is another one: what the session knows by places is found again.
     pub(super) fn settle(&mut self, world: &World, now: Instant) {
-        if self.generation != world.generation() {
+        if !self.is_settled(world) {
             self.generation = world.generation();
             self.tally.world_changed();
             self.settle_entrance(world, now);
@@ -454,9 +461,8 @@ impl Conduct {
     }
 
     fn waits_for_link(&self, now: Instant) -> bool {
-        let link = |binding: &Binding| self.hub.link(binding.backend);
-        let mut full = self.session.bindings.iter().filter_map(link).filter(|link| link.is_full(now));
-        full.next().inspect(|link| link.wait(&self.seat)).is_some()
+        let backends = self.session.bindings.iter().map(|binding| binding.backend);
+        self.hub.full_link(backends, now).inspect(|link| link.wait(&self.seat)).is_some()
     }
 }
 

@@ -58,8 +58,8 @@ impl Delivery<'_> {
         mut frames: Frames<'_>,
         outbox: &mut Outbox,
     ) -> Result<Option<Torn>, Unfit> {
-        while let Some(frame) = frames.next() {
-            let frame = frame.map_err(Unfit::Frame)?;
+        while let Some(frame) = &frames.next() {
+            let frame = frame.as_ref().map_err(|error| Unfit::Frame(*error))?;
             outbox.append_lent(&frame.lent(), &self.hub.pool);
             outbox.count_frame(!self.seat.layout.is_of_gateway(frame.id));
             self.seat.answered(backend, frame.id, self.now);

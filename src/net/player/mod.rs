@@ -2,7 +2,6 @@
 //! deadlines, all without waiting. What the rules say is asked of `session`; the bytes are moved here. A session outlives
 //! its connection where its player may come back: then the task goes on without one.
 
-mod alarm;
 mod approach;
 mod carry;
 mod channel;
@@ -35,7 +34,6 @@ use std::time::Instant;
 
 use tokio::net::TcpStream;
 
-use self::alarm::Alarm;
 pub(super) use self::carry::{Carried, adopt};
 use self::channel::Channel;
 pub(super) use self::choose::{Keyed, balance_key};
@@ -44,8 +42,9 @@ use self::porch::{HEADER_WITHIN, Porch};
 use self::tally::Tally;
 use self::transport::{Broken, Received, Sent, Transport};
 use super::accept::{Admission, ConnectionPlace, SessionPlace};
+use super::alarm::Alarm;
 use super::hub::{self, Buffers, Hub};
-use super::seat::Seat;
+use super::seat::{Call, Seat};
 use super::turns;
 use super::world::{Door, World};
 use crate::session::{EndReason, Expired, Session};
@@ -112,10 +111,11 @@ impl Future for Player {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let player = self.get_mut();
-        if player.only_passes_on(cx) {
+        let call = player.conduct.seat.take_call();
+        if call == Call::Bytes && player.only_passes_on(cx) {
             return Poll::Pending;
         }
-        ready!(player.turn(cx));
+        ready!(player.turn(cx, call));
         if let (Some(connection), Some(end)) = (&player.connection, player.conduct.session.leaving()) {
             connection.place.ended(end, hub::now());
         }
@@ -129,7 +129,7 @@ impl Player {
         Self { connection: Some(connection), conduct, alarm: Alarm::new(now), _place: place }
     }
 
-    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn turn(&mut self, cx: &mut Context<'_>, call: Call) -> Poll<()> {
         let now = hub::now();
         let hub = Rc::clone(&self.conduct.hub);
         let world = hub.world.load();
@@ -140,9 +140,11 @@ impl Player {
             self.conduct.log_long(now);
             self.conduct.expire_replies(&world, now);
         }
-        self.conduct.take_orders(&world, now);
-        self.conduct.settle(&world, now); // behind the orders: a lost backend may mean the end
-        self.welcome(&world, now);
+        if call == Call::Turn || !self.conduct.is_settled(&world) {
+            self.conduct.take_orders(&world, now);
+            self.conduct.settle(&world, now); // behind the orders: a lost backend may mean the end
+            self.welcome(&world, now);
+        }
         self.greet(&world, now);
         self.read(cx, &world, now);
         self.hand_over(now);
@@ -388,10 +390,10 @@ fn take_opaque(conduct: &mut Conduct, bytes: &[u8], now: Instant) {
 
 /// Carries whole frames through the rules; what of the last one has to be adopted.
 fn take_frames(conduct: &mut Conduct, mut frames: Frames<'_>, world: &World, now: Instant) -> Option<Torn> {
-    while let Some(frame) = frames.next() {
+    while let Some(frame) = &frames.next() {
         match frame {
-            Ok(frame) => conduct.frame(world, &frame, now),
-            Err(error) => conduct.leave(Session::bad_frame(&error), now),
+            Ok(frame) => conduct.frame(world, frame, now),
+            Err(error) => conduct.leave(Session::bad_frame(error), now),
         }
         if conduct.comeback.claim.is_some() {
             return None; // what comes behind is the other session's

@@ -13,13 +13,12 @@ use super::conduct::Conduct;
 use super::porch::Porch;
 use super::upstream::{LATER, Upstream};
 use crate::net::hub;
-use crate::net::seat::Call;
 
 impl Player {
-    /// Writes what was left for the sockets. False where a whole turn is due: something else has happened, or not
-    /// everything could be written.
+    /// Writes what was left for the sockets, for which alone it was called. False where a whole turn is due: something else
+    /// has happened, or not everything could be written.
     pub(super) fn only_passes_on(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.conduct.seat.take_call() != Call::Bytes || !self.is_undisturbed() {
+        if !self.is_undisturbed() {
             return false;
         }
         // A write would take the error of a socket that has broken; a read has to find it.
@@ -37,7 +36,7 @@ impl Player {
     /// due yet.
     fn is_undisturbed(&self) -> bool {
         let is_inside = self.connection.as_ref().is_some_and(|it| matches!(it.porch, Porch::Inside));
-        is_inside && self.conduct.only_carries() && !self.alarm.is_due(hub::now())
+        is_inside && self.conduct.only_carries() && !self.alarm.is_due(hub::recently())
     }
 
     /// Leaves what its backends have said in this turn to a short one; false where that is not worth it, or cannot be any

@@ -48,7 +48,11 @@ fn spare_blocks_are_not_all_for_pieces_that_have_only_begun() {
         begun.push(pool.counted(pool.block(), LARGE));
     }
     assert_eq!(begun.len(), MOST_BEGUN);
-    assert_eq!(spare(&pool.blocks), (most - MOST_BEGUN) * BLOCK, "the others wait for those of which much has come");
+    assert_eq!(
+        spare(&pool.blocks),
+        (most - MOST_BEGUN) * BLOCK,
+        "the others wait for those of which much has come"
+    );
     begun.pop();
     assert_eq!(pool.least(), WORTH_A_SPARE, "one of them is whole");
 }

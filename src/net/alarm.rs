@@ -1,4 +1,4 @@
-//! When a player's task wakes by itself.
+//! When a task wakes by itself.
 
 use std::future::Future;
 use std::pin::Pin;
