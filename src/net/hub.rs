@@ -286,12 +286,13 @@ impl Buffers {
     pub(super) fn part_with(&mut self, torn: Torn, pool: &Pool) -> Begun {
         let mut block = pool.block();
         let rest = self.block.get(torn.from..).unwrap_or_default();
-        if torn.from == 0 && rest.len() >= WORTH_A_BLOCK {
+        let counter = (rest.len() < WORTH_A_BLOCK).then(|| pool.counter());
+        if torn.from == 0 && counter.is_none() {
             std::mem::swap(&mut self.block, &mut block);
         } else {
             Arc::make_mut(&mut block).extend_from_slice(rest);
         }
-        pool.counted(block, torn.length)
+        Begun::new(block, torn.length, counter)
     }
 
     fn new() -> Self {
@@ -318,23 +319,9 @@ pub fn since_1970() -> Duration {
     clock().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
-thread_local! {
-    /// What [`now`] last said on this thread.
-    static LAST: Cell<Option<Instant>> = const { Cell::new(None) };
-}
-
 /// The time, read once per wake-up of a task.
 #[expect(clippy::disallowed_methods, reason = "this floor is where time comes from")]
 #[must_use]
 pub fn now() -> Instant {
-    let now = Instant::now();
-    LAST.set(Some(now));
-    now
-}
-
-/// The time that the task before this one has read, or one before it in the same turn of the event loop: for those whom
-/// such a task has woken.
-#[must_use]
-pub(super) fn recently() -> Instant {
-    LAST.get().unwrap_or_else(now)
+    Instant::now()
 }

@@ -34,12 +34,12 @@ pub struct Torn {
     pub length: usize,
 }
 
-/// A large piece that has only begun, alone in its block.
+/// A large piece that is not whole yet, alone in its block.
 #[derive(Debug)]
 pub struct Begun {
     pub(super) block: Block,
     pub(super) length: usize,
-    /// Counted by whoever has the other references, until the piece is whole or given up.
+    /// For whoever counts such pieces, by the references to it.
     _counted: Option<Arc<()>>,
 }
 
@@ -93,8 +93,8 @@ impl Kept {
 }
 
 impl Begun {
-    /// A piece that will be so long, of which the block holds what has come and nothing else. As long as it has only begun,
-    /// it refers to `counter`.
+    /// A piece that will be so long, of which the block holds what has come and nothing else. Until it is whole or given
+    /// up, it refers to `counter`.
     #[must_use]
     pub const fn new(block: Block, length: usize, counter: Option<Arc<()>>) -> Self {
         Self { block, length, _counted: counter }

@@ -36,7 +36,7 @@ impl Player {
     /// due yet.
     fn is_undisturbed(&self) -> bool {
         let is_inside = self.connection.as_ref().is_some_and(|it| matches!(it.porch, Porch::Inside));
-        is_inside && self.conduct.only_carries() && !self.alarm.is_due(hub::recently())
+        is_inside && self.conduct.only_carries() && !self.alarm.is_due(hub::now())
     }
 
     /// Leaves what its backends have said in this turn to a short one; false where that is not worth it, or cannot be any

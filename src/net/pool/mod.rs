@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use crate::wire::{Begun, Block, Kept};
+use crate::wire::{Block, Kept};
 
 /// A worker's spare buffers and blocks.
 #[derive(Debug, Default)]
@@ -13,8 +13,8 @@ pub struct Pool {
     buffers: Spare<Vec<u8>>,
     /// Blocks that nobody refers to.
     blocks: Spare<Block>,
-    /// Every large piece that has only begun refers to it.
-    begun: Arc<()>,
+    /// Every unfinished large piece that was given a block for little refers to it.
+    cheap: Arc<()>,
 }
 
 /// Memory of one kind that nobody uses now. Who was given back last is taken first, so that those in front rest longest.
@@ -35,9 +35,9 @@ pub(super) const WORTH_A_BLOCK: usize = BLOCK / 4;
 /// Less than this is copied at the next read. It is what a block costs a player at least who never sends the rest; in a
 /// read that takes one frame of 64 KiB and as much as it can of the next, this is there.
 const WORTH_A_SPARE: usize = 2048;
-/// While more large pieces than this have only begun, spare blocks are for those of which much has come, too: who never
-/// sends the rest holds no more of them than this.
-const MOST_BEGUN: usize = 128;
+/// So many unfinished large pieces have a block for which little has come; while there are as many, the others wait until
+/// much has come of them. Those who never send the rest hold no more blocks than these.
+const MOST_CHEAP: usize = 128;
 /// How much capacity of each kind a worker keeps spare at most, and how large one buffer may be: what waits for a player
 /// of the default `send_buffer`, doubled by its growth.
 const SPARE_BYTES: usize = 16 * 1024 * 1024;
@@ -68,13 +68,13 @@ impl Pool {
 
     /// How much of a large piece must have come to be worth a block of its own now.
     pub(super) fn least(&self) -> usize {
-        let is_cheap = self.blocks.bytes.get() > 0 && Arc::strong_count(&self.begun) <= MOST_BEGUN;
+        let is_cheap = self.blocks.bytes.get() > 0 && Arc::strong_count(&self.cheap) <= MOST_CHEAP;
         if is_cheap { WORTH_A_SPARE } else { WORTH_A_BLOCK }
     }
 
-    /// What has come of a large piece, in a block of its own, counted until it is whole or given up.
-    pub(super) fn counted(&self, block: Block, length: usize) -> Begun {
-        Begun::new(block, length, Some(Arc::clone(&self.begun)))
+    /// What counts an unfinished piece that gets a block for little, as long as it holds it.
+    pub(super) fn counter(&self) -> Arc<()> {
+        Arc::clone(&self.cheap)
     }
 
     /// Takes the block of a part back if nobody else refers to it, and enough are not spare.

@@ -39,21 +39,21 @@ fn a_pool_keeps_only_blocks_of_one_size_and_not_too_many() {
 }
 
 #[test]
-fn spare_blocks_are_not_all_for_pieces_that_have_only_begun() {
+fn spare_blocks_are_not_all_for_pieces_of_which_little_has_come() {
     let pool = Pool::default();
     let most = SPARE_BYTES / BLOCK;
     parts(&pool, most).into_iter().for_each(|part| pool.release(part));
-    let mut begun = Vec::new();
+    let mut unfinished = Vec::new();
     while pool.least() == WORTH_A_SPARE {
-        begun.push(pool.counted(pool.block(), LARGE));
+        unfinished.push((pool.block(), pool.counter()));
     }
-    assert_eq!(begun.len(), MOST_BEGUN);
+    assert_eq!(unfinished.len(), MOST_CHEAP);
     assert_eq!(
         spare(&pool.blocks),
-        (most - MOST_BEGUN) * BLOCK,
+        (most - MOST_CHEAP) * BLOCK,
         "the others wait for those of which much has come"
     );
-    begun.pop();
+    unfinished.pop();
     assert_eq!(pool.least(), WORTH_A_SPARE, "one of them is whole");
 }
 
