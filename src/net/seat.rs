@@ -32,7 +32,7 @@ pub(super) struct Seat {
     /// The player's frames; what backends send must be whole frames of it.
     pub(super) layout: Arc<FrameLayout>,
     bell: Bell,
-    /// Whoever sets it rings the bell: until it is taken, nobody has to ring for less.
+    /// Whoever sets it rings the bell, and the first turn comes by itself: until it is taken, nobody has to ring for less.
     call: Cell<Call>,
     /// Whether an order ends the session: what comes after it is not delivered any more.
     closing: Cell<bool>,
@@ -43,6 +43,8 @@ pub(super) struct Seat {
     pub(super) outbox: RefCell<Outbox>,
     /// Frames that a backend has to answer in time.
     pub(super) awaited: RefCell<Awaited<Promise>>,
+    /// What backends of hot standbys have said.
+    pub(super) lockstep: RefCell<Lockstep>,
     /// When the player last sent a whole frame, or came: the order of a drain.
     pub(super) last_frame: Cell<Instant>,
     /// From then on its next frame is answered by `moved`.
@@ -52,8 +54,6 @@ pub(super) struct Seat {
     orders: RefCell<Vec<Order>>,
     /// Links that will ring when they have room again: a handful.
     pub(super) waits_for: RefCell<Vec<BackendKey>>,
-    /// What backends of hot standbys have said.
-    pub(super) lockstep: RefCell<Lockstep>,
     /// Routes that the player was told are unavailable.
     refused: RefCell<Vec<Arc<str>>>,
     /// Where the session began: what release rules look at.
@@ -323,7 +323,7 @@ impl Seat {
         }
     }
 
-    /// It enters its release groups in the next turn.
+    /// It enters its release groups when it next looks at the world.
     fn enter_anew(&self) {
         self.standing.borrow_mut().leave();
         self.ring();

@@ -15,6 +15,7 @@ use crate::telemetry::WorkerMeter;
 thread_local! {
     /// How far apart the worker that this thread is keeps its turns while it gathers; `None`: it never does.
     static DELAY: Cell<Option<Duration>> = const { Cell::new(None) };
+    /// What it has done lately, and whether it gathers.
     static GATHERING: Cell<Gathering> = Cell::default();
     /// How many turns of players it has made since it last fell asleep.
     static SERVED: Cell<u32> = const { Cell::new(0) };

@@ -279,7 +279,7 @@ impl<'a, R: Ruler> Pieces<'a, R> {
     fn lend_input(&mut self, length: usize) -> &'a [u8] {
         let (lent, rest) = self.input.split_at_checked(length).unwrap_or((self.input, &[]));
         self.input = rest;
-        // Whether the next piece has its first bytes in the processor's cache is found out while this one goes its way.
+        // Touches the next piece's first byte, so that the processor has it in its cache when that piece's turn comes.
         black_box(rest.first().copied());
         lent
     }

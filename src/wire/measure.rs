@@ -119,7 +119,6 @@ impl FrameLayout {
         }
     }
 
-    // Read for each frame both ways: what its parts give each other stays in registers.
     fn look(&self, head: &[u8]) -> Result<Look<ProtocolId>, FrameError> {
         match self.read_extent(head)? {
             Look::Whole { mark, .. } => self.look_behind(head, mark),
@@ -127,6 +126,7 @@ impl FrameLayout {
         }
     }
 
+    // Both parts of `look` are inlined: it is asked of each frame, both ways, and what they give each other stays in registers.
     #[inline(always)]
     fn read_extent(&self, head: &[u8]) -> Result<Look<Extent>, FrameError> {
         let (field_end, length) = match self.framing {

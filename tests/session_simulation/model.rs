@@ -325,7 +325,6 @@ impl Shadow {
             return "ignore".to_owned();
         }
         self.frame = None;
-        self.idle = Some(now + self.idle_for);
         if let Err(wait) = self.frames.take(now) {
             if self.sense.take(now).is_err() {
                 return "Leave(RateLimited)".to_owned();

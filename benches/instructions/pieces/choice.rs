@@ -44,6 +44,7 @@ pub(crate) fn verdict(times: u64) {
     let rules = Rules { layout: listener.layout(), unknown_id: listener.unknown_id(), router: &router };
     let mut session = Session::new(Arc::clone(listener.limits()), false, now);
     for _ in 0..times {
+        session.touched(now); // as the first of a turn does
         black_box(session.frame(black_box(ProtocolId(u64::from(ID))), &rules, now));
     }
 }

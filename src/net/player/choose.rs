@@ -41,7 +41,7 @@ pub(super) struct Choice {
 }
 
 /// What has to come of the frame at the member that was chosen; `None` where nobody will know.
-type Promised = Option<Promise>;
+pub(super) type Promised = Option<Promise>;
 
 /// Why nobody does.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,9 @@ pub(in crate::net) struct Keyed<'a> {
 const TRIES: usize = 4;
 
 impl Conduct {
-    /// Chooses a member. `fit` says what the session is to it, where it can be reached and has not refused.
+    /// Chooses a member. `fit` says what the session is to it, where it can be reached and has not refused. What is promised
+    /// of the frame goes into `promised`, which is left `None` where nobody is chosen: by itself, so that the choice of most
+    /// frames, of which nothing is promised, stays in registers.
     pub(super) fn choose(
         &self,
         wanted: &Wanted<'_>,

@@ -6,14 +6,13 @@ use std::task::Context;
 use std::time::{Duration, Instant};
 
 use super::approach::Approach;
-use super::choose::{Turned, Wanted};
+use super::choose::{Promised, Turned, Wanted};
 use super::conduct::Conduct;
 use super::delivery::{Delivery, each_frame};
 use super::upstream::{Speech, Step, Upstream};
 use crate::base::{BackendKey, ProtocolId, Reason};
 use crate::cluster::{Ask, Backend, Fit};
 use crate::config::{LinkKind, ProxyHeader};
-use crate::net::guard::Promise;
 use crate::net::stream::Dial;
 use crate::net::world::{ClusterView, Lane, World};
 use crate::session::{Binding, EndReason};
@@ -168,7 +167,7 @@ impl Conduct {
         }
     }
 
-    fn upstream_for(&mut self, wanted: &Wanted<'_>) -> Result<(usize, Option<Promise>), Turned> {
+    fn upstream_for(&mut self, wanted: &Wanted<'_>) -> Result<(usize, Promised), Turned> {
         let mut promised = None;
         let fit = |backend: &Backend| self.fit_dedicated(backend, &[], wanted.now);
         let choice = self.choose(wanted, &mut promised, fit)?;

@@ -1,5 +1,5 @@
-//! The task of one player: each wake-up is one turn that takes orders, reads, forwards, writes and looks at the
-//! deadlines, all without waiting. What the rules say is asked of `session`; the bytes are moved here. A session outlives
+//! The task of one player: each wake-up is one turn that looks at the deadlines, takes orders if it was called for them,
+//! reads, forwards and writes, all without waiting. What the rules say is asked of `session`; the bytes are moved here. A session outlives
 //! its connection where its player may come back: then the task goes on without one.
 
 mod approach;
@@ -390,6 +390,7 @@ fn take_opaque(conduct: &mut Conduct, bytes: &[u8], now: Instant) {
 
 /// Carries whole frames through the rules; what of the last one has to be adopted.
 fn take_frames(conduct: &mut Conduct, mut frames: Frames<'_>, world: &World, now: Instant) -> Option<Torn> {
+    // By reference, here and wherever frames are gone through: a copy would wait for what `next` has just written.
     while let Some(frame) = &frames.next() {
         match frame {
             Ok(frame) => conduct.frame(world, frame, now),
