@@ -325,3 +325,22 @@ pub fn since_1970() -> Duration {
 pub fn now() -> Instant {
     Instant::now()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_torn_off_counts_while_it_holds_a_block_for_little() {
+        let (mut buffers, pool) = (Buffers::new(), Pool::default());
+        let counted = || Arc::strong_count(&pool.counter());
+        let none = counted();
+        for (come, counts) in [(WORTH_A_BLOCK - 1, 1), (WORTH_A_BLOCK, 0)] {
+            buffers.empty_block(&pool).resize(come, 7);
+            let begun = buffers.part_with(Torn { from: 0, length: BLOCK }, &pool);
+            assert_eq!(counted() - none, counts, "{come} bytes have come");
+            drop(begun);
+            assert_eq!(counted(), none, "it has been given up");
+        }
+    }
+}

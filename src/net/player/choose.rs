@@ -69,8 +69,8 @@ const TRIES: usize = 4;
 
 impl Conduct {
     /// Chooses a member. `fit` says what the session is to it, where it can be reached and has not refused. What is promised
-    /// of the frame goes into `promised`, which is left `None` where nobody is chosen: by itself, so that the choice of most
-    /// frames, of which nothing is promised, stays in registers.
+    /// of the frame goes into `promised`, which is left `None` where nobody is chosen: of most frames nothing is, and their
+    /// choice is handed on in two words.
     pub(super) fn choose(
         &self,
         wanted: &Wanted<'_>,

@@ -1,6 +1,6 @@
 //! The task of one player: each wake-up is one turn that looks at the deadlines, takes orders if it was called for them,
-//! reads, forwards and writes, all without waiting. What the rules say is asked of `session`; the bytes are moved here. A session outlives
-//! its connection where its player may come back: then the task goes on without one.
+//! reads, forwards and writes, all without waiting. What the rules say is asked of `session`; the bytes are moved here.
+//! A session outlives its connection where its player may come back: then the task goes on without one.
 
 mod approach;
 mod carry;
