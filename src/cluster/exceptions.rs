@@ -37,8 +37,12 @@ impl Exceptions {
     }
 
     /// Until when it fails for this ID; `None` if it does not.
+    #[inline]
     pub(super) fn until(&self, id: ProtocolId, now: Duration) -> Option<Duration> {
-        let now = millis(now);
+        if self.last_end.load(Ordering::Relaxed) == 0 { None } else { self.find(id, millis(now)) }
+    }
+
+    fn find(&self, id: ProtocolId, now: u64) -> Option<Duration> {
         if now >= self.last_end.load(Ordering::Relaxed) {
             return None;
         }

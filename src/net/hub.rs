@@ -160,6 +160,11 @@ impl Hub {
         self.links.borrow().get(backend.index()).cloned().flatten()
     }
 
+    /// What is to be known of a link, without a share of it.
+    pub(super) fn of_link<T>(&self, backend: BackendKey, ask: impl FnOnce(&SharedLink) -> T) -> Option<T> {
+        self.links.borrow().get(backend.index())?.as_deref().map(ask)
+    }
+
     /// The first link to one of these backends for whose room a session should wait.
     pub(super) fn full_link(
         &self,
@@ -242,7 +247,7 @@ impl Hub {
     /// Whether a frame could be handed to a backend from this worker: its link is up, or it may be dialed.
     pub(super) fn is_reachable(&self, cluster: &ClusterView, backend: &Backend, now: Duration) -> bool {
         if cluster.is_shared() {
-            self.link(backend.key()).is_some_and(|link| link.is_up())
+            self.of_link(backend.key(), SharedLink::is_up).unwrap_or(false)
         } else {
             backend.may_be_tried(now)
         }

@@ -383,10 +383,10 @@ impl Seat {
 
     /// A frame with this ID came from a backend: what it answers was answered in time.
     pub(super) fn answered(&self, backend: BackendKey, id: ProtocolId, now: Duration) {
-        let mut awaited = self.awaited.borrow_mut();
-        if !awaited.is_empty()
-            && let Some(promise) = awaited.answered(backend, id)
-        {
+        if self.awaited.borrow().is_empty() {
+            return;
+        }
+        if let Some(promise) = self.awaited.borrow_mut().answered(backend, id) {
             promise.succeeded(now);
         }
     }

@@ -68,18 +68,7 @@ impl Lockstep {
 
     /// A backend whose cluster is no hot standby any more says one frame; whether the player has heard it while it was one.
     pub fn repeats(&mut self, backend: BackendKey) -> bool {
-        let Some(steps) = &mut self.steps else { return false };
-        let Some(place) = steps.voices.iter().position(|voice| voice.backend == backend) else {
-            return false;
-        };
-        let Some(voice) = steps.voices.get_mut(place) else { return false };
-        voice.said += 1;
-        let (cluster, said) = (voice.cluster, voice.said);
-        let repeats = said <= *steps.heard(cluster);
-        if !repeats {
-            steps.voices.swap_remove(place); // it is as far as the player is
-        }
-        repeats
+        self.steps.as_mut().is_some_and(|steps| steps.repeats(backend))
     }
 
     /// The session is not served by this backend, first or not.
@@ -95,6 +84,18 @@ impl Lockstep {
 }
 
 impl Steps {
+    fn repeats(&mut self, backend: BackendKey) -> bool {
+        let Some(place) = self.voices.iter().position(|voice| voice.backend == backend) else { return false };
+        let Some(voice) = self.voices.get_mut(place) else { return false };
+        voice.said += 1;
+        let (cluster, said) = (voice.cluster, voice.said);
+        let repeats = said <= *self.heard(cluster);
+        if !repeats {
+            self.voices.swap_remove(place); // it is as far as the player is
+        }
+        repeats
+    }
+
     fn heard(&mut self, cluster: ClusterKey) -> &mut u64 {
         let place = self.heard.iter().position(|(known, _)| *known == cluster).unwrap_or_else(|| {
             self.heard.push((cluster, 0));

@@ -69,15 +69,15 @@ pub enum IdField {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
     /// u8
-    One,
+    One = 1,
     /// u16
-    Two,
+    Two = 2,
     /// Three bytes, as some games use for lengths.
-    Three,
+    Three = 3,
     /// u32
-    Four,
+    Four = 4,
     /// u64
-    Eight,
+    Eight = 8,
 }
 
 /// The order of the bytes of a number.
@@ -130,13 +130,7 @@ impl Width {
     /// The number of bytes.
     #[must_use]
     pub const fn bytes(self) -> usize {
-        match self {
-            Self::One => 1,
-            Self::Two => 2,
-            Self::Three => 3,
-            Self::Four => 4,
-            Self::Eight => 8,
-        }
+        self as usize
     }
 
     /// The highest number that fits.

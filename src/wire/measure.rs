@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::cutter::{Look, Ruler};
 use super::layout::{FrameLayout, Framing, IdField};
-use super::number::{MAX_VARINT, Varint, read_number, read_varint};
+use super::number::{MAX_VARINT, Varint, read_field, read_varint};
 use crate::base::ProtocolId;
 
 /// What the first bytes of a frame say.
@@ -132,10 +132,10 @@ impl FrameLayout {
         let (field_end, length) = match self.framing {
             Framing::Fixed { offset, width, order, adjust } => {
                 let field_end = usize::from(offset) + width.bytes();
-                let Some(field) = head.get(usize::from(offset)..field_end) else {
+                let Some(value) = read_field(head, offset, width, order) else {
                     return Ok(Look::Need(field_end));
                 };
-                (field_end, self.add(read_number(field, order), field_end, adjust)?)
+                (field_end, self.add(value, field_end, adjust)?)
             }
             Framing::Varint { offset, max_width } => {
                 let field = head.get(usize::from(offset)..).unwrap_or_default();
@@ -178,9 +178,9 @@ impl FrameLayout {
         }
         match self.id {
             Some(IdField::Fixed { offset, width, order, mask, shift }) => {
-                let field = head.get(usize::from(offset)..usize::from(offset) + width.bytes());
-                Ok(field.map_or(Look::Need(header), |field| {
-                    let id = (read_number(field, order) & mask).checked_shr(u32::from(shift)).unwrap_or(0);
+                let value = read_field(head, offset, width, order);
+                Ok(value.map_or(Look::Need(header), |value| {
+                    let id = (value & mask).checked_shr(u32::from(shift)).unwrap_or(0);
                     Look::Whole { length, mark: ProtocolId(id) }
                 }))
             }

@@ -22,7 +22,7 @@ pub use encode::EncodeError;
 pub use layout::{ByteOrder, FrameLayout, Framing, Heartbeat, IdField, Width};
 pub use measure::{FrameError, Measured};
 pub use notice::{Notice, NoticeCode};
-pub use number::read_number;
+pub use number::read_field;
 pub use proxy::{
     ProxyFault, ProxyHeader, append_proxy_v1, append_proxy_v1_local, append_proxy_v2, append_proxy_v2_local,
     looks_like_proxy, read_proxy,

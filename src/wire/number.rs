@@ -1,6 +1,6 @@
 //! Numbers as layouts write them: fixed widths in both orders, and LEB128.
 
-use super::layout::ByteOrder;
+use super::layout::{ByteOrder, Width};
 
 /// What the front of some bytes says as a LEB128 number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,21 +16,29 @@ pub(super) enum Varint {
 /// The most bytes a 64-bit LEB128 number takes.
 pub(super) const MAX_VARINT: usize = 10;
 
-/// The number in at most eight bytes.
-pub fn read_number(bytes: &[u8], order: ByteOrder) -> u64 {
-    // The widths of nearly every layout, without a loop: each frame has two of these fields, and is read both ways.
-    match (bytes, order) {
-        (&[a, b], ByteOrder::Big) => u16::from_be_bytes([a, b]).into(),
-        (&[a, b], ByteOrder::Little) => u16::from_le_bytes([a, b]).into(),
-        (&[a, b, c, d], ByteOrder::Big) => u32::from_be_bytes([a, b, c, d]).into(),
-        (&[a, b, c, d], ByteOrder::Little) => u32::from_le_bytes([a, b, c, d]).into(),
-        (_, ByteOrder::Big) => bytes.iter().fold(0, push),
-        (_, ByteOrder::Little) => bytes.iter().rev().fold(0, push),
-    }
+/// The number in a field of fixed width; `None` where the bytes end before it does.
+#[inline]
+pub fn read_field(bytes: &[u8], offset: u16, width: Width, order: ByteOrder) -> Option<u64> {
+    let from = bytes.get(usize::from(offset)..)?;
+    // Eight bytes at once, wherever there are so many: each frame has two of these fields, and is read both ways.
+    let Some(eight) = from.first_chunk::<8>() else {
+        return from.get(..width.bytes()).map(|field| read_number(field, order));
+    };
+    let behind = 64 - 8 * width.bytes();
+    Some(match order {
+        ByteOrder::Big => u64::from_be_bytes(*eight) >> behind,
+        ByteOrder::Little => u64::from_le_bytes(*eight) << behind >> behind,
+    })
 }
 
-fn push(value: u64, byte: &u8) -> u64 {
-    value << 8 | u64::from(*byte)
+/// The number in at most eight bytes.
+#[cold]
+fn read_number(bytes: &[u8], order: ByteOrder) -> u64 {
+    let push = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+    match order {
+        ByteOrder::Big => bytes.iter().fold(0, push),
+        ByteOrder::Little => bytes.iter().rev().fold(0, push),
+    }
 }
 
 /// Fills at most eight bytes with the low bytes of a number.
@@ -88,15 +96,23 @@ mod tests {
     #[test]
     fn numbers_go_there_and_back_in_both_orders() {
         for order in [ByteOrder::Big, ByteOrder::Little] {
-            for width in [1_usize, 2, 3, 4, 8] {
-                let value = 0x0102_0304_0506_0708_u64 >> (64 - 8 * width);
-                let mut bytes = vec![0xFF; width];
-                write_number(value, order, &mut bytes);
-                assert_eq!(read_number(&bytes, order), value, "{order:?} {width}");
+            for width in [Width::One, Width::Two, Width::Three, Width::Four, Width::Eight] {
+                let value = 0x0102_0304_0506_0708_u64 >> (64 - 8 * width.bytes());
+                for (offset, behind) in [(0, 0), (0, 9), (3, 0), (3, 4), (3, 9)] {
+                    let before = usize::from(offset);
+                    let mut bytes = vec![0xFF; before + width.bytes() + behind];
+                    let field = &mut bytes[before..before + width.bytes()];
+                    write_number(value, order, field);
+                    let read = |bytes: &[u8]| read_field(bytes, offset, width, order);
+                    assert_eq!(read(&bytes), Some(value), "{order:?} {width:?} {before} {behind}");
+                    assert_eq!(read(&bytes[..before + width.bytes() - 1]), None, "{order:?} {width:?}");
+                }
             }
         }
-        assert_eq!(read_number(&[1, 2, 3], ByteOrder::Big), 0x01_0203);
-        assert_eq!(read_number(&[1, 2, 3], ByteOrder::Little), 0x03_0201);
+        let three = |order| read_field(&[1, 2, 3], 0, Width::Three, order);
+        assert_eq!(three(ByteOrder::Big), Some(0x01_0203));
+        assert_eq!(three(ByteOrder::Little), Some(0x03_0201));
+        assert_eq!(read_field(&[1], 2, Width::One, ByteOrder::Big), None, "it begins behind the end");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::net::guard::Promise;
 use crate::net::world::{ClusterView, Lane};
 use crate::policy::{RouteClass, stable_hash};
 use crate::telemetry::Refusal;
-use crate::wire::{Lent, read_number};
+use crate::wire::{Lent, read_field};
 
 /// A frame that wants a backend.
 #[derive(Clone, Copy, Debug)]
@@ -240,8 +240,7 @@ pub(in crate::net) fn balance_key(on: &HashOn, keyed: &Keyed<'_>) -> u64 {
             IpAddr::V6(ip) => stable_hash(&ip.octets()),
         },
         &HashOn::Field { offset, width, order } => {
-            let field = keyed.bytes.get(usize::from(offset)..).and_then(|rest| rest.get(..width.bytes()));
-            field.map_or(session, |field| read_number(field, order))
+            read_field(keyed.bytes, offset, width, order).unwrap_or(session)
         }
     }
 }

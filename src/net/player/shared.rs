@@ -64,7 +64,7 @@ impl Conduct {
         let bindings = &self.session.bindings;
         let pinned = || cluster.plan.sticky().then(|| bindings.pinned(cluster.key())).flatten();
         let kept = bindings.assigned(cluster.key()).or_else(pinned)?;
-        let is_up = self.hub.link(kept).is_some_and(|link| link.is_up());
+        let is_up = self.hub.of_link(kept, SharedLink::is_up).unwrap_or(false);
         let place = cluster.entry.place_of(kept).filter(|place| is_up && cluster.keeps_sessions(*place, now));
         if place.is_none() {
             self.unbind(kept, Reason::Moved);
@@ -73,10 +73,10 @@ impl Conduct {
     }
 
     fn fit_shared(&self, backend: &Backend) -> Fit {
-        let key = backend.key();
-        match self.hub.link(key).filter(|link| link.is_up()) {
-            Some(link) if self.session.bindings.has_refused(key, link.epoch()) => Fit::No,
-            Some(_) if self.session.bindings.knows(key) => Fit::Known,
+        let (key, bindings) = (backend.key(), &self.session.bindings);
+        match self.hub.of_link(key, |link| link.is_up().then(|| link.epoch())).flatten() {
+            Some(epoch) if bindings.has_refused(key, epoch) => Fit::No,
+            Some(_) if bindings.knows(key) => Fit::Known,
             Some(_) => Fit::New,
             None => Fit::No,
         }
