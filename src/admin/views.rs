@@ -187,6 +187,7 @@ fn session(facts: &SessionFacts) -> Value {
         "bytes_in": facts.bytes.0,
         "bytes_out": facts.bytes.1,
         "buffered": facts.buffered,
+        "away": facts.away,
         "worker": facts.worker,
     })
 }

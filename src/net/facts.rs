@@ -119,6 +119,8 @@ pub struct SessionFacts {
     pub bytes: (u64, u64),
     /// Bytes that wait for the player.
     pub buffered: usize,
+    /// Whether its connection is gone, and it waits for its player to come back.
+    pub away: bool,
     /// The worker it lives on.
     pub worker: usize,
 }

@@ -94,6 +94,7 @@ async fn sessions_are_listed_found_and_ended() {
     assert_eq!(session["address"], player.local_addr().expect("connected").to_string());
     assert_eq!((&session["listener"], &session["transport"]), (&json!("players"), &json!("tcp")));
     assert_eq!((&session["frames_in"], &session["bytes_out"]), (&json!(1), &json!(6)));
+    assert_eq!(session["away"], false);
     let id = session["session"].as_str().expect("a number").to_owned();
     assert_eq!(office.get("/v1/sessions?account=ann").await.json()["sessions"], json!([]));
     assert_eq!(office.get("/v1/sessions?limit=0").await.json()["sessions"], json!([]));

@@ -214,7 +214,7 @@ pub(super) fn sessions(answer: &Value) -> String {
             text(one, "account"),
             text(one, "address"),
             text(one, "listener"),
-            text(one, "transport"),
+            text(one, "transport") + if one["away"] == true { ", away" } else { "" },
             span(number(one, "age_ms")),
             format!("{} / {}", text(one, "frames_in"), size("bytes_in")),
             format!("{} / {}", text(one, "frames_out"), size("bytes_out")),

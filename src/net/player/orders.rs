@@ -168,6 +168,7 @@ impl Conduct {
             frames: (self.tally.frames_in, outbox.frames()),
             bytes: (self.tally.bytes_in, self.tally.bytes_out),
             buffered: outbox.waiting(),
+            away: self.session.is_parked(),
             worker: self.hub.worker,
         });
     }

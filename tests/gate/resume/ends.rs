@@ -103,13 +103,21 @@ async fn without_resume_a_session_ends_with_its_connection() {
     assert_eq!(player.notice().await, r#"{"code":"unknown_id","id":9000}"#);
 }
 
+/// Of each session, whether its player is away.
+async fn away(gate: &Gate) -> Vec<bool> {
+    let worker = gate.inner().workers().first().expect("a worker");
+    worker.list(None, 10).await.into_iter().map(|facts| facts.away).collect()
+}
+
 #[tokio::test]
 async fn a_kick_ends_a_session_whose_player_is_away() {
     let stage = Stage::start(|gate| gate).await;
     let Logged { mut player, token, session } = stage.log_in(stage.gate.player().await, "ann").await;
     player.echo(1000, b"open").await;
+    assert_eq!(away(&stage.gate).await, [false]);
     drop(player);
     stage.has_parked(1).await;
+    assert_eq!(away(&stage.gate).await, [true], "so an operator sees whom nobody answers for");
     let kick = Kick { reason: 0x8002, text: None, retry_after_ms: None, redirect: Redirects::new(&[]) };
     stage.battle.say(session, Message::Kick(kick)).await;
     closed(&stage.battle, 0x8002).await;
