@@ -39,6 +39,8 @@ pub(super) struct Parcel {
     /// The body, until some of it has gone; `None` too where there is none.
     upload: Option<Upload>,
     has_body: bool,
+    /// Whether it was given back, and nothing of it has gone.
+    is_unsent: bool,
     /// The client's side, where it asked for a WebSocket.
     pub(super) upgrade: Option<OnUpgrade>,
     /// Whether the client asked whether its body may come.
@@ -64,7 +66,7 @@ impl Parcel {
             // hyper would leave the body of a GET out otherwise, and say nothing.
             head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
-        Self { head, upload: has_body.then_some(upload), has_body, upgrade, expects }
+        Self { head, upload: has_body.then_some(upload), has_body, is_unsent: true, upgrade, expects }
     }
 
     /// Whether it does no more sent twice than once, and can be sent twice: its body cannot.
@@ -72,14 +74,15 @@ impl Parcel {
         !self.has_body && self.head.method.is_idempotent()
     }
 
-    /// Whether nothing of its body has gone, though it has one.
+    /// Whether nothing of it has gone.
     pub(super) fn is_unsent(&self) -> bool {
-        self.upload.is_some()
+        self.is_unsent
     }
 
     /// What is sent now, and how far that is. What the backend says before its answer is counted.
     pub(super) fn pack(&mut self, preludes: &Preludes) -> (Request<Sending>, Rc<Watch>) {
         let watch = Rc::new(Watch::new(!self.has_body, net::now()));
+        self.is_unsent = false;
         let (say, word) = self.expects.then(oneshot::channel).unzip();
         let gate = word.map(Gate::new);
         let mut request = Request::new(());
@@ -103,5 +106,30 @@ impl Parcel {
         let (head, body) = request.into_parts();
         self.head = head;
         self.upload = body.into_upload();
+        self.is_unsent = !self.has_body || self.upload.is_some();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+    use hyper::body::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn what_was_given_back_is_unsent_with_a_body_or_without() {
+        let address = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let local = SocketAddr::from((address, 8080));
+        let origin = Origin { address, tls: false, local, id: "1", partner: None };
+        for body in ["", "a body"] {
+            let request = Request::post("/").body(Upload::whole(Bytes::from(body))).expect("a request");
+            let mut parcel = Parcel::new(request, &origin);
+            let (request, _) = parcel.pack(&Preludes::default());
+            assert!(!parcel.is_unsent(), "some of it may have gone: {body:?}");
+            parcel.unpack(request);
+            assert!(parcel.is_unsent(), "{body:?}");
+        }
     }
 }
