@@ -25,6 +25,9 @@ pub(in crate::net) async fn keep(hub: Rc<Hub>, link: Rc<SharedLink>) {
             hub.link_tried();
         }
         if link.is_retired() {
+            if connected.is_ok() {
+                link.went_down();
+            }
             return;
         }
         let cluster = link.cluster().name().to_owned();
@@ -55,5 +58,8 @@ pub(in crate::net) async fn keep(hub: Rc<Hub>, link: Rc<SharedLink>) {
         let wait = backoff.next(&mut *hub.dice.borrow_mut());
         telemetry::link_retry(cluster, backend, hub.worker, &error.to_string(), wait);
         tokio::time::sleep(wait).await;
+        if link.is_retired() {
+            return;
+        }
     }
 }
