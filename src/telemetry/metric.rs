@@ -123,7 +123,7 @@ metrics! {
     LINK_BUFFERED Gauge "link_buffered_bytes" ["cluster" "backend"] "Bytes that wait in the shared links to a backend.";
     LINK_RECONNECTS Counter "link_reconnects_total" ["cluster" "backend"] "How often a shared link to a backend came up again.";
     LINK_UNDELIVERED Counter "link_undelivered_total" [] "Envelopes of backends for sessions that are gone or too slow.";
-    LINK_UNSAID Counter "link_unsaid_total" [] "Answers to backends that were left out because the backend does not read.";
+    LINK_UNSAID Counter "link_unsaid_total" [] "Answers to backends, and changes of attributes, that were left out because the backend does not read.";
     LINK_IGNORED Counter "link_ignored_envelopes_total" [] "Envelopes of types that this version reads and does not act on.";
     LINK_STANDBY_DROPPED Counter "link_standby_dropped_total" [] "What a hot standby that is not the first said to players or of them.";
     LINK_BAD_FRAMES Counter "link_bad_frames_total" [] "Payloads of backends that are not one whole frame of the player's layout.";

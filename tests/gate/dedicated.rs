@@ -1,5 +1,7 @@
 //! The rules of dedicated connections at the gate.
 
+use std::net::SocketAddr;
+
 use crate::fakes::{Backend, Dedicated, Gate, Player, frame};
 
 #[tokio::test]
@@ -120,6 +122,49 @@ async fn what_waits_for_a_backend_that_cannot_be_reached_goes_to_the_next_one() 
 }
 
 #[tokio::test]
+async fn what_moves_to_a_connection_that_stands_goes_out_at_once() {
+    let chat = Dedicated::start().await;
+    let gone = SocketAddr::from(([127, 0, 0, 2], chat.address().port()));
+    // Each frame names its backend by its first byte, in the order of their addresses.
+    let named =
+        "balance = \"modulo\"\nhash_on = { offset = 6, width = 1 }\nsticky = false\nhealth.interval = \"1h\"";
+    let gate = Gate::builder().dedicated("chat", "3000", &[chat.address(), gone], named).start().await;
+    let mut player = gate.player().await;
+    player.send(3000, b"\0").await;
+    let mut connection = chat.accept_any().await;
+    assert_eq!(connection.recv().await.body, b"\0");
+    player.send(3000, b"\x01").await;
+    assert_eq!(connection.recv().await.body, b"\x01");
+    drop((player, connection));
+    gate.is_empty().await;
+}
+
+#[tokio::test]
+async fn who_has_said_its_last_and_reaches_nobody_hears_so_and_is_gone() {
+    let gone = Dedicated::start().await.address();
+    let gate = Gate::builder().dedicated("chat", "3000", &[gone], "").start().await;
+    let mut player = gate.player().await;
+    player.send(3000, b"bye").await;
+    player.finish().await;
+    assert!(player.notice().await.contains("\"code\":\"unavailable\""));
+    player.closed().await;
+    gate.is_empty().await;
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_as_soon_as_its_backend_has_taken_what_waited() {
+    let server = Dedicated::start().await;
+    let (gate, mut player) = opaque(&server, "send_buffer = \"64KiB\"").await;
+    let mut connection = server.accept_any().await;
+    let bytes: Vec<u8> = (0..32 << 20).map(|place: u32| place.to_le_bytes()[0]).collect();
+    let (sent, got) = tokio::join!(player.try_send_raw(&bytes), connection.read_exact(bytes.len()));
+    sent.expect("it is read");
+    assert!(got == bytes);
+    drop((player, connection));
+    gate.is_empty().await;
+}
+
+#[tokio::test]
 async fn a_lost_backend_is_picked_anew_or_ends_the_session_as_on_loss_says() {
     let chat = Dedicated::start().await;
     let gate = Gate::builder().dedicated("chat", "3000", &[chat.address()], "").start().await;
@@ -188,11 +233,16 @@ const OPAQUE: &str = r#"[frame.raw]
 length = { kind = "opaque" }"#;
 
 /// No probes: on such a connection nothing need ever be said, so that they could not be told apart.
-async fn opaque(server: &Dedicated) -> (Gate, Player) {
+async fn opaque(server: &Dedicated, more: &str) -> (Gate, Player) {
     let gate = Gate::builder()
         .table(OPAQUE)
         .listener("frame = \"raw\"")
-        .dedicated("any", "\"*\"", &[server.address()], "frame = \"raw\"\nhealth.interval = \"1h\"")
+        .dedicated(
+            "any",
+            "\"*\"",
+            &[server.address()],
+            &format!("frame = \"raw\"\nhealth.interval = \"1h\"\n{more}"),
+        )
         .start()
         .await;
     let player = gate.player().await;
@@ -202,7 +252,7 @@ async fn opaque(server: &Dedicated) -> (Gate, Player) {
 #[tokio::test]
 async fn an_opaque_session_is_passed_on_whole_and_the_server_may_speak_first() {
     let server = Dedicated::start().await;
-    let (gate, mut player) = opaque(&server).await;
+    let (gate, mut player) = opaque(&server, "").await;
     let mut connection = server.accept_any().await;
     connection.send_raw(&frame(7, b"welcome")).await;
     assert_eq!(player.recv().await.body, b"welcome");
@@ -220,7 +270,7 @@ async fn an_opaque_session_is_passed_on_whole_and_the_server_may_speak_first() {
 #[tokio::test]
 async fn an_opaque_end_of_the_server_is_passed_on_as_it_was() {
     let server = Dedicated::start().await;
-    let (_gate, mut player) = opaque(&server).await;
+    let (_gate, mut player) = opaque(&server, "").await;
     let mut connection = server.accept_any().await;
     connection.send_raw(b"bye").await;
     tokio::io::AsyncWriteExt::shutdown(&mut connection.stream).await.expect("a half-close");
@@ -231,7 +281,7 @@ async fn an_opaque_end_of_the_server_is_passed_on_as_it_was() {
     drop(player);
     assert_eq!(connection.end().await.expect("an end in order"), 0);
 
-    let (_gate, mut player) = opaque(&server).await;
+    let (_gate, mut player) = opaque(&server, "").await;
     let mut connection = server.accept_any().await;
     player.send_raw(b"last").await;
     assert_eq!(connection.read_exact(4).await, b"last");

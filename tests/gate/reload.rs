@@ -364,6 +364,26 @@ async fn a_cluster_may_change_its_kind_of_link_under_its_sessions() {
 }
 
 #[tokio::test]
+async fn a_cluster_may_change_its_kind_of_link_and_keep_its_addresses() {
+    let address = Backend::echo().await.kill().await;
+    let mut gate = Gate::builder().shared("battle", "1000", &[address], "").start().await;
+    let dedicated = Dedicated::at(address).await;
+    gate.reload(Gate::builder().dedicated("battle", "1000", &[address], "")).await;
+    let mut player = gate.player().await;
+    player.send(1000, b"first").await;
+    let mut connection = loop {
+        let mut connection = dedicated.accept().await; // or the link's, which tries until it is given up
+        if connection.recv().await.body == b"first" {
+            break connection;
+        }
+    };
+    // When the link is given up, what the session has there by now stays.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    player.send(1000, b"second").await;
+    assert_eq!(connection.recv().await.body, b"second");
+}
+
+#[tokio::test]
 async fn a_cluster_that_no_route_leads_to_any_more_loses_its_sessions() {
     let (old, new) = (Backend::echo().await, Backend::echo().await);
     let builder = |cluster: &str| {

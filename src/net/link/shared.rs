@@ -163,9 +163,10 @@ impl SharedLink {
         self.say(session, Message::Close { reason: reason.code(), text: None });
     }
 
-    /// Tells the backend that another one has changed attributes of a session.
-    pub(in crate::net) fn changed(&self, session: SessionId, attributes: &str) {
-        self.say(session, Message::Attributes { attributes });
+    /// Tells the backend that another one has changed attributes of a session, unless more waits than may.
+    /// False then.
+    pub(in crate::net) fn changed(&self, session: SessionId, attributes: &str) -> bool {
+        self.offer(session, Message::Attributes { attributes }, HEADER_LENGTH + attributes.len())
     }
 
     /// Tells the backend that much waits for a player, or little again.
@@ -208,7 +209,12 @@ impl SharedLink {
 
     /// Answers what the backend sent, unless it lets so many answers lie that no more may wait. False then.
     pub(in crate::net) fn answer(&self, session: SessionId, message: Message<'_>) -> bool {
-        let fits = self.marks.get().admits(RouteClass::Critical, self.buffered() + ANSWER);
+        self.offer(session, message, ANSWER)
+    }
+
+    /// Writes an envelope of about this length if there is room for it; whether there was.
+    fn offer(&self, session: SessionId, message: Message<'_>, length: usize) -> bool {
+        let fits = self.marks.get().admits(RouteClass::Critical, self.buffered() + length);
         if fits {
             self.say(session, message);
         }

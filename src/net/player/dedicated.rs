@@ -200,19 +200,44 @@ impl Conduct {
         }
     }
 
-    /// Another member for frames that could not be handed over: one that the session has a connection to, or one
-    /// with a place for it.
-    fn pick_instead(&self, cluster: &ClusterView, upstream: &Upstream, now: Instant) -> Option<Arc<Backend>> {
+    /// Another member for frames of these routes that could not be handed over: one that the session has a connection
+    /// to, or one with a place for it.
+    fn pick_instead(
+        &self,
+        cluster: &ClusterView,
+        upstream: &Upstream,
+        lanes: &[&Lane],
+        now: Instant,
+    ) -> Option<Arc<Backend>> {
         let now = self.hub.since_start(now);
         let ask = Ask { now, ..upstream.ask };
+        let lets_in =
+            |lane: &&Lane, place: usize| lane.guards.get(place).is_some_and(|guard| guard.may_enter(now));
+        let is_shut = |key| self.upstreams.iter().any(|known| known.is_at(key) && known.is_shut());
         let fit = |place| match cluster.entry.at(place) {
-            Some(backend) => self.fit_dedicated(backend, &upstream.tried, now),
-            None => Fit::No,
+            Some(backend) if !is_shut(backend.key()) && lanes.iter().all(|lane| lets_in(lane, place)) => {
+                self.fit_dedicated(backend, &upstream.tried, now)
+            }
+            Some(_) | None => Fit::No,
         };
         let place = self.hub.pick(cluster, &ask, fit).ok()?;
         let backend = cluster.entry.at(place)?;
         let has_place = fit(place) == Fit::Known || cluster.entry.open_session(place, now);
         has_place.then(|| Arc::clone(backend))
+    }
+
+    /// The routes of what waits for a backend.
+    fn lanes_of<'w>(&self, world: &'w World, upstream: &Upstream) -> Vec<&'w Lane> {
+        let mut routes: Vec<_> = world.router.opaque().filter(|_| self.is_opaque()).into_iter().collect();
+        if !self.is_opaque() {
+            for message in upstream.waiting_messages() {
+                let layout = self.door.listener.layout();
+                let each = each_frame(layout, &message, |id, _| routes.extend(world.router.route(id)));
+                each.ok(); // what is no frame at this listener, nobody here has sent
+            }
+        }
+        routes.dedup();
+        routes.into_iter().filter_map(|route| Some(self.lane(world, route)?.0)).collect()
     }
 
     fn dial(&self, upstream: &mut Upstream, cluster: &ClusterView) {
@@ -250,6 +275,7 @@ impl Conduct {
         if self.upstreams.len() < before {
             self.end_with_the_last(now);
         }
+        let was_full = self.upstreams.iter().any(Upstream::is_full);
         let mut place = 0;
         while let Some(upstream) = self.upstreams.get_mut(place) {
             let seat = Rc::clone(&self.seat);
@@ -263,6 +289,9 @@ impl Conduct {
             if self.act(world, place, step, now) {
                 place += 1;
             }
+        }
+        if was_full && !self.upstreams.iter().any(Upstream::is_full) {
+            self.seat.ring(); // what was not read because of the mark is read on
         }
     }
 
@@ -332,7 +361,7 @@ impl Conduct {
     }
 
     /// A player that sends nothing more waits only for what its backends still say.
-    fn end_with_the_last(&mut self, now: Instant) {
+    pub(super) fn end_with_the_last(&mut self, now: Instant) {
         let half_closed = self.session.is_half_closed();
         if half_closed && self.upstreams.is_empty() {
             self.leave(EndReason::PlayerLeft, now);
@@ -351,11 +380,15 @@ impl Conduct {
         let name = cluster.map_or("", |cluster| cluster.name());
         telemetry::unreachable_backend(name, upstream.backend.address(), &error.to_string());
         upstream.tried.push(upstream.backend.key());
-        let next = cluster.and_then(|cluster| Some((cluster, self.pick_instead(cluster, &upstream, now)?)));
+        let next = cluster.and_then(|cluster| {
+            let lanes = self.lanes_of(world, &upstream);
+            Some((cluster, self.pick_instead(cluster, &upstream, &lanes, now)?))
+        });
         match next {
             Some((_, backend)) if self.upstreams.iter().any(|known| known.is_at(backend.key())) => {
                 let known = self.upstreams.iter_mut().find(|known| known.is_at(backend.key()));
                 known.into_iter().for_each(|known| known.take_over(&upstream, &self.hub.pool));
+                self.seat.ring(); // that one may have had its turn
             }
             Some((cluster, backend)) => {
                 upstream.turn_to(backend);
@@ -365,9 +398,10 @@ impl Conduct {
             None if self.is_opaque() && self.door.is_websocket() => self.leave(EndReason::BackendLost, now),
             None if self.is_opaque() => self.broken(EndReason::BackendLost, now),
             None => {
-                let now = self.hub.since_start(now);
+                let since_start = self.hub.since_start(now);
                 let messages = upstream.waiting_messages();
-                messages.iter().for_each(|frames| self.refuse_waiting(world, frames, now));
+                messages.iter().for_each(|frames| self.refuse_waiting(world, frames, since_start));
+                self.end_with_the_last(now);
             }
         }
     }

@@ -27,7 +27,7 @@ impl Conduct {
                         self.leave(EndReason::BackendLost, now);
                     }
                 }
-                Order::Forget(backends) => self.forget(&backends),
+                Order::Forget(backends) => self.forget(world, &backends, now),
                 Order::Describe(roll) => self.describe(world, &roll, now),
                 Order::Recovered(route) => self.recovered(&route),
                 Order::Bind(bind) => self.bind(world, &bind, now),
@@ -96,8 +96,8 @@ impl Conduct {
     /// Tells the other backends what one of them has changed.
     fn pass_on(&self, by: BackendKey, change: &str) {
         for binding in self.session.bindings.iter().filter(|binding| binding.backend != by) {
-            if let Some(link) = self.link_of(binding) {
-                link.changed(self.seat.id, change);
+            if self.link_of(binding).is_some_and(|link| !link.changed(self.seat.id, change)) {
+                self.hub.meter.unsaid.add(1);
             }
         }
     }
@@ -131,16 +131,23 @@ impl Conduct {
         }
     }
 
-    /// These backends are gone from the plan: what the session still has there ends. An opaque session cannot go
-    /// elsewhere and stays.
-    fn forget(&mut self, backends: &[BackendKey]) {
+    /// These backends are gone from the plan, or are spoken to in another way: what the session still has there ends, but
+    /// not what it has there in the new way. An opaque session cannot go elsewhere and stays.
+    fn forget(&mut self, world: &World, backends: &[BackendKey], now: Instant) {
         for backend in backends {
             self.unbind(*backend, Reason::Moved);
         }
-        if !self.is_opaque() {
-            let left = |upstream: &Upstream| upstream.left_until.is_some(); // it ends by itself
-            self.upstreams.retain(|upstream| left(upstream) || !backends.contains(&upstream.backend.key()));
+        if self.is_opaque() {
+            return;
         }
+        let stays = |upstream: &Upstream| {
+            let cluster = world.cluster(upstream.cluster).filter(|cluster| !cluster.is_shared());
+            upstream.left_until.is_some() // it ends by itself
+                || !backends.contains(&upstream.backend.key())
+                || cluster.is_some_and(|cluster| world.may_use(cluster, upstream.backend.key()))
+        };
+        self.upstreams.retain(stays);
+        self.end_with_the_last(now);
     }
 
     /// How the session is now.

@@ -240,6 +240,11 @@ impl Upstream {
         self.waiting() > self.marks.high()
     }
 
+    /// Whether nothing more can be written: the backend was told so.
+    pub(super) fn is_shut(&self) -> bool {
+        self.finish == Finish::Done
+    }
+
     /// The player will send nothing more; a backend that speaks WebSocket hears it in these words.
     pub(super) fn finish(&mut self, words: &Farewell) {
         if self.finish == Finish::No {
