@@ -119,7 +119,9 @@ fn key(visit: &Visit) -> Rc<str> {
     };
     let partner = visit.caller.partner.as_deref().unwrap_or_default();
     let (route, target) = (visit.lane.name(), visit.request.uri());
-    format!("{route}\n{partner}\n{}\n{}\n{target}", header(HOST), header(ACCEPT_ENCODING)).into()
+    let generation = visit.world.generation(); // nobody waits for what is fetched under another one
+    format!("{generation}\n{route}\n{partner}\n{}\n{}\n{target}", header(HOST), header(ACCEPT_ENCODING))
+        .into()
 }
 
 async fn fetch(thread: &Rc<Thread>, mut visit: Visit, fetching: Fetching<'_>) -> Answer {

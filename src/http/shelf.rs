@@ -47,13 +47,16 @@ const SPARE: usize = 256;
 const EACH: usize = 256;
 
 impl Shelf {
-    /// What is known now, under this world. Another world may answer otherwise: all is forgotten with it.
+    /// What is known now, under this world. Another world may answer otherwise: all is forgotten with it. For who still
+    /// asks under an earlier one nothing is kept.
     pub(in crate::http) fn look(&mut self, key: &str, generation: u64, now: Instant) -> Found {
+        if self.generation > generation {
+            return Found::Passing;
+        }
         if self.generation < generation {
             *self = Self { generation, ..Self::default() };
         }
-        let is_of_now = |entry: &&Entry| now < entry.until && self.generation == generation;
-        match self.entries.get(key).filter(is_of_now) {
+        match self.entries.get(key).filter(|entry| now < entry.until) {
             None => Found::Nothing,
             Some(Entry { kept: None, .. }) => Found::Passing,
             Some(Entry { kept: Some(kept), since, .. }) => {
@@ -137,7 +140,7 @@ mod tests {
         assert!(matches!(shelf.look("a", 2, start), Found::Nothing), "it was asked for under another world");
         assert_eq!((shelf.bytes, shelf.entries.len()), (0, 0));
         shelf.put(&a, 2, kept(3), 10 * SECOND, start);
-        assert!(matches!(shelf.look("a", 1, start), Found::Nothing), "a request that came before the reload");
+        assert!(matches!(shelf.look("a", 1, start), Found::Passing), "a request that came before the reload");
         assert!(matches!(shelf.look("a", 2, start), Found::Kept(..)), "and it takes nothing away");
     }
 
