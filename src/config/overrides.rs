@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::moment::format_moment;
 use super::plan::Moving;
 use super::problem::printable;
-use crate::base::format_duration;
+use crate::base::{AddressKey, format_duration};
 
 /// All runtime changes in force, the oldest first; at most one for each thing that can be changed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -74,6 +74,17 @@ pub enum Banned {
     Account(String),
 }
 
+impl Banned {
+    /// Whether both are the same player: addresses count as in all limits, those of IPv6 by their networks.
+    fn is_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Address(one), Self::Address(other)) => AddressKey::of(*one) == AddressKey::of(*other),
+            (Self::Account(one), Self::Account(other)) => one == other,
+            (Self::Address(_) | Self::Account(_), _) => false,
+        }
+    }
+}
+
 /// What the operator wants of a backend, kept apart from its health.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AdminState {
@@ -127,7 +138,7 @@ impl Override {
             (Maintenance { route: a, .. }, Maintenance { route: b, .. }) => a == b,
             (Partner { name: a, .. }, Partner { name: b, .. }) => a == b,
             (Release { .. }, Release { .. }) => true,
-            (Ban { who: a, .. }, Ban { who: b, .. }) => a == b,
+            (Ban { who: a, .. }, Ban { who: b, .. }) => a.is_as(b),
             (
                 State { .. }
                 | Weight { .. }

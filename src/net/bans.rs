@@ -161,6 +161,19 @@ mod tests {
     }
 
     #[test]
+    fn the_later_word_of_an_operator_counts_for_a_whole_network() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let ban = |text, until| Override::Ban { who: Banned::Address(address(text)), until: at(until) };
+        let long = Overrides::default().with(ban("2001:db8::1", 1000)).with(ban("192.0.2.1", 1000));
+        let short = long.with(ban("2001:db8::2", 910));
+        assert_eq!(short.bans().count(), 2, "it is the same player");
+        let lifted = long.with(ban("2001:db8::2", 800)).without_expired(at(900));
+        let bans = Bans::new(&lifted, at(900), Duration::ZERO);
+        assert!(!bans.has_address(address("2001:db8::1"), Duration::ZERO));
+        assert!(bans.has_address(address("192.0.2.1"), Duration::ZERO));
+    }
+
+    #[test]
     fn a_live_ban_ends_is_prolonged_and_is_lifted() {
         let (bans, at) = (LiveBans::default(), Duration::from_secs);
         bans.ban_account("ann", at(100), at(0));
