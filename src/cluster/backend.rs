@@ -173,6 +173,11 @@ impl Backend {
         self.links.load(Ordering::Relaxed)
     }
 
+    /// It is in no plan in force any more: what it has reported counts no longer.
+    pub fn leaves(&self) {
+        self.reports.forget();
+    }
+
     /// A shared link came up to a backend that says this `boot` number of its life. In a new life it starts slowly.
     /// Whether it is the first link of those that stand, or the first of a life.
     pub fn link_came(&self, boot: u64, now: Duration) -> bool {

@@ -117,6 +117,12 @@ impl Crowd {
     }
 }
 
+impl Drop for Reports {
+    fn drop(&mut self) {
+        self.forget(); // the crowd has nobody there any more
+    }
+}
+
 impl Reports {
     pub(super) fn new(crowd: Arc<Crowd>) -> Self {
         Self {
@@ -331,10 +337,22 @@ mod tests {
     }
 
     #[test]
+    fn who_is_gone_counts_no_longer_in_what_this_gateway_has_of_all_sessions() {
+        let crowd = Arc::<Crowd>::default();
+        let (old, new) = (Reports::new(Arc::clone(&crowd)), Reports::new(Arc::clone(&crowd)));
+        take(&old, said(0.5, 1000, 2000), Mark::default(), 0);
+        take(&new, said(0.5, 100, 2000), Mark::default(), 50);
+        assert!(crowd.share() < 0.1, "{}", crowd.share());
+        drop(old);
+        assert!((crowd.share() - 0.5).abs() < 1e-9, "{}", crowd.share());
+    }
+
+    #[test]
     fn of_one_that_has_only_greeted_each_gateway_takes_its_share_until_it_counts_or_time_is_over() {
         let crowd = Arc::<Crowd>::default();
         let greeting = Local { sessions: 0, factor: 1.0, drawn: 0.0, now: NOW };
-        take(&Reports::new(Arc::clone(&crowd)), said(0.5, 1000, 2000), Mark::default(), 10);
+        let known = Reports::new(Arc::clone(&crowd));
+        take(&known, said(0.5, 1000, 2000), Mark::default(), 10);
         let new = Reports::new(Arc::clone(&crowd));
         new.greet(1000, &greeting);
         assert_eq!(open(&new, 1000), 4, "a hundredth of half of 99 %");

@@ -28,6 +28,7 @@ pub(in crate::net) async fn keep(hub: Rc<Hub>, link: Rc<SharedLink>) {
             if connected.is_ok() {
                 link.went_down();
             }
+            link.backend().leaves();
             return;
         }
         let cluster = link.cluster().name().to_owned();
@@ -38,6 +39,7 @@ pub(in crate::net) async fn keep(hub: Rc<Hub>, link: Rc<SharedLink>) {
                 let was_last = link.went_down();
                 hub.errands.lost(link.backend().key());
                 if matches!(error, LinkError::Retired) {
+                    link.backend().leaves();
                     return;
                 }
                 telemetry::link_lost(cluster, backend, hub.worker, &error.to_string());

@@ -27,6 +27,7 @@ pub struct Prober {
 #[derive(Debug)]
 struct Watched {
     cluster: watch::Sender<Arc<ClusterView>>,
+    backend: Arc<Backend>,
     task: AbortHandle,
 }
 
@@ -70,7 +71,7 @@ impl Prober {
         let (cluster, follows) = watch::channel(cluster);
         let watch = Watch::new(&self.desk, follows, Arc::clone(backend), probed);
         let task = self.tasks.spawn(watch.run());
-        self.watches.insert(backend.key(), Watched { cluster, task });
+        self.watches.insert(backend.key(), Watched { cluster, backend: Arc::clone(backend), task });
         is_probed
     }
 
@@ -91,6 +92,7 @@ impl Prober {
             }
             None => {
                 watched.task.abort();
+                watched.backend.leaves();
                 false
             }
         });
@@ -110,17 +112,26 @@ mod tests {
     use crate::net::tls::Tickets;
     use crate::telemetry::Meters;
 
-    fn world(backend: &str, registry: &mut Registry) -> World {
+    fn world(backend: &str, interval: &str, registry: &mut Registry) -> World {
         let text = format!(
             "[gateway]\nid = 1\n[frame.raw]\nlength = {{ kind = \"opaque\" }}\n\
              [listener.players]\nlisten = \"127.0.0.1:0\"\nframe = \"raw\"\n\
              [cluster.any]\nlink = \"dedicated\"\nframe = \"raw\"\nbackends = [{{ address = \"{backend}\" }}]\n\
-             health = {{ probe = \"tcp\", interval = \"1h\", rise = 5 }}\n\
+             health = {{ probe = \"tcp\", interval = \"{interval}\", rise = 5 }}\n\
              [route.any]\nids = [\"*\"]\ncluster = \"any\""
         );
         let plan = config::parse(vec![Source { path: "test.toml".into(), text }]).expect("a plan");
         let tickets = Tickets::new().expect("randomness");
         World::build(plan, registry, &Meters::new(1), &tickets, UNIX_EPOCH).expect("a world")
+    }
+
+    async fn comes_up(backend: &Backend) {
+        let up = async {
+            while !backend.is_up() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), up).await.expect("it comes up");
     }
 
     #[tokio::test]
@@ -129,16 +140,33 @@ mod tests {
         let address = listener.local_addr().expect("bound").to_string();
         let mut registry = Registry::default();
         registry.starts_serving();
-        let world = world(&address, &mut registry);
+        let world = world(&address, "1h", &mut registry);
         let backend = Arc::clone(world.clusters[0].entry.at(0).expect("one"));
         assert!(!backend.is_up());
         let prober = Prober::new(&world, Arc::new([]), hub::now());
-        let up = async {
-            while !backend.is_up() {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), up).await.expect("up after its first probe");
+        comes_up(&backend).await;
         drop(prober);
+    }
+
+    #[tokio::test]
+    async fn another_interval_holds_at_once_and_not_only_behind_the_old_one() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        drop(listener);
+        let mut registry = Registry::default();
+        registry.starts_serving();
+        let before = world(&address.to_string(), "1h", &mut registry);
+        let backend = Arc::clone(before.clusters[0].entry.at(0).expect("one"));
+        let mut prober = Prober::new(&before, Arc::new([]), hub::now());
+        prober.tasks.abort_all();
+        prober.watches.clear(); // admitted once more, so that it is heard when it was asked
+        for probed in prober.admit(&before) {
+            drop(probed.await); // it was asked once
+        }
+        assert!(!backend.is_up());
+        let listener = TcpListener::bind(address).await.expect("the port");
+        prober.follow(&world(&address.to_string(), "50ms", &mut registry));
+        comes_up(&backend).await;
+        drop((prober, listener));
     }
 }

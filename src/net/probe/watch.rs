@@ -1,5 +1,6 @@
 //! Who watches one backend: probes it, counts, and says what has changed.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,7 +67,24 @@ impl Watch {
             self.judge(result).await;
             drop(self.probed.take());
             let wait = self.count.next_interval(self.cluster.plan.health().rules(), &mut self.dice);
-            sleep(wait).await;
+            self.rest(wait).await;
+        }
+    }
+
+    /// Waits so long, or until its cluster is to be probed or judged in another way.
+    async fn rest(&mut self, wait: Duration) {
+        let mut waiting = pin!(sleep(wait));
+        loop {
+            tokio::select! {
+                () = &mut waiting => return,
+                Ok(()) = self.follows.changed() => {
+                    let cluster = Arc::clone(&self.follows.borrow_and_update());
+                    if cluster.plan.health() != self.cluster.plan.health() {
+                        self.cluster = cluster;
+                        return sleep(self.first_delay()).await;
+                    }
+                }
+            }
         }
     }
 
