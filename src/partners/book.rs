@@ -62,10 +62,10 @@ impl Book {
         partners.iter().map(|(name, standing)| (name.clone(), *standing.daily())).collect()
     }
 
-    /// The days of an earlier life.
+    /// The days of an earlier life, or of another process: what is known to have been used stays so.
     pub fn restore(&self, days: BTreeMap<String, Daily>) {
         for (name, daily) in days {
-            *self.partner(&name).daily() = daily;
+            self.partner(&name).daily().learn(daily);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a partner has had of its day, which is one of UTC. Requests are counted against what was reserved, and what was
 //! reserved is on disk before: a life that ends without a word has never let through more than the disk says.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -58,6 +59,18 @@ impl Daily {
             Some(_) | None => self.used += 1,
         }
         Taken::Yes
+    }
+
+    /// What the disk says of a day: it counts where it is later, or says more of the same one.
+    pub fn learn(&mut self, said: Self) {
+        match said.day.cmp(&self.day) {
+            Ordering::Less => {}
+            Ordering::Greater => *self = said,
+            Ordering::Equal => {
+                self.used = self.used.max(said.used);
+                self.reserved = self.reserved.max(said.reserved);
+            }
+        }
     }
 
     /// One that was taken was not let through in the end.
@@ -180,6 +193,19 @@ mod tests {
     fn kept(daily: Daily) -> Daily {
         let text = write(&BTreeMap::from([("adnet".to_owned(), daily)]));
         *read(&text).expect("its own text").get("adnet").expect("the partner")
+    }
+
+    #[test]
+    fn what_the_disk_says_takes_nothing_back_of_what_was_used() {
+        let of = |day, used| Daily { day, used, reserved: used };
+        for (said, knows) in [(of(7, 500), of(7, 900)), (of(7, 950), of(7, 950)), (of(6, 999), of(7, 900))] {
+            let mut daily = of(7, 900);
+            daily.learn(said);
+            assert_eq!(daily, knows, "{said:?}");
+        }
+        let mut daily = of(7, 900);
+        daily.learn(of(8, 3));
+        assert_eq!(daily, of(8, 3), "it is later there");
     }
 
     #[test]
