@@ -1,6 +1,11 @@
 //! The rules of dedicated connections at the gate.
 
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use realmgate::config::{AdminState, Override};
+use tokio::time::timeout;
 
 use crate::fakes::{Backend, Dedicated, Gate, Player, frame};
 
@@ -162,6 +167,32 @@ async fn an_upload_goes_on_as_soon_as_its_backend_has_taken_what_waited() {
     assert!(got == bytes);
     drop((player, connection));
     gate.is_empty().await;
+}
+
+#[tokio::test]
+async fn a_backend_that_was_left_and_takes_nothing_keeps_nobody_from_being_read() {
+    let (stuck, battle) = (Dedicated::start().await, Backend::echo().await);
+    let cluster = "send_buffer = \"128KiB\"\nhealth.interval = \"1h\"";
+    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "");
+    let mut gate = gate.dedicated("chat", "3000", &[stuck.address()], cluster).start().await;
+    let mut player = gate.player().await;
+    let mut bytes = frame(3000, &[7; 60_000]).repeat(600); // more than all sockets hold
+    bytes.extend(frame(1000, b"read on"));
+    let takes_nothing = {
+        let mut sending = pin!(player.try_send_raw(&bytes));
+        let takes_nothing = tokio::select! {
+            _ = &mut sending => panic!("it has to wait"),
+            connection = stuck.accept_any() => connection,
+        };
+        assert!(timeout(Duration::from_secs(1), &mut sending).await.is_err());
+        let (cluster, address) = ("chat".to_owned(), stuck.address().to_string());
+        gate.change(Override::State { cluster, address, state: AdminState::Disable }).await;
+        // What was left may still answer for ten seconds.
+        timeout(Duration::from_secs(7), sending).await.expect("it is read").expect("a connection");
+        takes_nothing
+    };
+    while player.recv().await.id != 1000 {} // what could not go to the other cluster is told
+    drop(takes_nothing);
 }
 
 #[tokio::test]

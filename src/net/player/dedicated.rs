@@ -270,12 +270,12 @@ impl Conduct {
         (world, now): (&World, Instant),
         may_wait: bool,
     ) {
+        let was_full = self.upstreams.iter().any(Upstream::is_full);
         let before = self.upstreams.len();
         self.upstreams.retain(|upstream| upstream.ends_at().is_none_or(|until| until > now));
         if self.upstreams.len() < before {
             self.end_with_the_last(now);
         }
-        let was_full = self.upstreams.iter().any(Upstream::is_full);
         let mut place = 0;
         while let Some(upstream) = self.upstreams.get_mut(place) {
             let seat = Rc::clone(&self.seat);

@@ -235,8 +235,12 @@ impl Upstream {
         }
     }
 
-    /// Whether the player should not be read.
+    /// Whether the player should not be read. One that the session has left gets nothing more.
     pub(super) fn is_full(&self) -> bool {
+        self.left_until.is_none() && self.is_high()
+    }
+
+    fn is_high(&self) -> bool {
         self.waiting() > self.marks.high()
     }
 
@@ -344,10 +348,10 @@ impl Upstream {
     }
 
     fn write(&mut self, cx: &mut Context<'_>, pool: &Pool) -> io::Result<()> {
-        let is_full = self.is_full();
+        let is_high = self.is_high();
         if let Some(talk) = &mut self.talk {
             talk.seal(self.out.tail());
-            if !is_full {
+            if !is_high {
                 talk.pong(self.out.tail());
             }
             if self.finish == Finish::Wanted {
