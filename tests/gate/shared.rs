@@ -218,13 +218,9 @@ async fn what_comes_right_behind_hello_ack_counts_and_a_backend_that_never_reads
 #[tokio::test]
 async fn changes_of_attributes_do_not_pile_up_for_a_backend_that_never_reads() {
     let (says, stuck) = (Backend::echo().await, Backend::with(Manner::Stuck).await);
-    let gate = Gate::builder().shared("says", "1000", &[says.address()], "").shared(
-        "stuck",
-        "2000",
-        &[stuck.address()],
-        "send_buffer = \"128KiB\"",
-    );
-    let gate = gate.start().await;
+    let little = "send_buffer = \"128KiB\"";
+    let gate = Gate::builder().shared("stuck", "2000", &[stuck.address()], little);
+    let gate = gate.shared("says", "1000", &[says.address()], "").start().await;
     let mut player = gate.player().await;
     player.send(2000, b"known there").await;
     player.echo(1000, b"and here").await;

@@ -39,7 +39,7 @@ pub(super) struct Parcel {
     /// The body, until some of it has gone; `None` too where there is none.
     upload: Option<Upload>,
     has_body: bool,
-    /// Whether it was given back, and nothing of it has gone.
+    /// Whether nothing of it has gone: it was not packed yet, or was given back.
     is_unsent: bool,
     /// The client's side, where it asked for a WebSocket.
     pub(super) upgrade: Option<OnUpgrade>,

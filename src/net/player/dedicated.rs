@@ -226,18 +226,19 @@ impl Conduct {
         has_place.then(|| Arc::clone(backend))
     }
 
-    /// The routes of what waits for a backend.
+    /// The routes of what waits for a backend, as far as they still lead to its cluster.
     fn lanes_of<'w>(&self, world: &'w World, upstream: &Upstream) -> Vec<&'w Lane> {
         let mut routes: Vec<_> = world.router.opaque().filter(|_| self.is_opaque()).into_iter().collect();
         if !self.is_opaque() {
             for message in upstream.waiting_messages() {
-                let layout = self.door.listener.layout();
-                let each = each_frame(layout, &message, |id, _| routes.extend(world.router.route(id)));
+                let each = each_frame(self.door.listener.layout(), &message, |id, _| {
+                    routes.extend(world.router.route(id).filter(|route| !routes.contains(route)));
+                });
                 each.ok(); // what is no frame at this listener, nobody here has sent
             }
         }
-        routes.dedup();
-        routes.into_iter().filter_map(|route| Some(self.lane(world, route)?.0)).collect()
+        let lanes = routes.into_iter().filter_map(|route| self.lane(world, route));
+        lanes.filter(|(_, cluster)| cluster.key() == upstream.cluster).map(|(lane, _)| lane).collect()
     }
 
     fn dial(&self, upstream: &mut Upstream, cluster: &ClusterView) {
