@@ -7,7 +7,7 @@ use std::time::Duration;
 use realmgate::config::{AdminState, Override};
 use tokio::time::timeout;
 
-use crate::fakes::{Backend, Dedicated, Gate, Player, frame};
+use crate::fakes::{Backend, Connection, Dedicated, Gate, Player, frame};
 
 #[tokio::test]
 async fn a_session_has_one_connection_per_backend_and_its_bytes_are_untouched() {
@@ -126,22 +126,37 @@ async fn what_waits_for_a_backend_that_cannot_be_reached_goes_to_the_next_one() 
     gate.is_empty().await;
 }
 
-#[tokio::test]
-async fn what_moves_to_a_connection_that_stands_goes_out_at_once() {
+/// A gate with two backends of which one cannot be reached, and a player whose first frame, `\0`, is at the other one. Each
+/// frame names its backend by its first byte, in the order of their addresses.
+async fn one_of_two(breaker: &str) -> (Gate, Player, Connection) {
     let chat = Dedicated::start().await;
     let gone = SocketAddr::from(([127, 0, 0, 2], chat.address().port()));
-    // Each frame names its backend by its first byte, in the order of their addresses.
     let named =
         "balance = \"modulo\"\nhash_on = { offset = 6, width = 1 }\nsticky = false\nhealth.interval = \"1h\"";
-    let gate = Gate::builder().dedicated("chat", "3000", &[chat.address(), gone], named).start().await;
+    let gate = Gate::builder().dedicated("chat", "3000", &[chat.address(), gone], named).table(breaker);
+    let gate = gate.start().await;
     let mut player = gate.player().await;
     player.send(3000, b"\0").await;
     let mut connection = chat.accept_any().await;
     assert_eq!(connection.recv().await.body, b"\0");
+    (gate, player, connection)
+}
+
+#[tokio::test]
+async fn what_moves_to_a_connection_that_stands_goes_out_at_once() {
+    let (gate, mut player, mut connection) = one_of_two("").await;
     player.send(3000, b"\x01").await;
     assert_eq!(connection.recv().await.body, b"\x01");
     drop((player, connection));
     gate.is_empty().await;
+}
+
+#[tokio::test]
+async fn what_moves_goes_nowhere_where_its_routes_breaker_lets_nothing_in() {
+    let breaker = "[route.chat.breaker]\nmax_in_flight = 1\nreply = { id = 3001, within = \"60s\" }";
+    let (_gate, mut player, _connection) = one_of_two(breaker).await;
+    player.send(3000, b"\x01").await;
+    assert!(player.notice().await.contains("\"code\":\"unavailable\""));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub(crate) use backend::{Backend, Event, Manner};
 pub(crate) use browser::Browser;
-pub(crate) use dedicated::Dedicated;
+pub(crate) use dedicated::{Connection, Dedicated};
 pub(crate) use gate::{Certificates, Gate, GateBuilder};
 pub(crate) use issuer::{Issuer, now};
 pub(crate) use messenger::{Conversation, Messenger};
