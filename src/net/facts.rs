@@ -171,7 +171,7 @@ impl World {
             link: plan.link().as_str(),
             balance: plan.balance().as_str(),
             group: self.group(plan.active().or(self.plan().release().active())),
-            panic: cluster.entry.is_in_panic(now),
+            panic: cluster.is_in_panic(now),
             backends: backends.map(backend).collect(),
         }
     }

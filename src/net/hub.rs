@@ -151,9 +151,12 @@ impl Hub {
 
     /// Ends the sessions of a backend that is lost, where its cluster closes for that.
     pub(super) fn close_sessions_of(&self, backend: BackendKey) {
-        for seat in self.all_seats() {
-            seat.order(Order::BackendLost(backend));
-        }
+        self.order_all(&Order::BackendLost(backend));
+    }
+
+    /// Leaves an order for every session of the worker.
+    pub(super) fn order_all(&self, order: &Order) {
+        self.all_seats().iter().for_each(|seat| seat.order(order.clone()));
     }
 
     pub(super) fn link(&self, backend: BackendKey) -> Option<Rc<SharedLink>> {

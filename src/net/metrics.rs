@@ -193,7 +193,7 @@ fn partners(page: &mut Page, world: &World, commons: &Commons) {
 }
 
 fn clusters(page: &mut Page, world: &World, now: Duration) {
-    let panic = world.clusters.iter().map(|cluster| ([cluster.name()], cluster.entry.is_in_panic(now)));
+    let panic = world.clusters.iter().map(|cluster| ([cluster.name()], cluster.is_in_panic(now)));
     page.family(&metric::CLUSTER_PANIC, panic);
 }
 

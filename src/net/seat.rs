@@ -87,6 +87,8 @@ pub(super) enum Order {
     Refused(BackendKey),
     /// The link to this backend is gone and its cluster closes for that.
     BackendLost(BackendKey),
+    /// This backend is down by its probes, and its cluster closes for that.
+    BackendDown(BackendKey),
     /// These backends are no longer in force: what still binds the session to them ends.
     Forget(Arc<[BackendKey]>),
     /// Somebody asks how it is.
@@ -220,6 +222,7 @@ impl Seat {
             Order::Kick(_) | Order::Leave(_) => self.closing.set(true),
             Order::Refused(_)
             | Order::BackendLost(_)
+            | Order::BackendDown(_)
             | Order::Forget(_)
             | Order::Describe(_)
             | Order::Recovered(_)

@@ -176,7 +176,7 @@ fn forget(hub: &Hub, since: Instant) -> Vec<Rc<SharedLink>> {
     let bound: Arc<[BackendKey]> =
         linked.chain(gone.iter().copied().filter(|key| !serves(&world, *key))).collect();
     if !bound.is_empty() {
-        hub.all_seats().iter().for_each(|seat| seat.order(Order::Forget(Arc::clone(&bound))));
+        hub.order_all(&Order::Forget(bound));
     }
     links
 }

@@ -75,8 +75,8 @@ pub enum Command {
     Arrive(Box<Arriving>),
     /// Tell the sessions to leave, evenly over this time, idle ones first.
     Drain(Duration),
-    /// This backend of a cluster that closes for that is down: end its sessions.
-    Lost(BackendKey),
+    /// This backend of a cluster that closes for that is down by its probes: end its sessions.
+    Down(BackendKey),
     /// Make the links that this world needs and that are not there yet; answer when each has been tried.
     Prepare(Arc<World>, oneshot::Sender<()>),
     /// Another world is in force.
@@ -219,7 +219,7 @@ async fn work(setup: WorkerSetup, inboxes: Inboxes, ready: oneshot::Sender<io::R
         match command {
             Command::Arrive(arriving) => arrive(&hub, *arriving),
             Command::Drain(spread) => drop(tokio::task::spawn_local(drain(Rc::clone(&hub), spread))),
-            Command::Lost(backend) => hub.close_sessions_of(backend),
+            Command::Down(backend) => hub.order_all(&Order::BackendDown(backend)),
             Command::Prepare(world, answer) => {
                 drop(tokio::task::spawn_local(transition::prepare(Rc::clone(&hub), world, answer)));
             }

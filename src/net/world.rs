@@ -1,5 +1,6 @@
 //! The one immutable value that says how every frame is decided now.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -93,6 +94,8 @@ pub(super) struct Closed {
 #[derive(Debug)]
 pub struct ClusterView {
     pub(super) entry: Cluster,
+    /// Of all of it: what serves each release group that new sessions may enter, where backends are in groups.
+    met: Vec<Cluster>,
     pub(super) plan: config::Cluster,
     pub(super) tls: Option<BackendConnector>,
 }
@@ -131,7 +134,9 @@ impl World {
         let zone = plan.gateway().zone();
         let whole = |(cluster, tls): (&config::Cluster, &Option<BackendConnector>)| {
             let entry = ground.registry.cluster(cluster, zone);
-            Arc::new(ClusterView { entry, plan: cluster.clone(), tls: tls.clone() })
+            let met = met(cluster, &plan).into_iter();
+            let met = met.filter_map(|group| serving(cluster, &plan, group, ground.registry)).collect();
+            Arc::new(ClusterView { entry, met, plan: cluster.clone(), tls: tls.clone() })
         };
         let clusters: Vec<_> = plan.clusters().iter().zip(&opened.connectors).map(whole).collect();
         let groups = 0..u8::try_from(plan.groups().len().max(1)).unwrap_or(u8::MAX);
@@ -306,6 +311,32 @@ impl World {
     }
 }
 
+/// What serves a group at a cluster: its own backends and those of no group; where it has none of its own, what serves
+/// the active group.
+fn serving(
+    cluster: &config::Cluster,
+    plan: &Plan,
+    group: GroupIndex,
+    registry: &mut Registry,
+) -> Option<Cluster> {
+    let own = cluster.backends().iter().any(|backend| backend.group() == Some(group));
+    let active = || cluster.active().or(plan.release().active());
+    let serving = if own { group } else { active()? };
+    let name = plan.groups().get(serving.get()).map_or("", String::as_str);
+    let serves = |backend: &config::Backend| backend.group().is_none_or(|group| group == serving);
+    Some(registry.part(cluster, plan.gateway().zone(), name, serves))
+}
+
+/// The groups in which new sessions may meet a cluster of which some backends are in groups.
+fn met(cluster: &config::Cluster, plan: &Plan) -> BTreeSet<GroupIndex> {
+    let canary = || plan.release().canary().iter().map(|rule| rule.group());
+    match cluster.active() {
+        _ if !cluster.has_groups() => BTreeSet::new(),
+        Some(own) => BTreeSet::from([own]),
+        None => plan.release().active().into_iter().chain(canary()).collect(),
+    }
+}
+
 fn lanes(plan: &Plan, views: &[Arc<ClusterView>], ground: &mut Ground<'_>) -> Vec<Lane> {
     let lane = |route: &config::Route| Some(Lane::new(route, views.get(route.cluster())?, ground));
     plan.routes().iter().filter_map(lane).collect()
@@ -349,21 +380,20 @@ impl Closed {
 }
 
 impl ClusterView {
-    /// What serves a group here: its own backends and those of no group; where it has none of its own, what serves
-    /// the active group.
     fn part(self: &Arc<Self>, plan: &Plan, group: u8, registry: &mut Registry) -> Arc<Self> {
-        let backends = || self.plan.backends().iter();
-        let Some(group) = plan.group_at(group) else { return Arc::clone(self) };
-        if backends().all(|backend| backend.group().is_none()) {
-            return Arc::clone(self);
+        let group = plan.group_at(group).filter(|_| self.plan.has_groups());
+        let entry = group.and_then(|group| serving(&self.plan, plan, group, registry));
+        let part = |entry| Self { entry, met: Vec::new(), plan: self.plan.clone(), tls: self.tls.clone() };
+        entry.map_or_else(|| Arc::clone(self), |entry| Arc::new(part(entry)))
+    }
+
+    /// Whether so few of those who serve are healthy that health is ignored; of all of a cluster: those who serve some
+    /// group that new sessions may enter.
+    pub(super) fn is_in_panic(&self, now: Duration) -> bool {
+        match self.met.is_empty() {
+            true => self.entry.is_in_panic(now),
+            false => self.met.iter().any(|part| part.is_in_panic(now)),
         }
-        let own = backends().any(|backend| backend.group() == Some(group));
-        let active = || self.plan.active().or(plan.release().active());
-        let Some(serving) = (if own { Some(group) } else { active() }) else { return Arc::clone(self) };
-        let name = plan.groups().get(serving.get()).map_or("", String::as_str);
-        let serves = |backend: &config::Backend| backend.group().is_none_or(|group| group == serving);
-        let entry = registry.part(&self.plan, plan.gateway().zone(), name, serves);
-        Arc::new(Self { entry, plan: self.plan.clone(), tls: self.tls.clone() })
     }
 
     /// Its members and what is true of them now.

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::fakes::log::{self, Line};
-use crate::fakes::{Backend, Certificates, Dedicated, Gate, frame, within};
+use crate::fakes::{Backend, Certificates, Dedicated, Event, Gate, frame, within};
 use crate::tls::acceptor;
 
 /// Quick enough for a test.
@@ -50,19 +50,22 @@ impl Server {
 /// What a player asks; the answer is the server's address.
 const WHO: &[u8] = b"who is there?";
 
-/// Nothing to say means to leave the connection open.
+/// Nothing to say means to leave the connection open; a player's is open until it leaves.
 async fn talk(mut stream: TcpStream, current: watch::Receiver<Vec<u8>>) {
     let mut question = [0; 1024];
-    let Ok(length @ 1..) = stream.read(&mut question).await else { return };
-    let mut answer = current.borrow().clone();
-    if question[..length].ends_with(WHO) {
-        let address = stream.local_addr().expect("connected").to_string();
-        answer = frame(3001, address.as_bytes());
+    while let Ok(length @ 1..) = stream.read(&mut question).await {
+        let answer = current.borrow().clone();
+        if question[..length].ends_with(WHO) {
+            let address = stream.local_addr().expect("connected").to_string();
+            drop(stream.write_all(&frame(3001, address.as_bytes())).await);
+            continue;
+        }
+        if answer.is_empty() {
+            drop(stream.read(&mut question).await);
+        }
+        drop(stream.write_all(&answer).await);
+        return;
     }
-    if answer.is_empty() {
-        drop(stream.read(&mut question).await);
-    }
-    drop(stream.write_all(&answer).await);
 }
 
 fn health(more: &str) -> String {
@@ -194,6 +197,80 @@ async fn who_goes_down_by_its_probes_loses_its_sessions_where_the_cluster_closes
     }
     gate.player().await.echo(1000, b"elsewhere").await;
     assert_eq!(second.frames().len(), 1);
+}
+
+#[tokio::test]
+async fn a_release_group_that_is_switched_off_keeps_nobody_at_a_backend_that_goes_down() {
+    let (first, second) = (Backend::echo().await, Backend::echo().await);
+    let (off, also_off) = (Backend::echo().await.kill().await, Backend::echo().await.kill().await);
+    let of = |address: SocketAddr, group| format!("{{ address = \"{address}\", group = \"{group}\" }}");
+    let backends =
+        [of(off, "a"), of(also_off, "a"), of(first.address(), "b"), of(second.address(), "b")].join(", ");
+    let text = format!(
+        "[cluster.battle]\non_loss = \"close\"\nbalance = \"backup\"\nbackends = [{backends}]\n{}\n\
+         [route.battle]\nids = [1000]\ncluster = \"battle\"\n[release]\nactive = \"b\"",
+        health("probe = \"link\"")
+    );
+    let gate = Gate::builder().table(&text).start().await;
+    within("the group to be down", async {
+        while gate.inner().world().cluster_facts(Duration::ZERO)[0].backends[..2].iter().any(|it| it.up) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let mut player = gate.player().await;
+    player.echo(1000, b"in").await;
+    first.set_silent(true);
+    assert_eq!(player.notice().await, r#"{"code":"unavailable"}"#);
+    player.closed().await;
+    assert!(!first.events().contains(&Event::Lost), "long before its link is given up");
+    gate.player().await.echo(1000, b"elsewhere").await;
+    assert_eq!((first.frames().len(), second.frames().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn who_was_kept_in_a_panic_is_closed_and_not_moved_when_that_is_over() {
+    let more = format!("on_loss = \"close\"\nbalance = \"backup\"\n{}", health("probe = \"link\""));
+    let (first, second, third) = (Backend::echo().await, Backend::echo().await, Backend::echo().await);
+    let backends = [first.address(), second.address(), third.address()];
+    let gate = Gate::builder().shared("battle", "1000", &backends, &more).start().await;
+    let mut player = gate.player().await;
+    player.echo(1000, b"in").await;
+    for backend in [&third, &second, &first] {
+        backend.set_silent(true);
+        hears(backend.address(), DOWN, 1).await;
+    }
+    for backend in [&second, &third] {
+        backend.set_silent(false);
+        hears(backend.address(), UP, 1).await;
+    }
+    player.send(1000, b"to the one that is down").await;
+    assert_eq!(player.notice().await, r#"{"code":"unavailable"}"#);
+    player.closed().await;
+    assert_eq!(second.frames().len() + third.frames().len(), 0);
+}
+
+#[tokio::test]
+async fn the_same_holds_where_each_session_has_its_own_connection() {
+    let health = health("probe = \"frame\", send = \"aa\", expect = \"bb\"");
+    let more = format!("on_loss = \"close\"\nbalance = \"backup\"\n{health}");
+    let servers = [Server::start(b"\xbb").await, Server::start(b"\xbb").await, Server::start(b"\xbb").await];
+    let backends = servers.each_ref().map(|server| server.address);
+    let gate = Gate::builder().dedicated("web", "3000", &backends, &more).start().await;
+    let mut player = gate.player().await;
+    player.send(3000, WHO).await;
+    assert_eq!(player.recv().await.body, backends[0].to_string().as_bytes());
+    for server in servers.iter().rev() {
+        server.answers(b"no");
+        hears(server.address, DOWN, 1).await;
+    }
+    for server in &servers[1..] {
+        server.answers(b"\xbb");
+        hears(server.address, UP, 1).await;
+    }
+    player.send(3000, WHO).await;
+    assert_eq!(player.notice().await, r#"{"code":"unavailable"}"#);
+    player.closed().await;
 }
 
 #[tokio::test]

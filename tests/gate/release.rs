@@ -1,5 +1,6 @@
 //! Release groups, maintenance and the operator's word on backends, through the running gate.
 
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use realmgate::base::SessionId;
@@ -140,23 +141,35 @@ async fn a_canary_is_for_the_accounts_of_its_list_from_their_login_on() {
 
 #[tokio::test]
 async fn a_group_that_is_down_is_no_panic_of_the_other_one() {
-    let (a, b) = (Backend::echo().await, Backend::echo().await);
-    let gone = b.kill().await;
-    let text = format!(
-        "[cluster.battle]\nhealth = {{ interval = \"100ms\", fall = 1 }}\n\
-         backends = [{{ address = \"{}\", group = \"a\" }}, {{ address = \"{gone}\", group = \"b\" }}]\n\
-         [route.battle]\nids = [1000]\nclass = \"critical\"\ncluster = \"battle\"\n[release]\nactive = \"a\"",
-        a.address()
-    );
-    let gate = Gate::builder().table(&text).start().await;
-    within("the probe to fail", async {
-        let health = || gate.inner().world().cluster_facts(Duration::ZERO)[0].backends[1].up;
+    let a = Backend::echo().await;
+    let (gone, also_gone) = (Backend::echo().await.kill().await, Backend::echo().await.kill().await);
+    let of = |address: SocketAddr, group| format!("{{ address = \"{address}\", group = \"{group}\" }}");
+    let backends = [of(a.address(), "a"), of(gone, "b"), of(also_gone, "b")].join(", ");
+    let active = |group: &str| {
+        Gate::builder().table(&format!(
+            "[cluster.battle]\nhealth = {{ interval = \"100ms\", fall = 1 }}\nbackends = [{backends}]\n\
+             [route.battle]\nids = [1000]\nclass = \"critical\"\ncluster = \"battle\"\n[release]\nactive = \"{group}\""
+        ))
+    };
+    let mut gate = active("a").start().await;
+    within("the probes to fail", async {
+        let health =
+            || gate.inner().world().cluster_facts(Duration::ZERO)[0].backends[1..].iter().any(|it| it.up);
         while health() {
             tokio::task::yield_now().await;
         }
     })
     .await;
     in_with(&gate, b"in").await;
+    let panic = |gate: &Gate| {
+        let page = gate.inner().metrics_page();
+        let facts = gate.inner().world().cluster_facts(Duration::ZERO)[0].panic;
+        assert_eq!(page.contains("realmgate_cluster_panic{cluster=\"battle\"} 1"), facts);
+        facts
+    };
+    assert!(!panic(&gate), "for everybody who comes in there is a healthy one");
+    gate.reload(active("b")).await;
+    assert!(panic(&gate), "for everybody who comes in there is none");
 }
 
 #[tokio::test]

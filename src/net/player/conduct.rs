@@ -187,6 +187,10 @@ impl Conduct {
                 counts.bytes_in.add(frame.bytes.len() as u64);
             }
             (Ok(()), None) => {}
+            // The end of the session has been told.
+            (Err(turned), counts) if self.session.leaving().is_some() => {
+                counts.into_iter().for_each(|counts| counts.refused(turned.refusal).add(1));
+            }
             (Err(turned), _) => self.turn_away(world, lane, frame.id, &turned, self.hub.since_start(now)),
         }
     }
@@ -371,6 +375,12 @@ impl Conduct {
                 false => self.part_all(end.reason()),
             }
         }
+    }
+
+    /// Ends a session that has lost its backend where the cluster closes for that; what its frame hears.
+    pub(super) fn lose(&mut self, now: Instant) -> Turned {
+        self.leave(EndReason::BackendLost, now);
+        Refusal::Unavailable.into()
     }
 
     /// Ends a session whose player has gone; what it sent last goes out, and its dedicated backends may answer.

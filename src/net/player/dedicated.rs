@@ -28,7 +28,7 @@ impl Conduct {
         frame: &Frame<'_>,
         now: Instant,
     ) -> Result<(), Turned> {
-        self.leave_lost(cluster, now);
+        self.leave_lost(cluster, now)?;
         let wanted = self.wanted(cluster, lane, Some(frame), now);
         let (place, promise) = self.upstream_for(&wanted)?;
         let one_each = !self.door.is_websocket();
@@ -91,53 +91,55 @@ impl Conduct {
             }
         }
         let unused = |binding: &&Binding| {
-            let cluster = world.cluster(binding.cluster);
-            !cluster
-                .is_some_and(|cluster| cluster.closes_on_loss() || world.may_use(cluster, binding.backend))
+            // Of a cluster that is gone the sessions are told by an order, too.
+            world
+                .cluster(binding.cluster)
+                .is_some_and(|cluster| !cluster.closes_on_loss() && !world.may_use(cluster, binding.backend))
         };
         let bound: Vec<_> =
             self.session.bindings.iter().filter(unused).map(|binding| binding.backend).collect();
         bound.into_iter().for_each(|backend| self.unbind(backend, Reason::Moved));
     }
 
-    /// Ends connections to members that do not serve any more: the session goes on with another one. Who was taken
-    /// out by the operator may still answer what it was asked.
-    fn leave_lost(&mut self, cluster: &ClusterView, now: Instant) {
+    /// Ends connections to members that do not serve any more: the session goes on with another one, or ends where the
+    /// cluster closes for that. Who was taken out by the operator may still answer what it was asked.
+    fn leave_lost(&mut self, cluster: &ClusterView, now: Instant) -> Result<(), Turned> {
         if let Some(assigned) = self.session.bindings.assigned(cluster.key()) {
             let place = cluster.entry.place_of(assigned);
             if !place.is_some_and(|place| cluster.keeps_sessions(place, self.hub.since_start(now))) {
                 self.session.bindings.unassign(assigned);
             }
         }
+        let since_start = self.hub.since_start(now);
+        let of_cluster =
+            |upstream: &Upstream| upstream.cluster == cluster.key() && upstream.left_until.is_none();
+        // One that is still being made fails by itself, and then what waits for it goes elsewhere.
+        let is_lost = |upstream: &Upstream| {
+            let place = cluster.entry.place_of(upstream.backend.key());
+            of_cluster(upstream)
+                && upstream.is_open()
+                && !place.is_some_and(|place| cluster.keeps_sessions(place, since_start))
+        };
+        if cluster.closes_on_loss() && self.upstreams.iter().any(is_lost) {
+            return Err(self.lose(now));
+        }
         let is_taken_out = |upstream: &Upstream| {
             let place = cluster.entry.place_of(upstream.backend.key());
-            upstream.is_open() && !place.is_some_and(|place| cluster.entry.is_enabled(place))
-        };
-        let stays = |upstream: &&mut Upstream| upstream.left_until.is_none();
-        let of_cluster = |upstream: &&mut Upstream| upstream.cluster == cluster.key();
-        for upstream in self.upstreams.iter_mut().filter(stays).filter(of_cluster) {
-            if is_taken_out(upstream) {
-                upstream.leave(now);
-            }
-        }
-        let now = self.hub.since_start(now);
-        let serves = |upstream: &Upstream| {
-            let place = cluster.entry.place_of(upstream.backend.key());
-            let serves = place.is_some_and(|place| cluster.keeps_sessions(place, now));
-            // One that is still being made fails by itself, and then what waits for it goes elsewhere.
-            upstream.cluster != cluster.key()
-                || serves
-                || !upstream.is_open()
-                || upstream.left_until.is_some()
+            !place.is_some_and(|place| cluster.entry.is_enabled(place))
         };
         let awaited = &self.seat.awaited;
-        self.upstreams.retain(|upstream| {
-            let serves = serves(upstream);
-            if !serves {
-                awaited.borrow_mut().forget(upstream.backend.key());
+        self.upstreams.retain_mut(|upstream| {
+            if !is_lost(upstream) {
+                return true;
             }
-            serves
+            let may_answer = is_taken_out(upstream);
+            match may_answer {
+                true => upstream.leave(now),
+                false => awaited.borrow_mut().forget(upstream.backend.key()),
+            }
+            may_answer
         });
+        Ok(())
     }
 
     fn wanted<'a>(

@@ -21,12 +21,11 @@ impl Conduct {
             match order {
                 Order::Kick(kick) => self.kick(&kick, now),
                 Order::Refused(backend) => self.refused(world, backend),
-                Order::BackendLost(backend) => {
-                    let dedicated = self.upstreams.iter().any(|upstream| upstream.backend.key() == backend);
-                    if dedicated || self.session.bindings.knows(backend) {
-                        self.leave(EndReason::BackendLost, now);
-                    }
+                Order::BackendLost(backend) if self.is_at(backend) => self.leave(EndReason::BackendLost, now),
+                Order::BackendDown(backend) if self.is_at(backend) && !self.keeps(world, backend, now) => {
+                    self.leave(EndReason::BackendLost, now);
                 }
+                Order::BackendLost(_) | Order::BackendDown(_) => {}
                 Order::Forget(backends) => self.forget(world, &backends, now),
                 Order::Describe(roll) => self.describe(world, &roll, now),
                 Order::Recovered(route) => self.recovered(&route),
@@ -41,6 +40,20 @@ impl Conduct {
                 Order::Leave(end) => self.leave(end, now),
             }
         }
+    }
+
+    /// Whether the session has something at a backend, be it only last answers.
+    fn is_at(&self, backend: BackendKey) -> bool {
+        let has = |upstream: &Upstream| upstream.backend.key() == backend;
+        self.session.bindings.knows(backend) || self.upstreams.iter().any(has)
+    }
+
+    /// Whether the session goes on with a backend as it is: where few of those who serve its group are healthy, all do.
+    fn keeps(&self, world: &World, backend: BackendKey, now: Instant) -> bool {
+        let cluster = world.clusters.iter().position(|cluster| cluster.entry.place_of(backend).is_some());
+        let view = cluster.and_then(|cluster| world.view(self.seat.group_at(world, cluster), cluster));
+        let now = self.hub.since_start(now);
+        view.and_then(|view| Some(view.keeps_sessions(view.entry.place_of(backend)?, now))).unwrap_or(false)
     }
 
     fn kick(&mut self, kick: &Kick, now: Instant) {

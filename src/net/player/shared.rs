@@ -24,7 +24,7 @@ impl Conduct {
         now: Instant,
     ) -> Result<(), Turned> {
         let since_start = self.hub.since_start(now);
-        let kept = self.kept_shared(cluster, since_start);
+        let kept = self.kept_shared(cluster, now)?;
         let wanted = Wanted {
             cluster,
             lane,
@@ -56,20 +56,26 @@ impl Conduct {
         self.seat.lockstep.borrow_mut().heard_by(cluster.key(), [key(first), key(second)]);
     }
 
-    /// The member that the session keeps. One that does not serve any more is forgotten.
-    fn kept_shared(&mut self, cluster: &ClusterView, now: Duration) -> Option<usize> {
+    /// The member that the session keeps. One that does not serve any more is forgotten, or ends the session that it had
+    /// where its cluster closes for that.
+    fn kept_shared(&mut self, cluster: &ClusterView, now: Instant) -> Result<Option<usize>, Turned> {
         if cluster.is_hot_standby() {
-            return None;
+            return Ok(None);
         }
         let bindings = &self.session.bindings;
         let pinned = || cluster.plan.sticky().then(|| bindings.pinned(cluster.key())).flatten();
-        let kept = bindings.assigned(cluster.key()).or_else(pinned)?;
+        let Some(kept) = bindings.assigned(cluster.key()).or_else(pinned) else { return Ok(None) };
         let is_up = self.hub.of_link(kept, SharedLink::is_up).unwrap_or(false);
-        let place = cluster.entry.place_of(kept).filter(|place| is_up && cluster.keeps_sessions(*place, now));
+        let since_start = self.hub.since_start(now);
+        let serves = |place: &usize| is_up && cluster.keeps_sessions(*place, since_start);
+        let place = cluster.entry.place_of(kept).filter(serves);
         if place.is_none() {
+            if cluster.closes_on_loss() && self.session.bindings.knows(kept) {
+                return Err(self.lose(now));
+            }
             self.unbind(kept, Reason::Moved);
         }
-        place
+        Ok(place)
     }
 
     fn fit_shared(&self, backend: &Backend) -> Fit {

@@ -147,7 +147,7 @@ impl Watch {
     }
 
     fn set_up(&self, up: bool) {
-        let (cluster, now) = (&self.cluster.entry, self.now());
+        let (cluster, now) = (&self.cluster, self.now());
         let was_in_panic = cluster.is_in_panic(now);
         self.backend.set_up(up, now);
         self.backend.events().set_reason(&self.reason);
@@ -162,11 +162,11 @@ impl Watch {
         hub::now().saturating_duration_since(self.desk.started)
     }
 
-    /// Where health is ignored, nobody is closed for it.
+    /// Each session asks whether health is ignored where it is served.
     async fn close_sessions(&self) {
-        if self.cluster.closes_on_loss() && !self.cluster.entry.is_in_panic(self.now()) {
+        if self.cluster.closes_on_loss() {
             for worker in self.desk.workers.iter() {
-                worker.command(Command::Lost(self.backend.key())).await;
+                worker.command(Command::Down(self.backend.key())).await;
             }
         }
     }
