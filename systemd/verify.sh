@@ -23,4 +23,15 @@ if [ -n "$said" ] || [ "${status:-0}" -ne 0 ]; then
   printf '%s\n' "$said" >&2
   exit 1
 fi
+# The gateway looks at files of /proc that do not belong to a process, and at files that root gives to its group.
+if grep -E '^(ProcSubset|DynamicUser)=' realmgate.service >&2; then
+  echo "with this the gateway sees no memory limit, or may not read its own configuration" >&2
+  exit 1
+fi
+user=$(sed -n 's/^User=//p' realmgate.service)
+made=$(systemd-sysusers --dry-run "$PWD/realmgate.sysusers" 2>&1)
+if ! grep -qF "'$user'" <<<"$made" && ! getent passwd "$user" >/dev/null; then
+  printf 'realmgate.sysusers makes no user %s:\n%s\n' "$user" "$made" >&2
+  exit 1
+fi
 systemd-analyze security --offline=true --threshold=25 --no-pager "$copy/realmgate.service" | tail -n 1

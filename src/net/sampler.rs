@@ -12,11 +12,14 @@ use procfs::{Current, Meminfo};
 use super::commons::Commons;
 use super::hub;
 use crate::policy::{Resource, of_descriptors, of_lag, of_memory};
-use crate::telemetry::Meters;
+use crate::telemetry::{self, Meters};
 
 /// Runs for as long as the process takes players.
 pub async fn watch_pressure(commons: Arc<Commons>, meters: Arc<Meters>, started: Instant) {
     let mut limits = Limits::read();
+    if limits.memory.is_none() {
+        telemetry::memory_unknown();
+    }
     for look in 1_u32.. {
         tokio::time::sleep(EVERY).await;
         if look.is_multiple_of(LIMITS_EVERY) {

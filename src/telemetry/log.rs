@@ -267,6 +267,13 @@ pub fn pressure_changed(level: &str, resource: &str, pressure: f64) {
     }
 }
 
+/// Neither the machine nor its control groups say what memory the process may have.
+pub fn memory_unknown() {
+    warn!(
+        "nobody says what memory there is: nothing is shed before it runs out; let /proc/meminfo be readable"
+    );
+}
+
 /// A task ended by a panic; only its own session or link is touched.
 pub fn task_failed(what: &str, session: Option<SessionId>) {
     let session = session.map(|session| session.to_string()).unwrap_or_default();
