@@ -147,7 +147,7 @@ impl Gate {
         let began = now();
         let old = self.world.load_full();
         let wanted = proposal.file.with(&proposal.overrides);
-        let mut reloaded = super::effects::tell(&old, &wanted, self.sessions());
+        let mut reloaded = super::effects::tell(&old, (&wanted, &proposal.opened), self.sessions());
         let is_reload = proposal.asked.is_none(); // a runtime change brings no backends
         for file in proposal.opened.changes(old.opened()) {
             reloaded.effects.push(format!("{file}: the next request gets it, with another fingerprint"));

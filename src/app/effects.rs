@@ -1,13 +1,18 @@
 //! What a change does to live sessions, with their number, before it happens.
 
 use crate::admin::Reloaded;
-use crate::config::{self, Change, Cluster, Plan, Touched};
-use crate::net::World;
+use crate::config::{self, Change, Cluster, Plan, ReleaseChange, Touched};
+use crate::net::{Opened, World};
 
 /// The lines for the log and for whoever asked; `sessions` is how many there are now.
-pub(super) fn tell(old: &World, new: &Plan, sessions: usize) -> Reloaded {
+pub(super) fn tell(old: &World, (new, opened): (&Plan, &Opened), sessions: usize) -> Reloaded {
     let difference = config::difference(old.plan(), new);
-    let changes = difference.changes();
+    let mut changes = difference.changes().to_vec();
+    let is_told = |change: &Change| matches!(change, Change::Release { what: ReleaseChange::Canary, .. });
+    if opened.lists_others(old.opened()) && !changes.iter().any(is_told) {
+        let (moving, spread) = (new.release().moving(), new.release().spread());
+        changes.push(Change::Release { what: ReleaseChange::Accounts, moving, spread });
+    }
     Reloaded {
         generation: old.generation() + 1,
         changes: changes.iter().map(Change::what).collect(),

@@ -74,6 +74,12 @@ impl Opened {
         Ok(Self { doors, connectors, accounts, verifier, partners, files })
     }
 
+    /// Whether the rules of a release that name files are for other accounts than before.
+    #[must_use]
+    pub fn lists_others(&self, before: &Self) -> bool {
+        self.accounts != before.accounts
+    }
+
     /// In words, which files that requests are answered with have other bytes than before.
     #[must_use]
     pub fn changes(&self, before: &Self) -> Vec<String> {

@@ -140,6 +140,28 @@ async fn a_canary_is_for_the_accounts_of_its_list_from_their_login_on() {
 }
 
 #[tokio::test]
+async fn a_list_with_other_accounts_is_told_as_what_it_does() {
+    let (a, b) = (Backend::echo().await, Backend::echo().await);
+    let folder = std::env::temp_dir().join(format!("realmgate-lists-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let list = folder.join("testers.txt");
+    std::fs::write(&list, "ann\n").expect("a file");
+    let rule = format!("canary = [{{ group = \"b\", accounts = \"{}\" }}]", list.display());
+    let release = format!("active = \"a\"\nmove = \"forced\"\nspread = \"5s\"\n{rule}");
+    let mut gate = groups(&a, &b, &release).start().await;
+    std::fs::write(&list, "# again\nann\n").expect("a file");
+    let told = gate.try_reload(groups(&a, &b, &release)).await.expect("a reload");
+    assert_eq!((told.changes, told.effects), (Vec::new(), Vec::new()));
+    std::fs::write(&list, "bob\n").expect("a file");
+    let told = gate.try_reload(groups(&a, &b, &release)).await.expect("a reload");
+    let what = "release: other accounts in the lists of its canary rules";
+    assert_eq!(told.changes, [what]);
+    let [effect] = &*told.effects else { panic!("{:?}", told.effects) };
+    assert!(effect.contains("over 5s, the next frame of each session of another group"), "{effect}");
+    std::fs::remove_dir_all(&folder).expect("the folder");
+}
+
+#[tokio::test]
 async fn a_group_that_is_down_is_no_panic_of_the_other_one() {
     let a = Backend::echo().await;
     let (gone, also_gone) = (Backend::echo().await.kill().await, Backend::echo().await.kill().await);

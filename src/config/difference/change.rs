@@ -249,8 +249,10 @@ pub enum ReleaseChange {
         /// Its groups.
         groups: Swap<String>,
     },
-    /// The rules of `canary`.
+    /// The rules of `canary`, or whom they fit.
     Canary,
+    /// The files of accounts that rules of `canary` name have others in them.
+    Accounts,
     /// What becomes of sessions of another group.
     Moving(Swap<Moving>),
     /// Over what time.

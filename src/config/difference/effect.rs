@@ -107,7 +107,7 @@ impl Change {
                 | RouteChange::Opened
                 | RouteChange::Reworded(_) => Touched::RouteSessions(name.clone()),
             },
-            Self::Release { what: ReleaseChange::Spread(_), .. } => Touched::Nobody,
+            Self::Release { what: ReleaseChange::Spread(_), moving: Moving::Natural, .. } => Touched::Nobody,
             Self::Release { what: ReleaseChange::Active(groups), .. }
                 if groups.from.is_empty() || groups.to.is_empty() =>
             {
@@ -217,7 +217,10 @@ fn of_web_backend(what: &BackendChange) -> &'static str {
 
 fn of_release(what: &ReleaseChange, moving: Moving, spread: Duration) -> String {
     match (what, moving) {
-        (ReleaseChange::Spread(_), _) => NOTHING.to_owned(),
+        (ReleaseChange::Spread(_), Moving::Natural) => NOTHING.to_owned(),
+        (ReleaseChange::Spread(_), Moving::Forced) => {
+            format!("who of another group has not moved yet does so over {}", format_duration(spread))
+        }
         (ReleaseChange::Active(groups), _) if groups.from.is_empty() => {
             "sessions that are in enter their group at their next frame".to_owned()
         }

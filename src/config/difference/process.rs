@@ -37,10 +37,11 @@ fn own_active(old: &Plan, new: &Plan) -> Vec<ReleaseChange> {
     old.clusters.iter().filter_map(one).collect()
 }
 
-/// The rules by name: what they say is what they do.
-fn canary(plan: &Plan) -> Vec<(String, String)> {
-    let who = |who: &CanaryRule| who.to_string();
-    plan.release.canary.iter().map(|rule| (name_of(plan, Some(rule.group)), who(&rule.who))).collect()
+/// The rules by name: what they say is what they do, and one for a zone is for everybody here or for nobody.
+fn canary(plan: &Plan) -> Vec<(String, String, bool)> {
+    let is_here = |who: &CanaryRule| matches!(who, CanaryRule::Zone(zone) if *zone == plan.gateway.zone);
+    let rules = plan.release.canary.iter();
+    rules.map(|rule| (name_of(plan, Some(rule.group)), rule.who.to_string(), is_here(&rule.who))).collect()
 }
 
 fn process(old: &Plan, new: &Plan) -> Vec<ProcessKey> {

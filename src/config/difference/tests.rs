@@ -419,12 +419,32 @@ fn releases() {
     );
     let forced = OLD.replace("active = \"a\"", "active = \"a\"\nmove = 'forced'\nspread = '5s'");
     let found = only(&forced, &forced.replace("active = \"a\"", "active = \"b\""));
+    let sooner = only(&forced, &forced.replace("spread = '5s'", "spread = '1s'"));
+    check(
+        &sooner,
+        "release: spread 5s -> 1s",
+        "who of another group has not moved yet does so over 1s",
+        &other,
+    );
     check(
         &found,
         "release: active a -> b",
         "over 5s, the next frame of each session of another group is answered by moved",
         &other,
     );
+}
+
+#[test]
+fn a_rule_for_a_zone_fits_others_where_the_gateway_is_in_another_zone() {
+    let rule = "active = \"a\"\nmove = 'forced'\ncanary = [{ group = 'b', zone = 'sh-b' }]";
+    let with = OLD.replace("active = \"a\"", rule);
+    let zones = |zone: &str| with.replace("zone = \"sh-a\"\n", &format!("zone = \"{zone}\"\n"));
+    let what = |zone: &str| -> Vec<String> {
+        let told = told(&plan(&with), &plan(&zones(zone)));
+        told.into_iter().filter(|told| told.2 == Touched::OtherGroup).map(|told| told.0).collect()
+    };
+    assert_eq!(what("sh-b"), ["release: other canary rules"]);
+    assert!(what("sh-c").is_empty());
 }
 
 #[test]

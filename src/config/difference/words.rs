@@ -172,6 +172,7 @@ impl Display for ReleaseChange {
                 write!(into, "active {}", named(groups))
             }
             Self::Canary => into.write_str("other canary rules"),
+            Self::Accounts => into.write_str("other accounts in the lists of its canary rules"),
             Self::Moving(words) => write!(into, "move {} -> {}", words.from.as_str(), words.to.as_str()),
             Self::Spread(times) => {
                 write!(into, "spread {} -> {}", format_duration(times.from), format_duration(times.to))

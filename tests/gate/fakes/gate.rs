@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use realmgate::admin::Refused;
+use realmgate::admin::{Refused, Reloaded};
 use realmgate::app;
 use realmgate::config::{self, Override, Source};
 use realmgate::telemetry::{DoorRefusal, Meters};
@@ -95,10 +95,10 @@ impl Gate {
         }
     }
 
-    /// Reloads it; what it says if it refuses.
-    pub(crate) async fn try_reload(&mut self, builder: GateBuilder) -> Result<(), String> {
+    /// Reloads it; what it says of that, or why it refuses.
+    pub(crate) async fn try_reload(&mut self, builder: GateBuilder) -> Result<Reloaded, String> {
         let reloaded = within("a reload", self.inner.reload(builder.plan(), "test")).await;
-        reloaded.map(drop).map_err(|report| report.render(false))
+        reloaded.map_err(|report| report.render(false))
     }
 
     /// Lays a runtime change over the configuration.
