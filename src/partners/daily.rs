@@ -61,13 +61,15 @@ impl Daily {
         Taken::Yes
     }
 
-    /// What the disk says of a day: it counts where it is later, or says more of the same one.
+    /// What the disk says of a day: it counts where it is later, or where another life has reserved more of the same one.
+    /// What was reserved here and not used is not used by being read again.
     pub fn learn(&mut self, said: Self) {
         match said.day.cmp(&self.day) {
             Ordering::Less => {}
             Ordering::Greater => *self = said,
             Ordering::Equal => {
-                self.used = self.used.max(said.used);
+                let known = self.used.max(self.reserved);
+                self.used += said.used.saturating_sub(known);
                 self.reserved = self.reserved.max(said.reserved);
             }
         }
@@ -202,6 +204,13 @@ mod tests {
             let mut daily = of(7, 900);
             daily.learn(said);
             assert_eq!(daily, knows, "{said:?}");
+        }
+        let ahead = Daily { day: 7, used: 900, reserved: 925 };
+        for (said, knows) in [(of(7, 925), ahead), (of(7, 950), Daily { used: 925, reserved: 950, ..ahead })]
+        {
+            let mut daily = ahead;
+            daily.learn(said);
+            assert_eq!(daily, knows, "what was reserved here, and what another life added: {said:?}");
         }
         let mut daily = of(7, 900);
         daily.learn(of(8, 3));
