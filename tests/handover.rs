@@ -11,9 +11,10 @@ use std::process::{ExitStatus, exit};
 use std::time::{Duration, Instant};
 
 use realmgate::app::handover::{
-    Cause, Fate, Handed, HandoverError, Heir, LineError, Owner, Package, Predecessor, Step, Turn,
+    Cause, Fate, Handed, HandoverError, Heir, LineError, Owner, Package, Predecessor, Step, TakeOverError,
+    Turn,
 };
-use realmgate::app::systemd;
+use realmgate::app::{StartError, systemd};
 use realmgate::cluster::{BackendMemory, Registry, ServingState};
 use realmgate::net::Tickets;
 use realmgate::policy::{Ejection, OutlierMemory};
@@ -259,6 +260,13 @@ async fn one_that_refuses_is_told_with_its_reason() {
     let error = Old::new("refuses").fails_as("heir_that_refuses").await;
     assert!(matches!(&error.cause, Cause::Refused(why) if why == "no room at the inn"), "{error}");
     assert_eq!((error.step, exit_code(&error)), (Step::Ready, Some(14)));
+}
+
+#[test]
+fn a_program_of_another_version_says_so_and_blames_nobody_else() {
+    let error = StartError::TakeOver(TakeOverError::Version { theirs: 1, ours: 2 });
+    let said = "the running gateway hands over by version 1 of the protocol and this program by 2; ";
+    assert!(error.to_string().starts_with(said), "{error}");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use super::chore::Chore;
 use super::descriptors;
 use super::doors::Doors;
+use super::handover::TakeOverError;
 use super::legacy::Legacy;
 use super::rotation::Rotation;
 use crate::admin::{Access, Desk, Order, Store, StoreError};
@@ -73,6 +74,8 @@ pub enum StartError {
     State(StoreError),
     /// What partners have had cannot be read; exit code 71.
     Partners(LedgerFault),
+    /// The running gateway does not hand over; exit code 71.
+    TakeOver(TakeOverError),
     /// The machine gives no threads, no event queue or no randomness; exit code 71.
     Machine(io::Error),
 }
@@ -423,6 +426,7 @@ impl fmt::Display for StartError {
             Self::Partners(fault) => {
                 write!(f, "what partners have had cannot be read: {fault}\n  {}", fault.hint())
             }
+            Self::TakeOver(error) => error.fmt(f),
             Self::Machine(error) => write!(f, "the machine does not let the gateway start: {error}"),
         }
     }

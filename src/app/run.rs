@@ -134,7 +134,7 @@ fn fail(error: &StartError) -> ExitCode {
     match error {
         StartError::Configuration(report) => complain(report, USAGE),
         StartError::Bind(report) => complain(report, OS_ERROR),
-        StartError::Machine(_) | StartError::State(_) | StartError::Partners(_) => {
+        StartError::TakeOver(_) | StartError::Machine(_) | StartError::State(_) | StartError::Partners(_) => {
             say(&format!("{error}\n"));
             ExitCode::from(OS_ERROR)
         }

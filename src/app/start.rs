@@ -44,7 +44,7 @@ impl Found {
 
     fn with_predecessor(mut self, take_over: bool) -> Result<Self, StartError> {
         if take_over {
-            self.predecessor = Some(Predecessor::from_stdin().map_err(machine)?);
+            self.predecessor = Some(Predecessor::from_stdin().map_err(StartError::TakeOver)?);
         }
         Ok(self)
     }
@@ -79,7 +79,7 @@ impl Found {
         program.admin = office.as_ref().map(Office::share).transpose().map_err(StartError::Machine)?;
         let mut gate = Gate::prepare(plan, legacy).await?;
         if let Some(predecessor) = &mut self.predecessor {
-            predecessor.ready().await.map_err(machine)?;
+            predecessor.ready().await.map_err(StartError::TakeOver)?;
         }
         gate.access = office.as_ref().map(Office::access);
         gate.serve();
@@ -95,7 +95,7 @@ impl Found {
     async fn legacy(&mut self, plan: &Plan) -> Result<Legacy, StartError> {
         let store = Store::new(plan.gateway().state_dir());
         let package = match &mut self.predecessor {
-            Some(predecessor) => Some(predecessor.receive().await.map_err(machine)?),
+            Some(predecessor) => Some(predecessor.receive().await.map_err(StartError::TakeOver)?),
             None => None,
         };
         // After the package: from then on the process before changes nothing any more.
