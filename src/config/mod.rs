@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use difference::{
-    BackendChange, Change, ClusterChange, Difference, HttpChange, ListenerChange, LoginChange, PartnerChange,
-    ProcessKey, ReleaseChange, RouteChange, Swap, Touched, difference,
+    BackendChange, Change, ClusterChange, Difference, HttpChange, ListenerChange, LoginChange, Loss,
+    PartnerChange, ProcessKey, ReleaseChange, RouteChange, Swap, Touched, difference,
 };
 pub use moment::{format_moment, parse_moment};
 pub use nearest::nearest;

@@ -30,8 +30,8 @@ pub enum Change {
         cluster: String,
         /// `host:port` as the file says it.
         address: String,
-        /// What happens to its sessions if it is lost by this; `None`: it answers requests.
-        on_loss: Option<OnLoss>,
+        /// What becomes of its sessions if it is taken out by this; `None`: it answers requests.
+        loss: Option<Loss>,
         /// What of it.
         what: BackendChange,
     },
@@ -113,13 +113,24 @@ pub enum ListenerChange {
     Limits(Vec<&'static str>),
 }
 
+/// What becomes of sessions whose backend is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// They go on with another one.
+    Repicked,
+    /// They are closed.
+    Closed,
+    /// They go on with it until they end.
+    Stay,
+}
+
 /// What is different at a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClusterChange {
     /// It is new, with so many backends.
     Added(usize),
     /// It is gone.
-    Removed(Option<OnLoss>),
+    Removed(Option<Loss>),
     /// Shared or dedicated.
     Link(Swap<&'static str>),
     /// These keys, which new connections to its backends follow.

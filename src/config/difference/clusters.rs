@@ -1,9 +1,10 @@
 //! Clusters and backends of two plans compared.
 
-use super::change::{BackendChange, Change, ClusterChange, Swap};
+use super::change::{BackendChange, Change, ClusterChange, Loss, Swap};
 use super::find;
 use crate::config::plan::{Backend, BackendTls, Cluster, GroupIndex, LinkKind, Plan};
 use crate::policy::{Balance, OnLoss};
+use crate::wire::Framing;
 
 pub(super) fn compare(changes: &mut Vec<Change>, old: &Plan, new: &Plan) {
     for cluster in &old.clusters {
@@ -26,10 +27,15 @@ pub(super) fn compare(changes: &mut Vec<Change>, old: &Plan, new: &Plan) {
 
 /// What happens to sessions whose backend there is lost. A hot standby has another one that knows them all; where
 /// requests are answered there are none.
-fn loss(cluster: &Cluster) -> Option<OnLoss> {
-    let has_another = cluster.balance == Balance::HotStandby;
-    let loss = if has_another { OnLoss::Repick } else { cluster.on_loss };
-    (!matches!(cluster.link, LinkKind::Http)).then_some(loss)
+fn loss(cluster: &Cluster) -> Option<Loss> {
+    match (&cluster.link, cluster.on_loss) {
+        (LinkKind::Http, _) => None,
+        _ if cluster.balance == Balance::HotStandby => Some(Loss::Repicked),
+        (_, OnLoss::Close) => Some(Loss::Closed),
+        // Bytes that are not read cannot go on elsewhere.
+        (LinkKind::Dedicated { layout, .. }, _) if layout.framing == Framing::Opaque => Some(Loss::Stay),
+        (_, OnLoss::Repick) => Some(Loss::Repicked),
+    }
 }
 
 fn keys(old: &Cluster, new: &Cluster) -> Vec<ClusterChange> {
@@ -114,7 +120,7 @@ fn backends(
 ) {
     let mut add = |backend: &Backend, what| {
         let (cluster, address) = (new.name.clone(), backend.address.get().clone());
-        changes.push(Change::Backend { cluster, address, on_loss: loss(old), what });
+        changes.push(Change::Backend { cluster, address, loss: loss(old), what });
     };
     for backend in &old.backends {
         match find(&new.backends, address, address(backend)) {

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use super::change::{
-    BackendChange, Change, ClusterChange, HttpChange, ListenerChange, LoginChange, PartnerChange,
+    BackendChange, Change, ClusterChange, HttpChange, ListenerChange, LoginChange, Loss, PartnerChange,
     ReleaseChange, RouteChange,
 };
 use crate::base::format_duration;
 use crate::config::AdminState;
 use crate::config::plan::Moving;
-use crate::policy::OnLoss;
 
 /// Whose sessions an effect is about, so that the running gateway can say how many they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +41,8 @@ impl Change {
         match self {
             Self::Listener { what, .. } => of_listener(what).to_owned(),
             Self::Cluster { what, .. } => of_cluster(what).to_owned(),
-            Self::Backend { what, on_loss: Some(on_loss), .. } => of_backend(what, *on_loss).to_owned(),
-            Self::Backend { what, on_loss: None, .. } => of_web_backend(what).to_owned(),
+            Self::Backend { what, loss: Some(loss), .. } => of_backend(what, *loss).to_owned(),
+            Self::Backend { what, loss: None, .. } => of_web_backend(what).to_owned(),
             Self::Route { what, .. } => of_route(what),
             Self::Release { what, moving, spread } => of_release(what, *moving, *spread),
             Self::Login(what) => of_login(what).to_owned(),
@@ -149,10 +148,13 @@ const fn of_cluster(what: &ClusterChange) -> &'static str {
     match what {
         ClusterChange::Added(_) => NOTHING,
         ClusterChange::Removed(None) => WEB_LOST,
-        ClusterChange::Removed(Some(OnLoss::Repick)) => {
+        ClusterChange::Removed(Some(Loss::Repicked)) => {
             "sessions that have a backend there lose it and stay connected"
         }
-        ClusterChange::Removed(Some(OnLoss::Close)) => "sessions that have a backend there are closed",
+        ClusterChange::Removed(Some(Loss::Closed)) => "sessions that have a backend there are closed",
+        ClusterChange::Removed(Some(Loss::Stay)) => {
+            "sessions that have a backend there keep it until they end"
+        }
         ClusterChange::Link(_) => "its sessions keep their connection and are bound anew at their next frame",
         ClusterChange::Connections(_) => {
             "nothing for sessions that are in: for new connections to its backends"
@@ -170,10 +172,11 @@ const fn of_cluster(what: &ClusterChange) -> &'static str {
     }
 }
 
-fn of_backend(what: &BackendChange, on_loss: OnLoss) -> &'static str {
-    let lost = match on_loss {
-        OnLoss::Repick => "its sessions keep their connection and are bound elsewhere at their next frame",
-        OnLoss::Close => "its sessions are closed",
+fn of_backend(what: &BackendChange, loss: Loss) -> &'static str {
+    let lost = match loss {
+        Loss::Repicked => "its sessions keep their connection and are bound elsewhere at their next frame",
+        Loss::Closed => "its sessions are closed",
+        Loss::Stay => "nobody new; its sessions stay until they end",
     };
     match what {
         BackendChange::Added => "nothing for sessions that are in: it gets new ones",

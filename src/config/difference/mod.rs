@@ -18,8 +18,8 @@ mod tests;
 use super::Plan;
 
 pub use change::{
-    BackendChange, Change, ClusterChange, HttpChange, ListenerChange, LoginChange, PartnerChange, ProcessKey,
-    ReleaseChange, RouteChange, Swap,
+    BackendChange, Change, ClusterChange, HttpChange, ListenerChange, LoginChange, Loss, PartnerChange,
+    ProcessKey, ReleaseChange, RouteChange, Swap,
 };
 pub use effect::Touched;
 

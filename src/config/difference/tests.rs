@@ -397,6 +397,24 @@ fn routes() {
 }
 
 #[test]
+fn whose_bytes_are_not_read_stays_where_it_is_unless_its_cluster_closes() {
+    let text = |more: &str, backends: &str| {
+        format!(
+            "[frame.raw]\nlength = {{ kind = \"opaque\" }}\n[listener.raw]\nlisten = \"127.0.0.1:7001\"\nframe = \"raw\"\n\
+             [cluster.raw]\nlink = \"dedicated\"\nframe = \"raw\"\n{more}backends = [{backends}]\n\
+             [route.raw]\nids = [\"*\"]\ncluster = \"raw\"\n"
+        )
+    };
+    let (one, two) = (r#"{ address = "10.0.1.1:1" }"#, r#"{ address = "10.0.1.2:1" }"#);
+    let both = format!("{one}, {two}");
+    let gone = Touched::BackendSessions { cluster: "raw".to_owned(), address: "10.0.1.2:1".to_owned() };
+    for (more, effect) in [("", "its sessions stay until they end"), ("on_loss = \"close\"\n", "are closed")]
+    {
+        check(&only(&text(more, &both), &text(more, one)), "backend raw 10.0.1.2:1: removed", effect, &gone);
+    }
+}
+
+#[test]
 fn releases() {
     let other = Touched::OtherGroup;
     let stay = "stay in it until they end";
