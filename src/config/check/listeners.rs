@@ -251,9 +251,9 @@ fn repeated(context: &Context<'_>) {
     }
 }
 
-/// Port 0 is a new port each time. Addresses of the two families do not meet.
+/// Port 0 is a new port each time. A socket for all addresses of IPv6 takes IPv4 too.
 pub(super) fn collide(one: &SocketAddr, other: &SocketAddr) -> bool {
-    let any = |address: IpAddr| address.is_unspecified();
-    let same = one.ip() == other.ip() || any(one.ip()) || any(other.ip());
-    one.port() != 0 && one.port() == other.port() && one.is_ipv4() == other.is_ipv4() && same
+    let covers = |all: IpAddr, one: IpAddr| all.is_unspecified() && (all.is_ipv6() || one.is_ipv4());
+    let same = one.ip() == other.ip() || covers(one.ip(), other.ip()) || covers(other.ip(), one.ip());
+    one.port() != 0 && one.port() == other.port() && same
 }
