@@ -74,10 +74,20 @@ impl Gate {
         Ok(reloaded)
     }
 
-    /// The token of the API, read again as certificates are; a file that names none leaves the one in force.
+    /// The token of the API, read again as certificates are, from the file that this process was started with: which
+    /// file that is, no reload changes.
     fn renewed(&self, file: &Plan) -> Result<Option<Access>, Problem> {
-        let admin = file.admin().filter(|admin| self.access.is_some() && admin.token_file().is_some());
-        admin.map(Access::read).transpose()
+        let running = self.world.load();
+        let Some(admin) = running.plan().admin().filter(|_| self.access.is_some()) else { return Ok(None) };
+        let Some(token_file) = admin.token_file() else { return Ok(None) };
+        let named = file.admin().filter(|named| {
+            named.token_file().is_some_and(|named_file| named_file.get() == token_file.get())
+        });
+        match named {
+            Some(named) => Access::read(named),
+            None => Access::read(admin).map_err(Problem::of_no_site), // these files say nothing of it
+        }
+        .map(Some)
     }
 
     /// Lays a runtime change over the file.

@@ -268,6 +268,27 @@ fn the_token_is_shown_and_asked_for() {
     assert!(said.code == Some(1) && said.err.contains("/nowhere/token"), "{}", said.err);
 }
 
+#[test]
+fn a_reload_reads_no_other_file_for_the_token_than_the_process_was_started_with() {
+    let program = Program::start("token_file = \"token\"");
+    let other = program.folder.write("other", "another-token-0123456789").display().to_string();
+    let path = program.folder.path("gate.toml");
+    let text = std::fs::read_to_string(&path).expect("a file");
+    program.folder.write("gate.toml", &text.replace("token_file = \"token\"", "token_file = \"other\""));
+    let mine = copy(&program, crate::fakes::TOKEN);
+    let said = program.ctl(&["reload", "--token-file", &mine]);
+    assert!(said.code == Some(0) && said.out.contains("only a restart or an upgrade"), "{}", said.err);
+    assert_eq!(program.ctl(&["status", "--token-file", &other]).code, Some(1), "it is not in force");
+    assert_eq!(program.ctl(&["status", "--token-file", &mine]).code, Some(0));
+    program.folder.write("token", "short");
+    let said = program.ctl(&["reload", "--token-file", &mine]);
+    assert!(said.code == Some(1) && said.err.contains("shorter than 16"), "{}", said.err);
+    program.folder.write("token", "a-third-token-0123456789");
+    assert_eq!(program.ctl(&["reload", "--token-file", &mine]).code, Some(0));
+    let third = copy(&program, "a-third-token-0123456789");
+    assert_eq!(program.ctl(&["status", "--token-file", &third]).code, Some(0), "the file was read again");
+}
+
 /// A file of its own with a token.
 fn copy(program: &Program, token: &str) -> String {
     program.folder.write("mine", token).display().to_string()
