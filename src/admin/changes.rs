@@ -55,10 +55,9 @@ pub(super) async fn maintenance(ask: &Ask<'_>, route: &str) -> Changed {
         message: body.text("message")?.unwrap_or_else(|| Maintenance::MESSAGE.to_owned()),
         retry_after: body.duration("retry_after")?,
         until: match body.text("until")? {
-            Some(text) => Some(
-                parse_moment(&text)
-                    .ok_or_else(|| wrong("until", "a time in UTC: \"2026-11-21T10:00:00Z\""))?,
-            ),
+            Some(text) => Some(parse_moment(&text).ok_or_else(|| {
+                wrong("until", "a time before the year 10000 in UTC: \"2026-11-21T10:00:00Z\"")
+            })?),
             None => None,
         },
     };

@@ -4,10 +4,12 @@ use std::time::{Duration, SystemTime};
 
 use toml::value::{Date, Datetime, Offset, Time};
 
-/// Reads `"2026-11-21T10:00:00Z"` and `"2026-11-21T18:00:00+08:00"`. `None` for anything else, and without an offset.
+/// Reads `"2026-11-21T10:00:00Z"` and `"2026-11-21T18:00:00+08:00"`. `None` for anything else, without an offset, and
+/// for what UTC's calendar has in a year of five digits: what is written with those could not be read again.
 #[must_use]
 pub fn parse_moment(text: &str) -> Option<SystemTime> {
-    instant(&text.parse().ok()?)
+    let end = SystemTime::UNIX_EPOCH.checked_add(YEAR_10000)?;
+    instant(&text.parse().ok()?).filter(|moment| *moment < end)
 }
 
 /// Writes a moment in UTC, whole seconds: `2026-11-21T10:00:00Z`. What is before 1970 is written as 1970.
@@ -72,6 +74,8 @@ fn date_of(days: u64) -> (u64, u64, u64) {
 }
 
 const DAY: u64 = 86_400;
+/// From 1970 until the first year of five digits.
+const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
 /// Days of 400 years.
 const ERA: u64 = 146_097;
 /// Days from the first of March of the year 0 to 1970.
@@ -113,6 +117,11 @@ mod tests {
         for text in ["2026-11-21T10:00:00", "2026-11-21", "10:00:00", "", "tomorrow", "2026-02-30T10:00:00Z"]
         {
             assert_eq!(parse_moment(text), None, "{text}");
+        }
+        let last = parse_moment("9999-12-31T23:59:59Z").expect("a year of four digits");
+        assert_eq!(parse_moment(&format_moment(last)), Some(last));
+        for text in ["9999-12-31T23:59:59-08:00", "9999-12-31T16:00:00-08:00"] {
+            assert_eq!(parse_moment(text), None, "{text} is of the year 10000 in UTC");
         }
         let before = parse_moment("1969-12-31T23:59:59Z");
         assert_eq!(before, SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(1)));

@@ -212,6 +212,12 @@ async fn a_body_that_makes_no_sense_is_told_what_would() {
             "`until`",
             "2026-11-21T10:00:00Z",
         ),
+        (
+            "/v1/routes/battle/maintenance",
+            r#"{"on": true, "until": "9999-12-31T23:59:59-08:00"}"#,
+            "`until`",
+            "before the year 10000 in UTC",
+        ),
         ("/v1/bans", r#"{"account": "ann"}"#, "`for`", "\"1h\""),
         ("/v1/bans", r#"{"account": "ann", "for": "9000h"}"#, "`for`", "at most 8760h"),
         ("/v1/bans", r#"{"for": "1h"}"#, "`address`", "either an address or an account"),
