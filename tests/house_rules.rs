@@ -77,7 +77,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "admin",
-        &["base", "config", "router", "cluster", "players", "partners", "telemetry", "net"],
+        &["base", "wire", "policy", "config", "router", "cluster", "players", "partners", "telemetry", "net"],
         &[
             "arc_swap",
             "clap",

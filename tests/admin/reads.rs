@@ -142,6 +142,179 @@ async fn the_plan_is_told_without_its_secrets() {
     office.close().await;
 }
 
+/// One of everything that `configuration` lacks.
+const THE_REST: &str = r#"
+[net]
+gather = "adaptive"
+[listener.proxied]
+listen = "127.0.0.1:0"
+proxy_protocol = { trusted = ["10.0.0.0/8"] }
+deny = ["192.0.2.0/24"]
+[listener.proxied.limits]
+connections_per_ip = 0
+login_timeout = "20s"
+[listener.browsers]
+listen = "127.0.0.1:0"
+protocol = "websocket"
+frame = "game"
+path = "/play"
+origins = ["https://game.example.com"]
+allow = ["127.0.0.1"]
+[listener.open]
+listen = "127.0.0.1:0"
+protocol = "http"
+[cluster.game]
+link = "dedicated"
+websocket = "/game?key=hush"
+backends = [{ address = "127.0.0.1:6" }]
+[cluster.shop]
+link = "http"
+backends = [{ address = "127.0.0.1:5" }]
+[route.game]
+ids = [600]
+cluster = "game"
+limit = { per_session = "30/s" }
+[route.login]
+ids = [500]
+cluster = "battle"
+[http.shop]
+listener = "open"
+host = "open.example.com"
+path = "/shop/*"
+strip = "/shop"
+methods = ["GET"]
+partners = ["adnet"]
+cluster = "shop"
+cache = "1h"
+[http.frames]
+listener = "open"
+path = "/frames"
+cluster = "battle"
+convert = { id = 1101, reply = 1102 }
+max_body = "1KiB"
+[http.season]
+listener = "open"
+path = "/season"
+file = "token"
+[partner.adnet]
+auth = { kind = "hmac", secret_file = "secret" }
+[login]
+route = "login"
+queue = { above = 5 }
+"#;
+
+#[tokio::test]
+async fn the_plan_is_told_as_it_is() {
+    let office = Office::with(THE_REST, Bounds::default()).await;
+    let reply = office.get("/v1/config").await;
+    let config = reply.json();
+    let named = |list: &str, name: &str| {
+        let found = config[list].as_array().expect("a list").iter().find(|one| one["name"] == name);
+        found.unwrap_or_else(|| panic!("{list} has no {name}: {config}")).clone()
+    };
+    assert_eq!(config["net"], json!({ "gather": "adaptive", "gather_delay": "500us" }));
+    let length = json!({ "kind": "fixed", "offset": 0, "width": 4, "order": "big", "adjust": 0 });
+    assert_eq!(named("frames", "game")["length"], length);
+    assert_eq!(named("frames", "game")["heartbeat"], json!({ "id": 1, "reply": 2 }));
+    assert_eq!(named("frames", "game")["id"]["mask"], 0xFFFF);
+    let proxied = named("listeners", "proxied");
+    assert_eq!(proxied["proxy_protocol"], json!({ "trusted": ["10.0.0.0/8"] }));
+    assert_eq!((&proxied["allow"], &proxied["deny"]), (&json!([]), &json!(["192.0.2.0/24"])));
+    assert_eq!((&proxied["protocol"], &proxied["path"]), (&json!("tcp"), &json!(null)));
+    let limits = &proxied["limits"];
+    assert_eq!((&limits["connections_per_ip"], &limits["login_timeout"]), (&json!(null), &json!("20s")));
+    assert_eq!((&limits["new_per_ip"], &limits["frames_per_session"]), (&json!("50/s"), &json!("100/s")));
+    let browsers = named("listeners", "browsers");
+    assert_eq!((&browsers["path"], &browsers["compression"]), (&json!("/play"), &json!(false)));
+    assert_eq!(browsers["origins"], json!(["https://game.example.com"]));
+    assert_eq!(browsers["proxy_protocol"], json!(null), "nobody speaks for others there");
+    assert_eq!(named("clusters", "game")["websocket"], "/game");
+    let shop = named("http", "shop");
+    for (key, value) in [
+        ("listener", json!("open")),
+        ("host", json!("open.example.com")),
+        ("path", json!("/shop/*")),
+        ("strip", json!("/shop")),
+        ("methods", json!(["GET"])),
+        ("partners", json!(["adnet"])),
+        ("cluster", json!("shop")),
+        ("cache", json!("1h")),
+        ("retries", json!(1)),
+    ] {
+        assert_eq!(shop[key], value, "{key}");
+    }
+    assert_eq!(named("http", "frames")["convert"], json!({ "id": 1101, "reply": 1102 }));
+    assert_eq!(named("http", "frames")["max_body"], 1024);
+    assert!(named("http", "season")["file"].as_str().is_some_and(|path| path.ends_with("token")));
+    for secret in [crate::fakes::SECRET, "hush"] {
+        assert!(!reply.body.contains(secret), "{secret}: {}", reply.body);
+    }
+    office.close().await;
+}
+
+/// The keys of the example that has all of them, each behind the table it stands in; those in comments, too.
+fn keys_of_the_file() -> Vec<(String, String)> {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/realmgate.toml");
+    let example = std::fs::read_to_string(example).expect("the example");
+    let mut table = String::new();
+    let mut keys = Vec::new();
+    for line in example.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)) {
+        let header = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        if let Some((name, _)) = header {
+            name.clone_into(&mut table);
+        } else if let Some((key, _)) = line.split_once('=') {
+            let key = key.trim_end();
+            let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            keys.extend(is_key.then(|| (table.clone(), key.to_owned())));
+        }
+    }
+    keys
+}
+
+/// Where the plan in force has a key of the file; `None`: it is a secret.
+fn told_as(table: &str, key: &str) -> Option<Vec<String>> {
+    let (list, rest) = match table.split_once('.') {
+        Some(("http", rest)) => ("http".to_owned(), rest),
+        Some((kind @ ("frame" | "listener" | "cluster" | "route" | "partner"), rest)) => {
+            (format!("{kind}s"), rest)
+        }
+        _ => (table.replace('.', "/"), ""),
+    };
+    let inside = rest.split_once('.').map_or("", |(_, inside)| inside);
+    let words = match (list.as_str(), inside, key) {
+        ("clusters", "health", "send" | "expect") => return None,
+        ("frames", "notice", _) => "notice",
+        ("partners", "", "rate") => "rate_per_second",
+        ("login/queue", "", "admit") => "admit_per_second",
+        (_, "", key) => key,
+        (_, inside, key) => &format!("{inside}/{key}"),
+    };
+    Some(format!("{list}/{words}").split('/').map(str::to_owned).collect())
+}
+
+/// Whether something is told at a path, in one of the items where there is a list.
+fn has(value: &serde_json::Value, path: &[String]) -> bool {
+    let [first, rest @ ..] = path else { return true };
+    match value.as_array() {
+        Some(items) => items.iter().any(|item| has(item, path)),
+        None => value.get(first).is_some_and(|inner| has(inner, rest)),
+    }
+}
+
+#[tokio::test]
+async fn the_plan_has_every_key_of_the_file() {
+    let office = Office::with(THE_REST, Bounds::default()).await;
+    let config = office.get("/v1/config").await.json();
+    let keys = keys_of_the_file();
+    assert!(keys.len() > 130, "{} keys", keys.len());
+    let missing: Vec<_> = keys
+        .iter()
+        .filter(|(table, key)| told_as(table, key).is_some_and(|path| !has(&config, &path)))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?} of the file are not told: {config}");
+    office.close().await;
+}
+
 #[tokio::test]
 async fn health_checks_follow_the_phase() {
     let office = Office::open().await;

@@ -164,6 +164,12 @@ impl Listener {
         self.proxies.is_some()
     }
 
+    /// Where those peers are; `None`: nobody speaks for others.
+    #[must_use]
+    pub fn proxies(&self) -> Option<&[Network]> {
+        self.proxies.as_deref()
+    }
+
     /// Whether a peer has to say in a PROXY header for whom it speaks.
     #[must_use]
     pub fn is_proxy(&self, peer: IpAddr) -> bool {
@@ -180,6 +186,18 @@ impl Listener {
     #[must_use]
     pub fn allows(&self, address: IpAddr) -> bool {
         self.allow.is_empty() || self.allow.iter().any(|network| network.contains(address))
+    }
+
+    /// Who may come; empty: all.
+    #[must_use]
+    pub fn allowed(&self) -> &[Network] {
+        &self.allow
+    }
+
+    /// Who is kept out, whatever else is said.
+    #[must_use]
+    pub fn denied(&self) -> &[Network] {
+        &self.deny
     }
 
     /// What happens to unknown protocol IDs.

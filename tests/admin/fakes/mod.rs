@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub(crate) use folder::Folder;
 pub(crate) use http::Reply;
-pub(crate) use office::{Office, TOKEN, refuse, reloaded};
+pub(crate) use office::{Office, SECRET, TOKEN, refuse, reloaded};
 pub(crate) use program::{Program, ctl, realmgate};
 
 /// No wait of these tests is longer; none is as long when all is well.

@@ -25,6 +25,9 @@ pub(crate) struct Office {
 /// What every token of these tests is.
 pub(crate) const TOKEN: &str = "0123456789abcdef-admin";
 
+/// What a partner of these tests signs with, in the file `secret`.
+pub(crate) const SECRET: &str = "a-secret-of-thirty-two-bytes-or-more";
+
 impl Office {
     pub(crate) async fn open() -> Self {
         Self::with("", Bounds::default()).await
@@ -38,6 +41,7 @@ impl Office {
     pub(crate) async fn with(lines: &str, bounds: Bounds) -> Self {
         let folder = Folder::new();
         folder.write("token", &format!("{TOKEN}\n"));
+        folder.write("secret", &format!("{SECRET}\n"));
         let source = Source { path: folder.path("gate.toml"), text: configuration(lines) };
         let plan = config::parse(vec![source]).unwrap_or_else(|report| panic!("{}", report.render(false)));
         let access = Access::read(plan.admin().expect("[admin]")).expect("a good token");

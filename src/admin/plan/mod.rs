@@ -1,14 +1,18 @@
 //! The plan in force as JSON: everything that decides, and no secret. Of keys and tokens only the paths are told.
 
+mod http;
+mod listener;
+
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use crate::base::format_duration;
 use crate::config::{
-    Backend, CanaryKey, CanaryRule, CertificatePair, Cluster, LinkKind, Listener, Located, Login, LoginWay,
-    NamedLayout, Partner, PartnerAuth, Plan, Probe, ProxyHeader, Route, RouteLimit, UnknownId,
+    Backend, CanaryKey, CanaryRule, CertificatePair, Cluster, LinkKind, Located, Login, LoginWay, Partner,
+    PartnerAuth, Plan, Probe, ProxyHeader, Reply, Route, RouteLimit,
 };
+use crate::policy::BreakerRules;
 
 /// `GET /v1/config`.
 pub(super) fn view(plan: &Plan) -> Value {
@@ -20,6 +24,10 @@ pub(super) fn view(plan: &Plan) -> Value {
             "workers": plan.gateway().workers(),
             "state_dir": plan.gateway().state_dir().display().to_string(),
         },
+        "net": {
+            "gather": if plan.net().gather().is_some() { "adaptive" } else { "off" },
+            "gather_delay": plan.net().gather().map(format_duration),
+        },
         "admin": plan.admin().map(|admin| json!({
             "listen": admin.listen().get().to_string(),
             "token_file": admin.token_file().map(|file| file.get().display().to_string()),
@@ -29,10 +37,11 @@ pub(super) fn view(plan: &Plan) -> Value {
             "spread": format_duration(drain.spread()),
             "deadline": format_duration(drain.deadline()),
         },
-        "frames": plan.frames().iter().map(frame).collect::<Vec<_>>(),
-        "listeners": plan.listeners().iter().map(listener).collect::<Vec<_>>(),
+        "frames": plan.frames().iter().map(listener::frame).collect::<Vec<_>>(),
+        "listeners": plan.listeners().iter().map(listener::view).collect::<Vec<_>>(),
         "clusters": plan.clusters().iter().map(|one| cluster(plan, one)).collect::<Vec<_>>(),
         "routes": plan.routes().iter().map(|one| route(plan, one)).collect::<Vec<_>>(),
+        "http": plan.http().iter().map(|one| http::view(plan, one)).collect::<Vec<_>>(),
         "partners": plan.partners().iter().map(partner).collect::<Vec<_>>(),
         "release": release(plan),
         "login": plan.login().map(|one| login(plan, one)),
@@ -56,6 +65,7 @@ fn login(plan: &Plan, login: &Login) -> Value {
         })),
         "duplicate": login.duplicate().as_str(),
         "resume": login.resume().map(format_duration),
+        "directory": "memory",
         "versions": login.versions().map(|rule| rule.as_str()),
         "queue": login.queue().map(|queue| json!({
             "above": queue.above(),
@@ -94,52 +104,12 @@ fn partner(partner: &Partner) -> Value {
     })
 }
 
-fn frame(frame: &NamedLayout) -> Value {
-    let layout = frame.layout();
-    json!({
-        "name": frame.name(),
-        "max_length": layout.max_length,
-        "has_ids": layout.id.is_some(),
-        "heartbeat": layout.heartbeat.is_some(),
-        "notice": layout.notice.map(|id| id.0),
-    })
-}
-
-fn pair(pair: &CertificatePair) -> Value {
-    json!({
-        "certificate": pair.certificate().get().display().to_string(),
-        "key": pair.key().get().display().to_string(),
-    })
-}
-
-fn listener(listener: &Listener) -> Value {
-    let limits = listener.limits();
-    let unknown_id = match listener.unknown_id() {
-        UnknownId::Notice => "notice",
-        UnknownId::Drop => "drop",
-        UnknownId::Close => "close",
-    };
-    json!({
-        "name": listener.name(),
-        "listen": listener.listen().get().to_string(),
-        "frame": listener.frame(),
-        "unknown_id": unknown_id,
-        "tls": listener.tls().iter().map(pair).collect::<Vec<_>>(),
-        "limits": {
-            "connections": limits.connections(),
-            "handshake_timeout": format_duration(limits.handshake_timeout()),
-            "frame_timeout": format_duration(limits.frame_timeout()),
-            "idle_timeout": format_duration(limits.idle_timeout()),
-            "write_timeout": format_duration(limits.write_timeout()),
-            "send_buffer": limits.send_buffer(),
-        },
-    })
-}
-
 fn cluster(plan: &Plan, cluster: &Cluster) -> Value {
-    let (frame, proxy) = match cluster.link() {
-        LinkKind::Shared | LinkKind::Http => (None, None),
-        LinkKind::Dedicated { frame, proxy, .. } => (Some(frame), Some(header(*proxy))),
+    let (frame, proxy, websocket) = match cluster.link() {
+        LinkKind::Shared | LinkKind::Http => (None, None, None),
+        LinkKind::Dedicated { frame, proxy, websocket, .. } => {
+            (Some(frame), Some(header(*proxy)), websocket.as_deref())
+        }
     };
     let tls = cluster
         .tls()
@@ -149,6 +119,7 @@ fn cluster(plan: &Plan, cluster: &Cluster) -> Value {
         "link": cluster.link().as_str(),
         "frame": frame,
         "proxy_protocol": proxy,
+        "websocket": websocket.map(without_query),
         "balance": cluster.balance().as_str(),
         "hash_on": cluster.balance_key().map(|key| key.to_string()),
         "sticky": cluster.sticky(),
@@ -182,7 +153,7 @@ const fn header(proxy: ProxyHeader) -> &'static str {
 fn health(cluster: &Cluster) -> Value {
     let (probe, rules) = (cluster.health().probe(), cluster.health().rules());
     let path = match probe {
-        Probe::Http { path } => path.split('?').next(),
+        Probe::Http { path } => Some(without_query(path)),
         Probe::Link | Probe::Tcp | Probe::Frame { .. } => None,
     };
     json!({
@@ -192,6 +163,17 @@ fn health(cluster: &Cluster) -> Value {
         "timeout": format_duration(rules.timeout),
         "fall": rules.fall,
         "rise": rules.rise,
+    })
+}
+
+fn without_query(path: &str) -> &str {
+    path.split_once('?').map_or(path, |(path, _)| path)
+}
+
+fn pair(pair: &CertificatePair) -> Value {
+    json!({
+        "certificate": pair.certificate().get().display().to_string(),
+        "key": pair.key().get().display().to_string(),
     })
 }
 
@@ -208,7 +190,6 @@ fn backend(plan: &Plan, backend: &Backend) -> Value {
 
 fn route(plan: &Plan, route: &Route) -> Value {
     let cluster = plan.clusters().get(route.cluster());
-    let breaker = route.breaker();
     json!({
         "name": route.name(),
         "ids": route.ids(),
@@ -218,19 +199,23 @@ fn route(plan: &Plan, route: &Route) -> Value {
         "login": if route.needs_login() { "required" } else { "none" },
         "limit": route.limit().map(limit),
         "maintenance": route.maintenance().map(super::views::maintenance),
-        "breaker": {
-            "consecutive": breaker.consecutive,
-            "failure_rate": breaker.failure_rate,
-            "min_frames": breaker.min_frames,
-            "window": format_duration(breaker.window),
-            "open": format_duration(breaker.open),
-            "max_open": format_duration(breaker.max_open),
-            "max_in_flight": breaker.max_in_flight,
-            "reply": route.reply().map(|reply| json!({
-                "id": reply.id().0,
-                "within": format_duration(reply.within()),
-            })),
-        },
+        "breaker": breaker(route.breaker(), route.reply()),
+    })
+}
+
+fn breaker(rules: &BreakerRules, reply: Option<&Reply>) -> Value {
+    json!({
+        "consecutive": rules.consecutive,
+        "failure_rate": rules.failure_rate,
+        "min_frames": rules.min_frames,
+        "window": format_duration(rules.window),
+        "open": format_duration(rules.open),
+        "max_open": format_duration(rules.max_open),
+        "max_in_flight": rules.max_in_flight,
+        "reply": reply.map(|reply| json!({
+            "id": reply.id().0,
+            "within": format_duration(reply.within()),
+        })),
     })
 }
 
