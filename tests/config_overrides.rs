@@ -145,6 +145,35 @@ fn a_change_after_which_nobody_would_serve_is_refused() {
 }
 
 #[test]
+fn a_route_that_reads_no_frames_cannot_be_closed_for_maintenance() {
+    let file = plan(
+        r#"
+[frame.raw]
+length = { kind = "opaque" }
+
+[listener.players]
+listen = "127.0.0.1:7000"
+
+[cluster.old]
+link     = "dedicated"
+backends = [{ address = "10.0.1.1:7100" }]
+
+[route.all]
+ids     = ["*"]
+cluster = "old"
+"#,
+    );
+    let closing = maintenance("all", closed("back at ten"));
+    let (why, error, hint) = wrong(&file, &closing);
+    assert_eq!(why, Unfit::Impossible);
+    assert!(error.starts_with("[route.all] reads no frames"), "{error}");
+    assert!(hint.contains("drain"), "{hint}");
+    let kept = Overrides::default().with(closing);
+    assert_eq!(file.with(&kept).routes()[0].maintenance(), None, "and one that was kept has no effect");
+    assert_eq!(file.unmatched(&maintenance("all", None)), None, "it is open");
+}
+
+#[test]
 fn the_order_in_which_weights_were_given_does_not_matter() {
     let file = plan(FILE);
     let changes = [weight("pay", "10.0.1.1:7200", 0), weight("pay", "10.0.1.2:7200", 50)];

@@ -69,7 +69,12 @@ impl Plan {
                 self.change_backend(cluster, address, |backend| backend.weight = (*weight).min(HEAVIEST));
             }
             Override::Maintenance { route, closed } => {
-                if let Some(found) = self.routes.iter_mut().find(|found| found.name == *route) {
+                let clusters = &self.clusters;
+                // As in the file: where no frames are read, none could be refused.
+                let opaque = |place: usize| clusters.get(place).is_some_and(Cluster::reads_no_frames);
+                if let Some(found) = self.routes.iter_mut().find(|found| found.name == *route)
+                    && (closed.is_none() || !opaque(found.cluster))
+                {
                     found.maintenance.clone_from(closed);
                 }
             }
@@ -187,10 +192,13 @@ impl Plan {
                 ),
                 format!("add backends of {active} to it, or give it its own `active`"),
             ),
-            Override::State { .. }
-            | Override::Maintenance { .. }
-            | Override::Partner { .. }
-            | Override::Ban { .. } => ("this cannot be".to_owned(), "look at the file in force".to_owned()),
+            Override::Maintenance { route, .. } => (
+                format!("[route.{route}] reads no frames: none would be refused, and no player told"),
+                "take the backends out: drain or disable them".to_owned(),
+            ),
+            Override::State { .. } | Override::Partner { .. } | Override::Ban { .. } => {
+                ("this cannot be".to_owned(), "look at the file in force".to_owned())
+            }
         };
         Unmatched { why: Unfit::Impossible, error, hint }
     }

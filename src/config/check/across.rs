@@ -1,7 +1,7 @@
 //! What listeners, clusters and routes must agree on.
 
 use super::clusters::DEFAULT_SEND_BUFFER;
-use super::layouts::{highest_id, is_opaque, reads_no_frames};
+use super::layouts::{highest_id, is_opaque};
 use super::listeners::too_small;
 use super::routes::{Claim, claims, span};
 use super::{Context, messages};
@@ -131,7 +131,7 @@ fn opaque_listeners(
 ) {
     let catch_all = routes.iter().flatten().find(|route| route.catch_all);
     let cluster = catch_all.and_then(|route| clusters.get(route.cluster)?.as_ref());
-    let fits = cluster.is_some_and(reads_no_frames);
+    let fits = cluster.is_some_and(Cluster::reads_no_frames);
     for listener in listeners.iter().filter(|listener| is_opaque(&listener.layout) && !fits) {
         let title = match cluster {
             None => format!("[frame.{}] is opaque, and no route has ids = [\"*\"]", listener.frame),
@@ -156,7 +156,8 @@ fn opaque_listeners(
 /// Nobody can be told of maintenance where no frames are read.
 fn opaque_maintenance(context: &Context<'_>, clusters: &[Option<Cluster>], routes: &[Option<Route>]) {
     for (raw, route) in context.raw.routes.iter().zip(routes.iter().flatten()) {
-        let opaque = clusters.get(route.cluster).is_some_and(|one| one.as_ref().is_some_and(reads_no_frames));
+        let opaque =
+            clusters.get(route.cluster).is_some_and(|one| one.as_ref().is_some_and(Cluster::reads_no_frames));
         if let (true, Some(given)) = (opaque, raw.body.maintenance.given()) {
             context.add(
                 Problem::at(given.site(), format!("[route.{}] reads no frames", raw.name.get()))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::across::site_of;
-use super::layouts::{can_reach, highest_id, reads_no_frames};
+use super::layouts::{can_reach, highest_id};
 use super::times::{Time, in_order};
 use super::{Context, required};
 use crate::base::ProtocolId;
@@ -39,7 +39,7 @@ pub(super) fn across(
     for (raw, route) in context.raw.routes.iter().zip(routes) {
         let Some(breaker) = raw.body.breaker.value() else { continue };
         let cluster = route.as_ref().and_then(|route| clusters.get(route.cluster)?.as_ref());
-        if cluster.is_some_and(reads_no_frames) {
+        if cluster.is_some_and(Cluster::reads_no_frames) {
             needs_frames(context, raw, breaker);
             continue;
         }

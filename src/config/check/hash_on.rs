@@ -1,7 +1,7 @@
 //! `hash_on` of a cluster: whether frames have the field. A rule that looks at no key may have one: it is
 //! there when the rule is changed.
 
-use super::layouts::{can_reach, reads_no_frames};
+use super::layouts::can_reach;
 use super::requests::{self, takes_requests};
 use super::{Context, required};
 use crate::base::format_size;
@@ -46,7 +46,7 @@ pub(super) fn across(
         let own = || routes.iter().flatten().filter(|route| route.cluster == place);
         let mut players = listeners.iter().filter(|one| own().any(|route| can_reach(&one.layout, route)));
         let short = players.find(|one| usize::try_from(one.layout.max_length).is_ok_and(|most| most < end));
-        if reads_no_frames(cluster) {
+        if cluster.reads_no_frames() {
             context.add(needs_frames(raw, given.site()));
         } else if let Some(listener) = short {
             context.add(beyond(given.site(), end, listener));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{frames, no_such};
 use crate::config::mistakes::Mistakes;
-use crate::config::plan::{Cluster, LinkKind, NamedLayout, Route};
+use crate::config::plan::{NamedLayout, Route};
 use crate::config::raw::{Frame, Named};
 use crate::config::site::Located;
 use crate::wire::{FrameLayout, Framing, IdField};
@@ -61,14 +61,6 @@ impl<'a> Layouts<'a> {
 /// Whether sessions of this layout have no frames.
 pub(super) fn is_opaque(layout: &FrameLayout) -> bool {
     layout.framing == Framing::Opaque
-}
-
-/// Whether the sessions of a cluster go whole to a backend.
-pub(super) fn reads_no_frames(cluster: &Cluster) -> bool {
-    match &cluster.link {
-        LinkKind::Shared | LinkKind::Http => false,
-        LinkKind::Dedicated { layout, .. } => is_opaque(layout),
-    }
 }
 
 /// Whether players with this layout can send frames that take the route.

@@ -1,7 +1,6 @@
 //! `[route.NAME.limit]`: how many frames a route takes.
 
 use super::Context;
-use super::layouts::reads_no_frames;
 use crate::config::plan::{Cluster, LimitAction, Route, RouteLimit};
 use crate::config::problem::Problem;
 use crate::config::raw::{self, Field};
@@ -37,7 +36,7 @@ pub(super) fn across(context: &Context<'_>, clusters: &[Option<Cluster>], routes
     for (raw, route) in context.raw.routes.iter().zip(routes) {
         let cluster = route.as_ref().and_then(|route| clusters.get(route.cluster)?.as_ref());
         let given = raw.body.limit.given().map(Located::site);
-        if let (Some(site), true) = (given, cluster.is_some_and(reads_no_frames)) {
+        if let (Some(site), true) = (given, cluster.is_some_and(Cluster::reads_no_frames)) {
             let title =
                 format!("`limit` counts frames, and the cluster of [route.{}] is opaque", raw.name.get());
             context.add(

@@ -11,7 +11,7 @@ use super::release::GroupIndex;
 use crate::config::AdminState;
 use crate::config::site::Located;
 use crate::policy::{Balance, OnLoss, OutlierRules};
-use crate::wire::{ByteOrder, FrameLayout, Width};
+use crate::wire::{ByteOrder, FrameLayout, Framing, Width};
 
 /// `[cluster.NAME]`.
 #[derive(Clone, Debug)]
@@ -208,6 +208,14 @@ impl Cluster {
     #[must_use]
     pub fn has_groups(&self) -> bool {
         self.backends.iter().any(|backend| backend.group.is_some())
+    }
+
+    /// Whether sessions go whole to a backend of it.
+    pub(in crate::config) fn reads_no_frames(&self) -> bool {
+        match &self.link {
+            LinkKind::Shared | LinkKind::Http => false,
+            LinkKind::Dedicated { layout, .. } => layout.framing == Framing::Opaque,
+        }
     }
 
     /// Whether new sessions of this group find somebody: a backend that serves it and has a weight.
