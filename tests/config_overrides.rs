@@ -135,6 +135,20 @@ fn a_change_after_which_nobody_would_serve_is_refused() {
         (Unfit::Impossible, "70000 is no weight", "write 0 to 65535")
     );
 
+    for taken_out in [AdminState::Drain, AdminState::Disable] {
+        let given = weight("pay", "10.0.1.2:7200", 50);
+        let both = Overrides::default().with(given).with(state("pay", "10.0.1.1:7200", taken_out));
+        let serves_by_one = file.with(&both);
+        let (why, error, _) = wrong(&serves_by_one, &weight("pay", "10.0.1.2:7200", 0));
+        assert_eq!(why, Unfit::Impossible, "the other one is {}", taken_out.as_str());
+        assert!(error.contains("no backend of pay that serves"), "{error}");
+        assert_eq!(
+            serves_by_one.unmatched(&weight("pay", "10.0.1.1:7200", 0)),
+            None,
+            "it serves nobody anyway"
+        );
+    }
+
     let only_a = plan(&FILE.replace(
         "[cluster.pay]",
         "[cluster.rank]\nbackends = [{ address = '10.0.1.1:7400', group = 'a' }]\n[cluster.pay]",

@@ -2,7 +2,7 @@
 //! never makes a plan that `check` would have refused.
 
 use super::nearest::nearest;
-use super::overrides::{Override, Overrides};
+use super::overrides::{AdminState, Override, Overrides};
 use super::plan::{Backend, Cluster, GroupIndex, Plan};
 
 /// Why a runtime change does not fit a plan.
@@ -56,8 +56,24 @@ impl Plan {
     pub fn unmatched(&self, change: &Override) -> Option<Unmatched> {
         self.unknown(change).or_else(|| {
             let change_only = Overrides::default().with(change.clone());
-            (!self.stale(&change_only).is_empty()).then(|| self.impossible(change))
+            let fits = self.stale(&change_only).is_empty() && !self.stops_the_last(change);
+            (!fits).then(|| self.impossible(change))
         })
+    }
+
+    /// Whether a weight of 0 is for the last backend that new sessions find: one with a weight that is drained or
+    /// disabled serves none of them.
+    fn stops_the_last(&self, change: &Override) -> bool {
+        let Override::Weight { cluster, address, weight: 0 } = change else { return false };
+        let Some(cluster) = self.clusters.iter().find(|found| found.name == *cluster) else { return false };
+        let group = cluster.active.or(self.release.active).filter(|_| cluster.has_groups());
+        let serves = |backend: &&Backend| {
+            let wanted = backend.weight > 0 && backend.admin == AdminState::Ready;
+            wanted && group.is_none_or(|group| backend.serves(group))
+        };
+        let mut serving = cluster.backends.iter().filter(serves);
+        let (first, second) = (serving.next(), serving.next());
+        second.is_none() && first.is_some_and(|last| last.address.get() == address)
     }
 
     fn apply(&mut self, change: &Override) {
