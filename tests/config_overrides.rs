@@ -250,7 +250,7 @@ fn a_later_change_of_the_same_thing_replaces_the_earlier_one() {
 }
 
 #[test]
-fn bans_end_at_their_time_and_the_rest_stays() {
+fn bans_and_maintenance_end_at_their_time_and_the_rest_stays() {
     let now = parse_moment("2026-11-21T10:00:00Z").expect("a moment");
     let ban = |who: &str, until: SystemTime| Override::Ban { who: Banned::named(who), until };
     let overrides = Overrides::default()
@@ -260,6 +260,15 @@ fn bans_end_at_their_time_and_the_rest_stays() {
     let left = overrides.without_expired(now);
     let told: Vec<_> = left.entries().iter().map(ToString::to_string).collect();
     assert_eq!(told, ["ban alice until 2026-11-21T10:00:01Z", "release b"]);
+    let ends = |until: SystemTime| closed("a while").map(|words| Maintenance { until: Some(until), ..words });
+    let closing = Overrides::default().with(maintenance("pay", ends(now)));
+    let before = closing.without_expired(now - Duration::from_secs(1));
+    let file = plan(FILE);
+    assert_eq!(file.with(&before).routes()[1].maintenance().cloned(), ends(now));
+    assert!(closing.without_expired(now).is_empty(), "and the file counts again");
+    let endless =
+        Overrides::default().with(maintenance("battle", closed("a"))).with(maintenance("pay", None));
+    assert_eq!(endless.without_expired(now), endless, "no end, and no maintenance at all");
     let bans: Vec<_> = overrides.bans().map(|(who, _)| who.clone()).collect();
     let address = "192.0.2.7".parse().expect("an address");
     assert_eq!(bans, [Banned::Address(address), Banned::Account("alice".to_owned())]);

@@ -192,7 +192,7 @@ fn session(facts: &SessionFacts) -> Value {
     })
 }
 
-/// `GET /v1/overrides`; bans that are over at `clock` are none any more.
+/// `GET /v1/overrides`; what is over at `clock` is none any more.
 pub(super) fn overrides(overrides: &Overrides, clock: SystemTime) -> Value {
     let in_force = overrides.without_expired(clock);
     json!({ "overrides": in_force.entries().iter().map(super::store::to_json).collect::<Vec<_>>() })

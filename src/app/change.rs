@@ -54,7 +54,7 @@ impl Gate {
     /// Certificates that cannot be used and addresses that cannot be listened at; nothing has changed then.
     pub async fn reload(&mut self, file: Plan, who: &str) -> Result<Reloaded, Box<Report>> {
         let refuse = |problems| Box::new(file.report(problems));
-        let overrides = (**self.overrides.load()).clone();
+        let overrides = self.overrides.load().without_expired(wall_clock());
         for stale in file.stale(&overrides) {
             telemetry::override_matches_nothing(&stale.to_string());
         }

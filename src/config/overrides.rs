@@ -152,6 +152,17 @@ impl Override {
     }
 }
 
+impl Override {
+    /// When it ends by itself; `None`: when it is cleared.
+    fn until(&self) -> Option<SystemTime> {
+        match self {
+            Self::Ban { until, .. } => Some(*until),
+            Self::Maintenance { closed, .. } => closed.as_ref()?.until,
+            Self::State { .. } | Self::Weight { .. } | Self::Partner { .. } | Self::Release { .. } => None,
+        }
+    }
+}
+
 impl Overrides {
     /// All of them.
     #[must_use]
@@ -178,10 +189,10 @@ impl Overrides {
         self.entries.iter().filter(|entry| !entry.is_about_the_same(change)).cloned().collect()
     }
 
-    /// These without the bans that are over.
+    /// These without the bans and the maintenance that are over.
     #[must_use]
     pub fn without_expired(&self, now: SystemTime) -> Self {
-        let over = |entry: &&Override| matches!(entry, Override::Ban { until, .. } if *until <= now);
+        let over = |entry: &&Override| entry.until().is_some_and(|until| until <= now);
         self.entries.iter().filter(|entry| !over(entry)).cloned().collect()
     }
 

@@ -294,6 +294,29 @@ async fn maintenance_ends_by_itself_at_its_time() {
     player.echo(3000, b"ranks").await;
 }
 
+#[tokio::test]
+async fn a_maintenance_whose_time_is_over_hides_that_of_the_file_no_longer_than_to_the_next_reload() {
+    let rank = Backend::echo().await;
+    let builder = || {
+        Gate::builder().table(&format!(
+            "[cluster.rank]\nbackends = [{{ address = \"{}\" }}]\n[route.rank]\nids = [3000]\ncluster = \"rank\"\nmaintenance = {{ message = \"by the file\" }}",
+            rank.address()
+        ))
+    };
+    let mut gate = builder().start().await;
+    let mut player = gate.player().await;
+    #[expect(clippy::disallowed_methods, reason = "maintenance is told in the time of people")]
+    let soon = SystemTime::now() + Duration::from_millis(500);
+    gate.change(closed("a moment", Some(soon))).await;
+    player.send(3000, b"ranks").await;
+    assert!(player.notice().await.contains("a moment"));
+    assert!(player.notice().await.contains("recovered"));
+    player.echo(3000, b"ranks").await;
+    gate.reload(builder()).await;
+    player.send(3000, b"ranks").await;
+    assert!(player.notice().await.contains("by the file"));
+}
+
 fn state(backend: &Backend, state: AdminState) -> Override {
     Override::State { cluster: "battle".to_owned(), address: backend.address().to_string(), state }
 }
