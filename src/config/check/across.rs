@@ -1,12 +1,14 @@
 //! What listeners, clusters and routes must agree on.
 
+use std::sync::Arc;
+
 use super::clusters::DEFAULT_SEND_BUFFER;
 use super::layouts::{highest_id, is_opaque};
 use super::listeners::too_small;
 use super::routes::{Claim, claims, span};
 use super::{Context, messages};
 use crate::base::format_size;
-use crate::config::plan::{Cluster, LinkKind, Listener, Route};
+use crate::config::plan::{Cluster, HttpRoute, LinkKind, Listener, Route};
 use crate::config::problem::Problem;
 use crate::config::raw::{self, Named};
 use crate::config::site::{Located, Site};
@@ -35,16 +37,35 @@ pub(super) fn check(
     for listener in &known {
         own_frames(context, listener);
     }
-    for (raw, cluster) in context.raw.clusters.iter().zip(clusters) {
-        link_buffer(context, raw, cluster.as_ref(), &layouts);
-    }
     if routes.iter().all(Option::is_some) && clusters.iter().all(Option::is_some) {
         opaque_listeners(context, &known, clusters, routes);
         messages::agree(context, &known, clusters, routes);
         opaque_maintenance(context, clusters, routes);
     }
-    if clusters.iter().flatten().any(|cluster| matches!(cluster.link, LinkKind::Shared)) {
-        envelopes(context, &known);
+}
+
+/// Looks at what goes over links to backends: players' frames, and those that requests are converted to.
+pub(super) fn frames_of_links(
+    context: &Context<'_>,
+    listeners: &[Option<Listener>],
+    clusters: &[Option<Cluster>],
+    http: &[Option<HttpRoute>],
+) {
+    let known = listeners.iter().flatten().filter(|one| one.is_for_players());
+    let of_players: Vec<_> = known.map(|listener| &listener.layout).collect();
+    let conversions: Vec<_> = http.iter().flatten().filter_map(|route| route.target.conversion()).collect();
+    for (place, (raw, cluster)) in context.raw.clusters.iter().zip(clusters).enumerate() {
+        let converted = conversions.iter().filter(|one| one.cluster == place).map(|one| &one.layout);
+        let layouts: Vec<_> = of_players.iter().copied().chain(converted).collect();
+        link_buffer(context, raw, cluster.as_ref(), &layouts);
+    }
+    let is_shared = |cluster: &Option<Cluster>| {
+        cluster.as_ref().is_some_and(|cluster| matches!(cluster.link, LinkKind::Shared))
+    };
+    if clusters.iter().any(is_shared) {
+        let converted = conversions.iter().filter(|one| clusters.get(one.cluster).is_some_and(is_shared));
+        let layouts: Vec<_> = of_players.iter().copied().chain(converted.map(|one| &one.layout)).collect();
+        envelopes(context, &layouts);
     }
 }
 
@@ -101,12 +122,12 @@ pub(super) fn site_of<'a>(frame: &'a Named<raw::Frame>, what: &str) -> Option<&'
     }
 }
 
-/// A link's buffer must hold the longest frame that players can send, and its envelope.
+/// A link's buffer must hold the longest frame that goes over it, and its envelope.
 fn link_buffer(
     context: &Context<'_>,
     raw: &Named<raw::Cluster>,
     cluster: Option<&Cluster>,
-    layouts: &[&FrameLayout],
+    layouts: &[&Arc<FrameLayout>],
 ) {
     let framed = layouts.iter().filter(|layout| !is_opaque(layout));
     let Some(longest) = framed.map(|layout| layout.max_length).max() else { return };
@@ -169,13 +190,15 @@ fn opaque_maintenance(context: &Context<'_>, clusters: &[Option<Cluster>], route
 }
 
 /// Frames that no envelope can carry would close the link for everybody on it.
-fn envelopes(context: &Context<'_>, listeners: &[&Listener]) {
+fn envelopes(context: &Context<'_>, used: &[&Arc<FrameLayout>]) {
     let most = MAX_ENVELOPE - ENVELOPE_HEADER;
     for frame in &context.raw.frames {
-        let used = listeners.iter().find(|listener| listener.frame == *frame.name.get());
-        let Some(layout) = used.map(|listener| &listener.layout).filter(|layout| !is_opaque(layout)) else {
+        let Some(layout) = context.layouts.get(frame.name.get()).filter(|layout| !is_opaque(layout)) else {
             continue;
         };
+        if !used.iter().any(|used| Arc::ptr_eq(used, &layout)) {
+            continue;
+        }
         let given = frame.body.max_length.given();
         if let (true, Some(given)) = (u64::from(layout.max_length) > most, given) {
             context.add(

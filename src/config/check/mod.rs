@@ -59,7 +59,9 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> O
     let listeners = listeners::check(&context);
     let clusters = clusters::check(&context);
     let routes = routes::check(&context);
+    let http = http::check(&context, &listeners);
     across::check(&context, &listeners, &clusters, &routes);
+    across::frames_of_links(&context, &listeners, &clusters, &http);
     requests::across(&context);
     let players: Vec<_> = listeners.iter().flatten().filter(|one| one.is_for_players()).collect();
     hash_on::across(&context, &players, &clusters, &routes);
@@ -70,7 +72,6 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> O
     let login = login::check(&context);
     login::across(&context, &players, &clusters, &routes);
     let partners = partner::check(&context);
-    let http = http::check(&context, &listeners);
     partner::across(&context, &partners, &http, &listeners);
     convert::across(&context, &clusters, &http);
     web::across(&context, &http);

@@ -182,6 +182,14 @@ impl Display for PathPattern {
 }
 
 impl HttpTarget {
+    /// What requests become, where they become frames.
+    pub(in crate::config) fn conversion(&self) -> Option<&Conversion> {
+        match self {
+            Self::Convert(conversion) => Some(conversion),
+            Self::Cluster(_) | Self::File(_) => None,
+        }
+    }
+
     /// The cluster that answers, a place in the plan's clusters; `None`: the gateway does.
     #[must_use]
     pub fn cluster(&self) -> Option<usize> {
