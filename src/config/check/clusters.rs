@@ -1,5 +1,6 @@
 //! `[cluster.NAME]`: the backends and how they are spoken to.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,14 +67,31 @@ fn hot_standby(context: &Context<'_>, body: &raw::Cluster) {
                 )
                 .write("write balance = \"backup\", or link = \"shared\""),
         );
-    } else if !requests::takes_requests(body)
-        && body.backends.value().is_some_and(|backends| backends.len() == 1)
-    {
+    } else if let (false, Some(alone)) = (requests::takes_requests(body), alone(body)) {
         context.add(
-            Problem::at(given.site(), "\"hot_standby\" needs two backends, and this cluster has one")
+            Problem::at(given.site(), format!("\"hot_standby\" needs two backends, and {alone} one"))
                 .because("nobody would have stood by")
                 .write("add a second backend, or remove `balance`"),
         );
+    }
+}
+
+/// Whose sessions find one backend and no other, in words: the cluster's, or those of some of its groups.
+fn alone(body: &raw::Cluster) -> Option<String> {
+    let backends = body.backends.value()?;
+    let groups: Vec<_> = backends.iter().map(|backend| backend.get().group.value()).collect();
+    let serving =
+        |name: &String| groups.iter().filter(|group| group.is_none_or(|group| group == name)).count();
+    let named: BTreeSet<_> = match body.active.value() {
+        Some(active) => BTreeSet::from([active]),
+        None => groups.iter().copied().flatten().collect(),
+    };
+    let alone: Vec<_> = named.into_iter().filter(|name| serving(name) == 1).map(String::as_str).collect();
+    match alone.as_slice() {
+        _ if backends.len() == 1 => Some("this cluster has".to_owned()),
+        [] => None,
+        [group] => Some(format!("the group {group} has")),
+        groups => Some(format!("each of the groups {} has", groups.join(", "))),
     }
 }
 
