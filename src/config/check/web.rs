@@ -65,6 +65,11 @@ fn wrong_path(path: &str) -> Option<(&'static str, &'static str)> {
             like,
         ),
         (path.split('/').any(is_dots), "has a segment of dots", "write the path that is meant"),
+        (
+            path.contains(';'),
+            "has parameters",
+            "write it without what follows each semicolon: where that leads elsewhere, a request is refused",
+        ),
     ];
     faults.into_iter().find(|(is_so, ..)| *is_so).map(|(_, why, write)| (why, write))
 }
