@@ -175,7 +175,7 @@ impl Backend {
 
     /// It is in no plan in force any more: what it has reported counts no longer.
     pub fn leaves(&self) {
-        self.reports.forget();
+        self.reports.end_life();
     }
 
     /// A shared link came up to a backend that says this `boot` number of its life. In a new life it starts slowly.
@@ -185,7 +185,7 @@ impl Backend {
         let known = self.was_linked.swap(true, Ordering::Relaxed);
         let reborn = self.boot.swap(boot, Ordering::Relaxed) != boot && known;
         if reborn {
-            self.reports.forget();
+            self.reports.end_life();
             self.exceptions.clear();
             self.start_slowly(now);
         }
@@ -430,6 +430,7 @@ mod tests {
     fn a_new_life_has_forgotten_what_the_old_one_reported() {
         let backend = backend(true);
         assert!(backend.link_came(7, at(1)));
+        backend.greeted(Some(100), SLOW, 0.0, at(1));
         let full = Report { load: Some(1.0), sessions: Some(5), capacity: Some(5) };
         backend.report(full, backend.mark(), SLOW, 0.0, at(1));
         backend.except(1, 9, at(60), at(1));
@@ -437,6 +438,19 @@ mod tests {
         assert!(backend.link_went());
         assert!(backend.link_came(8, at(2)));
         assert!(backend.open_session(u32::MAX) && backend.excepts(ProtocolId(5), at(2)).is_none());
+        assert_eq!(
+            (backend.capacity(), backend.limit(None, 1.0)),
+            (None, u32::MAX),
+            "it has not greeted with one"
+        );
+    }
+
+    #[test]
+    fn who_leaves_takes_the_capacity_of_its_greeting_along() {
+        let backend = backend(true);
+        backend.greeted(Some(100), SLOW, 0.0, at(1));
+        backend.leaves();
+        assert_eq!(backend.capacity(), None);
     }
 
     #[test]

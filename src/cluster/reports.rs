@@ -194,8 +194,14 @@ impl Reports {
         self.since.store(mark.opened, Ordering::Relaxed);
     }
 
-    /// Forgets all, as for a backend that has started anew.
-    pub(super) fn forget(&self) {
+    /// Forgets all, the greeting too: its life is over.
+    pub(super) fn end_life(&self) {
+        self.forget();
+        self.greeted.store(UNSAID, Ordering::Relaxed);
+    }
+
+    /// Forgets what was reported; the greeting stays.
+    fn forget(&self) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         self.count(&mut last, 0, 0);
         self.capacity.store(UNSAID, Ordering::Relaxed);
