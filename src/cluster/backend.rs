@@ -322,7 +322,7 @@ impl Backend {
     /// the first of them.
     pub fn except(&self, first: u32, last: u32, length: Duration, now: Duration) -> bool {
         let is_new = self.excepts(ProtocolId(first.into()), now).is_none();
-        self.exceptions.add(first, last, now + length);
+        self.exceptions.add(first, last, now + length, now);
         is_new
     }
 

@@ -25,10 +25,13 @@ struct Place {
 const PLACES: usize = 8;
 
 impl Exceptions {
-    /// The backend fails for these IDs, ends included, until `end`.
-    pub(super) fn add(&self, first: u32, last: u32, end: Duration) {
+    /// The backend fails for these IDs, ends included, until `end`; where that is no later than `now`, no more.
+    pub(super) fn add(&self, first: u32, last: u32, end: Duration, now: Duration) {
         let ids = u64::from(first) << 32 | u64::from(last);
         let same = self.places.iter().find(|place| place.ids.load(Ordering::Relaxed) == ids);
+        if same.is_none() && end <= now {
+            return; // one that is not kept is not to take the place of one that is
+        }
         let soonest = self.places.iter().min_by_key(|place| place.end.load(Ordering::Relaxed));
         let Some(place) = same.or(soonest) else { return };
         place.ids.store(ids, Ordering::Relaxed);
@@ -76,7 +79,7 @@ mod tests {
     #[test]
     fn a_range_fails_from_its_first_to_its_last_id_until_its_end() {
         let exceptions = Exceptions::default();
-        exceptions.add(1000, 1005, at(10));
+        exceptions.add(1000, 1005, at(10), at(0));
         let fails = |id, now| exceptions.until(ProtocolId(id), at(now)).is_some();
         assert!(fails(1000, 0) && fails(1005, 9));
         assert!(!fails(999, 0) && !fails(1006, 0) && !fails(1000, 10));
@@ -86,8 +89,8 @@ mod tests {
     #[test]
     fn saying_it_again_moves_the_end_and_takes_no_second_place() {
         let exceptions = Exceptions::default();
-        (1..=100).for_each(|second| exceptions.add(7, 7, at(second)));
-        exceptions.add(8, 8, at(5));
+        (1..=100).for_each(|second| exceptions.add(7, 7, at(second), at(0)));
+        exceptions.add(8, 8, at(5), at(0));
         assert_eq!(exceptions.until(ProtocolId(7), at(50)), Some(at(100)));
         assert_eq!(exceptions.until(ProtocolId(8), at(4)), Some(at(5)));
     }
@@ -95,10 +98,20 @@ mod tests {
     #[test]
     fn too_many_overwrite_those_that_end_first() {
         let exceptions = Exceptions::default();
-        (0..9).for_each(|place| exceptions.add(place, place, at(u64::from(place) + 10)));
+        (0..9).for_each(|place| exceptions.add(place, place, at(u64::from(place) + 10), at(0)));
         assert_eq!(exceptions.until(ProtocolId(0), at(1)), None);
         assert_eq!(exceptions.until(ProtocolId(8), at(1)), Some(at(18)));
         exceptions.clear();
         assert_eq!(exceptions.until(ProtocolId(8), at(1)), None);
+    }
+
+    #[test]
+    fn to_end_a_range_ends_no_other() {
+        let exceptions = Exceptions::default();
+        (0..8).for_each(|place| exceptions.add(place, place, at(u64::from(place) + 10), at(0)));
+        exceptions.add(99, 99, at(1), at(1));
+        assert_eq!(exceptions.until(ProtocolId(0), at(1)), Some(at(10)), "the range was never kept");
+        exceptions.add(7, 7, at(1), at(1));
+        assert_eq!([0, 7].map(|id| exceptions.until(ProtocolId(id), at(1))), [Some(at(10)), None]);
     }
 }
