@@ -49,16 +49,19 @@ impl Marks {
         self.limit / 4
     }
 
-    /// Whether a frame of `class` that would bring the buffer to `bytes` still goes in: optional routes end at
-    /// 60 %, normal ones at 80 %, critical ones at the limit itself.
+    /// Whether a frame of `class` with this length still goes in where so many bytes wait: optional routes end at
+    /// 60 %, normal ones at 80 %, critical ones at the limit itself. An empty buffer takes any frame up to the limit:
+    /// one that is longer than its class's mark would never get through.
     #[must_use]
-    pub const fn admits(self, class: RouteClass, bytes: usize) -> bool {
+    pub const fn admits(self, class: RouteClass, waiting: usize, length: usize) -> bool {
+        let bytes = waiting.saturating_add(length);
         let fifths = match class {
             RouteClass::Optional => 3,
             RouteClass::Normal => 4,
             RouteClass::Critical => 5,
         };
-        bytes <= self.limit / 5 * fifths || matches!(class, RouteClass::Critical) && bytes <= self.limit
+        let may_fill = waiting == 0 || matches!(class, RouteClass::Critical);
+        bytes <= self.limit / 5 * fifths || may_fill && bytes <= self.limit
     }
 }
 
@@ -66,18 +69,25 @@ impl Marks {
 mod tests {
     use super::*;
 
+    const CLASSES: [RouteClass; 3] = [RouteClass::Optional, RouteClass::Normal, RouteClass::Critical];
+
     #[test]
     fn optional_goes_first_and_critical_last() {
         let marks = Marks::new(1001);
-        let kept = |bytes| {
-            [RouteClass::Optional, RouteClass::Normal, RouteClass::Critical]
-                .map(|class| marks.admits(class, bytes))
-        };
+        let kept = |bytes: usize| CLASSES.map(|class| marks.admits(class, 100, bytes - 100));
         assert_eq!(kept(600), [true, true, true]);
         assert_eq!(kept(601), [false, true, true]);
         assert_eq!(kept(801), [false, false, true]);
         assert_eq!(kept(1001), [false, false, true]);
         assert_eq!(kept(1002), [false, false, false]);
+    }
+
+    #[test]
+    fn an_empty_buffer_takes_one_frame_of_its_whole_limit_whatever_its_class() {
+        let marks = Marks::new(1001);
+        assert_eq!(CLASSES.map(|class| marks.admits(class, 0, 1001)), [true, true, true]);
+        assert_eq!(CLASSES.map(|class| marks.admits(class, 0, 1002)), [false, false, false]);
+        assert_eq!(CLASSES.map(|class| marks.admits(class, 1, 1000)), [false, false, true]);
     }
 
     #[test]

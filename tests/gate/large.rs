@@ -80,6 +80,26 @@ async fn a_browser_gets_large_frames_in_messages() {
 }
 
 #[tokio::test]
+async fn a_buffer_that_holds_just_the_longest_frame_takes_it_though_its_route_is_not_critical() {
+    let (battle, chat) = (Backend::echo().await, Dedicated::start().await.echo());
+    for class in ["normal", "optional"] {
+        let class = format!("class = \"{class}\"");
+        let gate = Gate::builder()
+            .limit(ROOM)
+            .shared("battle", "1000", &[battle.address()], "send_buffer = \"65552B\"")
+            .table(&class)
+            .dedicated("chat", "3000", &[chat], "send_buffer = \"64KiB\"")
+            .table(&class)
+            .start()
+            .await;
+        let mut player = gate.player().await;
+        let longest = body(1, 65_530);
+        player.echo(1000, &longest).await;
+        player.echo(3000, &longest).await;
+    }
+}
+
+#[tokio::test]
 async fn both_of_a_hot_standby_hear_large_frames_and_the_player_each_answer_once() {
     let (first, second) = (Backend::echo().await, Backend::echo().await);
     let addresses = [first.address(), second.address()];

@@ -119,7 +119,7 @@ impl SharedLink {
     pub(in crate::net) fn admits(&self, class: RouteClass, length: usize) -> bool {
         let counted = HEADER_LENGTH + length;
         counted <= self.max_envelope.get() as usize
-            && self.marks.get().admits(class, self.buffered() + counted)
+            && self.marks.get().admits(class, self.buffered(), counted)
     }
 
     /// Whether those who can wait should: much is buffered, and the backend is taking it.
@@ -214,7 +214,7 @@ impl SharedLink {
 
     /// Writes an envelope of about this length if there is room for it; whether there was.
     fn offer(&self, session: SessionId, message: Message<'_>, length: usize) -> bool {
-        let fits = self.marks.get().admits(RouteClass::Critical, self.buffered() + length);
+        let fits = self.marks.get().admits(RouteClass::Critical, self.buffered(), length);
         if fits {
             self.say(session, message);
         }

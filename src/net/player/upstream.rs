@@ -193,7 +193,7 @@ impl Upstream {
     }
 
     pub(super) fn admits(&self, class: RouteClass, length: usize) -> bool {
-        self.marks.admits(class, self.waiting() + length)
+        self.marks.admits(class, self.waiting(), length)
     }
 
     /// Adds a whole frame. Where the backend speaks WebSocket, it goes into one message with those that were put in
