@@ -143,6 +143,15 @@ impl Cluster {
         self.is_enabled(place) && (healthy() || self.is_in_panic(now))
     }
 
+    /// Whether the member at a place takes sessions that it does not have, as far as it says itself and the operator
+    /// wants.
+    #[must_use]
+    pub fn takes_sessions(&self, place: usize) -> bool {
+        let takes =
+            |member: &Member| member.admin == AdminState::Ready && member.backend.state().takes_sessions();
+        self.members.get(place).is_some_and(takes)
+    }
+
     /// Takes a place for a new session at a member; false when its limits let none in.
     #[must_use]
     pub fn open_session(&self, place: usize, now: Duration) -> bool {

@@ -143,6 +143,25 @@ async fn a_hot_standby_goes_on_without_who_refuses_and_hears_nothing_twice() {
 }
 
 #[tokio::test]
+async fn the_second_of_a_hot_standby_that_refuses_gets_no_new_session_and_keeps_those_it_has() {
+    let (first, second) = (Backend::echo().await, Backend::with(Manner::Silent).await);
+    let backends = [first.address(), second.address()];
+    let gate = Gate::builder().shared("battle", "1000", &backends, "balance = \"hot_standby\"").start().await;
+    let (mut old, mut new) = (gate.player().await, gate.player().await);
+    old.echo(1000, b"old").await;
+    second.has_frames(1).await;
+    second.say(LINK, Message::State { state: BackendState::Refusing, text: None }).await;
+    second.settled().await;
+    new.echo(1000, b"new").await;
+    old.echo(1000, b"still heard by both").await;
+    second.has_frames(2).await;
+    assert_eq!(
+        (opens(&second), second.frames()),
+        (1, vec![frame(1000, b"old"), frame(1000, b"still heard by both")])
+    );
+}
+
+#[tokio::test]
 async fn a_hot_standby_whose_first_refuses_a_session_is_served_by_the_second() {
     let (first, second) = (Backend::with(Manner::Refuse).await, Backend::echo().await);
     let backends = [first.address(), second.address()];

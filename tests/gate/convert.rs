@@ -374,6 +374,27 @@ async fn of_a_hot_standby_both_hear_it_and_the_first_one_answers() {
 }
 
 #[tokio::test]
+async fn who_of_a_hot_standby_refuses_gets_no_requests_and_the_other_answers() {
+    for refuses in [0, 1] {
+        let backends = [Backend::with(Manner::Silent).await, Backend::with(Manner::Silent).await];
+        let addresses = backends.each_ref().map(Backend::address);
+        let gate = gate(&addresses, "balance = \"hot_standby\"", "").start().await;
+        let (out, on) = (&backends[refuses], &backends[1 - refuses]);
+        out.say(LINK, Message::State { state: BackendState::Refusing, text: None }).await;
+        out.settled().await;
+        let mut asker = asker(&gate).await;
+        asker.say(post("{}")).await;
+        let session = errands(on, 1).await[0].0;
+        answer(on, session, 5002, "\"on\"").await;
+        assert_eq!(asker.reply().await.body, b"\"on\"");
+        out.settled().await;
+        assert!(!out.events().iter().any(|event| matches!(event, Event::Open { .. })), "{refuses}");
+        gate.is_empty().await;
+        gate.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_request_under_way_is_answered_as_it_was_asked_and_the_next_meets_the_new_world() {
     let backend = Backend::with(Manner::Silent).await;
     let mut gate = gate(&[backend.address()], "", "").start().await;

@@ -1,8 +1,9 @@
 //! What backends say of one session: where it goes, what it is like, that it ends; and what they hear of its buffer.
 
 use realmgate::base::SessionId;
+use realmgate::config::{AdminState, Override};
 use realmgate::session::EndReason;
-use realmgate::wire::link::{Kick, Message, Redirects};
+use realmgate::wire::link::{BackendState, Kick, LINK, Message, Redirects};
 
 use crate::fakes::{Backend, Dedicated, Event, Gate, Manner, Player, frame, within};
 
@@ -146,6 +147,59 @@ async fn a_dedicated_connection_moves_too_and_the_former_one_hears_the_end() {
     former.end().await.expect("an end in order");
     drop((player, former, next));
     gate.is_empty().await;
+}
+
+#[tokio::test]
+async fn a_session_is_moved_to_who_takes_no_new_ones_only_when_it_does_again() {
+    for drained in [false, true] {
+        let (first, second) = (Backend::echo().await, Backend::echo().await);
+        let mut gate = Gate::builder()
+            .shared("battle", "1000", &[first.address(), second.address()], "balance = \"backup\"")
+            .start()
+            .await;
+        let (mut player, mut old) = (gate.player().await, gate.player().await);
+        player.echo(1000, b"one").await;
+        let session = first.session().await;
+        let state = |state| Override::State { cluster: "battle".to_owned(), address: to(&second), state };
+        let serves = |state| Message::State { state, text: None };
+        match drained {
+            true => gate.change(state(AdminState::Drain)).await,
+            false => second.say(LINK, serves(BackendState::Refusing)).await,
+        }
+        second.settled().await;
+        send_to(&first, session, &to(&second)).await;
+        player.echo(1000, b"two").await;
+        old.echo(1000, b"old").await;
+        assert_eq!(bodies(&second), Vec::<Vec<u8>>::new(), "drained: {drained}");
+        match drained {
+            true => gate.change(state(AdminState::Ready)).await,
+            false => second.say(LINK, serves(BackendState::Ok)).await,
+        }
+        second.settled().await;
+        player.echo(1000, b"three").await;
+        assert_eq!(bodies(&second), [b"three".to_vec()], "drained: {drained}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_not_moved_to_a_dedicated_backend_that_the_operator_drains() {
+    let (first, second) = (Dedicated::start().await, Dedicated::start().await);
+    let lobby = Backend::echo().await;
+    let addresses = [first.address(), second.address()];
+    let mut gate = Gate::builder()
+        .shared("lobby", "2000", &[lobby.address()], "")
+        .dedicated("battle", "1000", &addresses, "frame = \"game\"\nbalance = \"backup\"")
+        .start()
+        .await;
+    let mut player = gate.player().await;
+    player.echo(2000, b"in").await;
+    let address = second.address().to_string();
+    let drain = AdminState::Drain;
+    gate.change(Override::State { cluster: "battle".to_owned(), address: address.clone(), state: drain })
+        .await;
+    send_to(&lobby, lobby.session().await, &address).await;
+    player.send(1000, b"one").await;
+    assert_eq!(first.accept().await.recv().await.body, b"one");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ impl Run {
     pub(super) fn choose(&self, now: Duration) -> Result<Choice, Mishap> {
         let way = &self.errand.way;
         if way.cluster.is_hot_standby() {
-            let first = way.cluster.entry.live_pair(now, |backend| self.may_have(backend)).0;
+            let first = way.cluster.entry.live_pair(now, |backend| self.may_open_at(backend)).0;
             let choice = first.and_then(|place| self.take(place, now));
             return choice.ok_or_else(|| Mishap::Nobody(self.opens_in(now)));
         }
@@ -69,6 +69,11 @@ impl Run {
     /// Whether a backend can be reached and has not said no.
     pub(super) fn may_have(&self, backend: &Backend) -> bool {
         !self.refused.contains(&backend.key()) && is_up(&self.hub, backend.key())
+    }
+
+    /// Whether one of a hot standby may have it, too: an errand is a new session to everybody.
+    pub(super) fn may_open_at(&self, backend: &Backend) -> bool {
+        backend.state().takes_sessions() && self.may_have(backend)
     }
 
     /// What a keyed balance goes by: an errand has no account and no other errand before it.

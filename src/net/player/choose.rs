@@ -186,14 +186,14 @@ impl Conduct {
             return Err(Refusal::Unavailable);
         }
         let fit = fit(backend); // before it enters: what has entered stands in its own way
-        if fit == Fit::No {
+        let opened = fit == Fit::New;
+        if fit == Fit::No || opened && !cluster.takes_sessions(place) {
             return Err(Refusal::Unavailable);
         }
         if wanted.guarded {
             let entered = guard.enter(wanted.now, &mut *self.hub.dice.borrow_mut());
             *promised = Some(entered.map_err(|_| Refusal::Unavailable)?);
         }
-        let opened = fit == Fit::New;
         if opened && !cluster.open_session(place, wanted.now) {
             *promised = None;
             return Err(Refusal::Full);

@@ -116,7 +116,8 @@ impl Conduct {
             .link(backend.key())
             .filter(|link| link.admits(wanted.lane.class, wanted.lent.bytes.len()));
         let Some(link) = link.filter(|_| fit != Fit::No) else { return };
-        if fit == Fit::Known || wanted.cluster.entry.open_session(place, wanted.now) {
+        let cluster = &wanted.cluster.entry;
+        if fit == Fit::Known || cluster.takes_sessions(place) && cluster.open_session(place, wanted.now) {
             self.tell(wanted.cluster, &link, true);
             link.frame(self.seat.id, &wanted.lent, now);
         }
