@@ -202,6 +202,17 @@ async fn what_comes_right_behind_hello_ack_counts_and_a_backend_that_never_reads
     player.send(1000, b"in").await;
     assert!(player.notice().await.contains("unavailable"), "the backend wants no sessions");
 
+#[tokio::test]
+async fn a_frame_in_the_longest_envelope_that_a_backend_takes_gets_through() {
+    let battle = Backend::echo().await;
+    battle.set_max_envelope(12 + 4006); // what follows the length field: the rest of the header and the frame
+    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "").start().await;
+    let mut player = gate.player().await;
+    player.echo(1000, &[7; 4000]).await;
+    player.send(1000, &[7; 4001]).await;
+    assert_eq!(player.notice().await, r#"{"code":"overloaded","route":"battle","id":1000}"#);
+}
+
     let mut flood = Vec::new();
     for _ in 0..10_000 {
         append_frame_envelope(SessionId::from_raw(9), &frame(1001, b""), &mut flood).expect("an envelope");

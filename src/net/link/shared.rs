@@ -17,7 +17,8 @@ use crate::policy::{Marks, RouteClass};
 use crate::telemetry;
 use crate::wire::Lent;
 use crate::wire::link::{
-    DEFAULT_MAX_ENVELOPE, Envelope, HEADER_LENGTH, LINK, Message, Open, append_frame_envelope, frame_head,
+    DEFAULT_MAX_ENVELOPE, Envelope, HEADER_LENGTH, LENGTH_FIELD, LINK, Message, Open, append_frame_envelope,
+    frame_head,
 };
 
 /// A backend that leaves so many questions without an answer reports only to its own harm.
@@ -117,9 +118,9 @@ impl SharedLink {
 
     /// Whether a frame of this class and length still goes into the buffer.
     pub(in crate::net) fn admits(&self, class: RouteClass, length: usize) -> bool {
-        let counted = HEADER_LENGTH + length;
-        counted <= self.max_envelope.get() as usize
-            && self.marks.get().admits(class, self.buffered(), counted)
+        let envelope = HEADER_LENGTH + length;
+        envelope - LENGTH_FIELD <= self.max_envelope.get() as usize
+            && self.marks.get().admits(class, self.buffered(), envelope)
     }
 
     /// Whether those who can wait should: much is buffered, and the backend is taking it.

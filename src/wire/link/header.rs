@@ -12,8 +12,8 @@ pub const HEADER_LENGTH: usize = 16;
 
 /// The bytes of the header that the length field counts.
 pub(super) const COUNTED: u32 = 12;
-/// The bytes of the length field.
-pub(super) const LENGTH_FIELD: usize = 4;
+/// The bytes of the length field, which counts what follows it.
+pub const LENGTH_FIELD: usize = 4;
 
 /// The header of one envelope, as it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ mod write;
 
 pub use decoder::{EnvelopeDecoder, Envelopes, RawEnvelope};
 pub use error::EnvelopeError;
-pub use header::{HEADER_LENGTH, Header, LINK, append_frame_envelope, frame_head, measure};
+pub use header::{HEADER_LENGTH, Header, LENGTH_FIELD, LINK, append_frame_envelope, frame_head, measure};
 pub use kind::{Kind, Subject};
 pub use limits::{
     DEFAULT_MAX_ENVELOPE, MAX_ADDRESS, MAX_ATTRIBUTES, MAX_LOAD, MAX_NAME, MAX_PING, MAX_REDIRECTS,

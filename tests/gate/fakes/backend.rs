@@ -1,7 +1,7 @@
 //! A game server at the far end of shared links.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use realmgate::base::SessionId;
@@ -102,6 +102,8 @@ struct Shared {
     silent: AtomicBool,
     /// What it says of itself in every HELLO_ACK.
     state: Mutex<BackendState>,
+    /// The longest envelope that it says it takes.
+    max_envelope: AtomicU32,
     /// PINGs of probes.
     probes: AtomicUsize,
     /// How often the gateway was asked whether it is there.
@@ -141,6 +143,7 @@ impl Backend {
             tls,
             silent: AtomicBool::new(false),
             state: Mutex::default(),
+            max_envelope: AtomicU32::new(DEFAULT_MAX_ENVELOPE),
             probes: AtomicUsize::new(0),
             questions: AtomicUsize::new(0),
         });
@@ -210,6 +213,11 @@ impl Backend {
     /// What it says of itself to every gateway that greets from now on.
     pub(crate) fn set_state(&self, state: BackendState) {
         *self.shared.state.lock().expect("no panic") = state;
+    }
+
+    /// The longest envelope that it takes of every gateway that greets from now on.
+    pub(crate) fn set_max_envelope(&self, bytes: u32) {
+        self.shared.max_envelope.store(bytes, Ordering::SeqCst);
     }
 
     /// Probes that it has answered.
@@ -350,7 +358,8 @@ impl Shared {
 
     fn greet(&self, out: &mut Vec<u8>) {
         let state = *self.state.lock().expect("no panic");
-        let ack = Message::HelloAck(HelloAck { state, ..HelloAck::new(77) });
+        let max_envelope = self.max_envelope.load(Ordering::SeqCst);
+        let ack = Message::HelloAck(HelloAck { state, max_envelope, ..HelloAck::new(77) });
         append(Envelope { session: LINK, message: ack }, out);
     }
 
