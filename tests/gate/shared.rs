@@ -3,10 +3,10 @@
 use realmgate::base::SessionId;
 use realmgate::wire::NoticeCode;
 use realmgate::wire::link::{
-    BackendState, DEFAULT_MAX_ENVELOPE, Envelope, HelloAck, Kick, LINK, Message, Redirects,
+    BackendState, DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeDecoder, HelloAck, Kick, LINK, Message, Redirects,
     append_frame_envelope,
 };
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::fakes::{Backend, Event, Gate, Manner, frame, within};
@@ -122,9 +122,8 @@ async fn a_backend_that_breaks_the_protocol_is_told_and_dropped_and_may_come_bac
     let mut player = gate.player().await;
     player.echo(1000, b"in").await;
     battle.say_raw(&[0, 0, 0, 12, 0xEE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).await; // an unknown type with the high bit
-    battle
-        .wait("ERROR", |events| events.iter().any(|event| matches!(event, Event::Error { .. })).then_some(()))
-        .await;
+    let error = Event::Error { text: "type 238 is not known and must not be skipped".to_owned() };
+    battle.wait("ERROR", |events| events.contains(&error).then_some(())).await;
     let hellos = |events: &[Event]| {
         (events.iter().filter(|event| matches!(event, Event::Hello { .. })).count() == 2).then_some(())
     };
@@ -133,6 +132,26 @@ async fn a_backend_that_breaks_the_protocol_is_told_and_dropped_and_may_come_bac
     let opens = battle.events().iter().filter(|event| matches!(event, Event::Open { .. })).count();
     assert!(opens >= 2, "a new link opens its sessions anew");
     player.echo(1000, b"opened again").await;
+}
+
+#[tokio::test]
+async fn a_backend_whose_hello_ack_is_wrong_is_told_what_is_missing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let starting = tokio::spawn(Gate::builder().shared("battle", "1000", &[address], "").start());
+    let (mut stream, _) = within("the gate to dial", listener.accept()).await.expect("a connection");
+    let only_version = [0, 0, 0, 17, 2, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 0, 1];
+    stream.write_all(&only_version).await.expect("written");
+    let mut said = Vec::new();
+    within("the end", stream.read_to_end(&mut said)).await.expect("an end in order");
+    let mut decoder = EnvelopeDecoder::new();
+    let mut envelopes = decoder.envelopes(DEFAULT_MAX_ENVELOPE, &said);
+    let hello = envelopes.next().expect("HELLO").expect("an envelope");
+    assert!(matches!(hello.decode().expect("valid").message, Message::Hello(_)));
+    let last = envelopes.next().expect("ERROR").expect("an envelope");
+    let text = Some("the TLV boot_id is missing");
+    assert_eq!(last.decode().expect("valid").message, Message::Error { reason: 0x8004, text });
+    drop(within("the gate to start", starting).await.expect("no panic"));
 }
 
 #[tokio::test]
@@ -184,6 +203,17 @@ async fn frames_over_a_stuck_link_are_shed_by_class_and_other_clusters_go_on() {
 }
 
 #[tokio::test]
+async fn a_frame_in_the_longest_envelope_that_a_backend_takes_gets_through() {
+    let battle = Backend::echo().await;
+    battle.set_max_envelope(12 + 4006); // what follows the length field: the rest of the header and the frame
+    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "").start().await;
+    let mut player = gate.player().await;
+    player.echo(1000, &[7; 4000]).await;
+    player.send(1000, &[7; 4001]).await;
+    assert_eq!(player.notice().await, r#"{"code":"overloaded","route":"battle","id":1000}"#);
+}
+
+#[tokio::test]
 async fn what_comes_right_behind_hello_ack_counts_and_a_backend_that_never_reads_is_not_answered_for_ever() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
@@ -201,17 +231,6 @@ async fn what_comes_right_behind_hello_ack_counts_and_a_backend_that_never_reads
     let mut player = gate.player().await;
     player.send(1000, b"in").await;
     assert!(player.notice().await.contains("unavailable"), "the backend wants no sessions");
-
-#[tokio::test]
-async fn a_frame_in_the_longest_envelope_that_a_backend_takes_gets_through() {
-    let battle = Backend::echo().await;
-    battle.set_max_envelope(12 + 4006); // what follows the length field: the rest of the header and the frame
-    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "").start().await;
-    let mut player = gate.player().await;
-    player.echo(1000, &[7; 4000]).await;
-    player.send(1000, &[7; 4001]).await;
-    assert_eq!(player.notice().await, r#"{"code":"overloaded","route":"battle","id":1000}"#);
-}
 
     let mut flood = Vec::new();
     for _ in 0..10_000 {

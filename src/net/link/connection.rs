@@ -96,8 +96,24 @@ impl Connection {
     async fn greet(&mut self) -> Result<(), LinkError> {
         let hello = self.hello().map_err(LinkError::Envelope)?;
         self.link.greet();
-        self.stream.write_all(&hello).await.map_err(LinkError::Io)?;
-        self.stream.flush().await.map_err(LinkError::Io)?;
+        self.send(&hello).await.map_err(LinkError::Io)?;
+        let greeted = self.hear_greeting().await;
+        if let Err(LinkError::Envelope(error)) = &greeted {
+            let (mut last, text) = (Vec::new(), error.to_string());
+            let envelope = Envelope { session: LINK, message: complaint(error, &text) };
+            if envelope.encode(DEFAULT_MAX_ENVELOPE, &mut last).is_ok() {
+                drop(self.send(&last).await); // who is gone already has nothing to hear
+            }
+        }
+        greeted
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
+    }
+
+    async fn hear_greeting(&mut self) -> Result<(), LinkError> {
         let mut first = [0; 4096];
         loop {
             let length = self.stream.read(&mut first).await.map_err(LinkError::Io)?;
@@ -274,14 +290,18 @@ impl Connection {
     /// Tells the backend what was wrong with its envelope; best effort.
     fn last_words(&mut self, cx: &mut Context<'_>, error: &LinkError) {
         let LinkError::Envelope(error) = error else { return };
-        let message = Message::Error { reason: error.reason().code(), text: Some(error.as_str()) };
-        self.link.say(LINK, message);
+        self.link.say(LINK, complaint(error, &error.to_string()));
         drop(self.write(cx, self.heard));
     }
 }
 
 /// A buffer that grew larger than this in a burst is given back.
 const KEPT_CAPACITY: usize = 1024 * 1024;
+
+/// What the backend is told of its wrong envelope.
+fn complaint<'a>(error: &EnvelopeError, text: &'a str) -> Message<'a> {
+    Message::Error { reason: error.reason().code(), text: Some(text) }
+}
 
 fn welcome(hub: &Hub, link: &SharedLink, ack: &HelloAck<'_>) -> Result<(), LinkError> {
     if ack.version != VERSION {
