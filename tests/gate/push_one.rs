@@ -364,8 +364,6 @@ async fn kicked(gate: &Gate, battle: &Backend, kick: Kick<'_>) -> String {
     let notice = player.notice().await;
     player.closed().await;
     let closed = Event::Close { session, reason: kick.reason };
-    let known = realmgate::base::Reason::from_code(kick.reason).is_some();
-    let closed = if known { closed } else { Event::Close { session, reason: 0x8002 } };
     battle.wait("CLOSE", |events| events.contains(&closed).then_some(())).await;
     notice
 }

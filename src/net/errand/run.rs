@@ -167,7 +167,7 @@ impl Run {
         for told in self.told.drain(..) {
             let link = self.hub.link(told.backend.key());
             if let Some(link) = link.filter(|link| link.is_up() && link.epoch() == told.epoch) {
-                link.close(self.hole.session, reason);
+                link.close(self.hole.session, reason.code());
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::base::{Reason, SessionId};
+use crate::base::SessionId;
 use crate::cluster::{Backend, Mark};
 use crate::net::queue::Queue;
 use crate::net::seat::{Bell, Seat};
@@ -159,9 +159,9 @@ impl SharedLink {
         self.say(session, Message::Open(open));
     }
 
-    /// Tells the backend that a session is over.
-    pub(in crate::net) fn close(&self, session: SessionId, reason: Reason) {
-        self.say(session, Message::Close { reason: reason.code(), text: None });
+    /// Tells the backend that a session is over, and the number of the reason.
+    pub(in crate::net) fn close(&self, session: SessionId, reason: u16) {
+        self.say(session, Message::Close { reason, text: None });
     }
 
     /// Tells the backend that another one has changed attributes of a session, unless more waits than may.

@@ -359,7 +359,7 @@ impl Conduct {
             return self.disconnected(world, EndReason::PlayerLeft, now);
         }
         self.session.half_close();
-        self.part_shared(Reason::PlayerLeft);
+        self.part_shared(Reason::PlayerLeft.code());
         let words = self.last_words();
         self.upstreams.iter_mut().for_each(|upstream| upstream.finish(&words));
     }
@@ -389,7 +389,7 @@ impl Conduct {
             return self.leave(end, now);
         }
         if self.session.leave(end, now) {
-            self.part_shared(end.reason());
+            self.part_shared(end.reason().code());
             let words = self.last_words();
             self.upstreams.iter_mut().for_each(|upstream| upstream.finish(&words));
             self.answers_until = Some(now + LAST_ANSWERS);
@@ -435,7 +435,7 @@ impl Conduct {
         }
     }
 
-    fn part_shared(&mut self, reason: Reason) {
+    fn part_shared(&mut self, reason: u16) {
         self.seat.awaited.borrow_mut().clear();
         let bindings: Vec<Binding> = self.session.bindings.drain().collect();
         bindings.into_iter().for_each(|binding| self.part(binding, reason));
@@ -443,6 +443,11 @@ impl Conduct {
 
     /// Tells every backend; from here on nothing more is delivered behind the last words.
     pub(super) fn part_all(&mut self, reason: Reason) {
+        self.part_all_by(reason.code());
+    }
+
+    /// The same by a number that a backend has said, whether it is a reason of ours or not.
+    pub(super) fn part_all_by(&mut self, reason: u16) {
         self.hub.leave_seat(self.seat.id);
         self.leave_entrance();
         self.forget_tokens();

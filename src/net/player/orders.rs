@@ -71,7 +71,7 @@ impl Conduct {
                 redirect: &redirect,
                 ..Notice::new(notice)
             });
-            self.part_all(Reason::from_code(kick.reason).unwrap_or(Reason::Kicked));
+            self.part_all_by(kick.reason);
         }
     }
 

@@ -161,11 +161,11 @@ impl Conduct {
     pub(super) fn unbind(&mut self, backend: BackendKey, reason: Reason) {
         self.seat.awaited.borrow_mut().forget(backend);
         if let Some(binding) = self.session.bindings.unbind(backend) {
-            self.part(binding, reason);
+            self.part(binding, reason.code());
         }
     }
 
-    pub(super) fn part(&self, binding: Binding, reason: Reason) {
+    pub(super) fn part(&self, binding: Binding, reason: u16) {
         let Some(link) = self.hub.link(binding.backend) else { return };
         link.backend().close_session();
         if link.is_up() && link.epoch() == binding.epoch {
