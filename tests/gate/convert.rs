@@ -444,3 +444,15 @@ async fn what_is_no_frame_ends_the_request_at_once() {
     }
     gate.stop().await;
 }
+
+#[tokio::test]
+async fn a_request_whose_open_the_backend_cannot_take_never_reaches_it() {
+    let backend = Backend::with(Manner::Silent).await;
+    backend.set_max_envelope(64);
+    let gate = gate(&[backend.address()], "", "").start().await;
+    assert_eq!(fails(&gate, 503).await.json()["error"], "too much is asked at once");
+    backend.settled().await;
+    assert_eq!(backend.frames().len(), 0);
+    gate.is_empty().await;
+    gate.stop().await;
+}

@@ -9,7 +9,7 @@ use realmgate::wire::link::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::fakes::{Backend, Event, Gate, Manner, frame, within};
+use crate::fakes::{Backend, Event, Gate, Manner, frame, log, within};
 
 #[tokio::test]
 async fn a_frame_for_a_session_that_is_gone_comes_back_as_undelivered() {
@@ -211,6 +211,50 @@ async fn a_frame_in_the_longest_envelope_that_a_backend_takes_gets_through() {
     player.echo(1000, &[7; 4000]).await;
     player.send(1000, &[7; 4001]).await;
     assert_eq!(player.notice().await, r#"{"code":"overloaded","route":"battle","id":1000}"#);
+}
+
+#[tokio::test]
+async fn no_frame_comes_before_an_open_that_the_backend_cannot_take() {
+    let (lobby, battle) = (Backend::echo().await, Backend::echo().await);
+    battle.set_max_envelope(4096);
+    let gate = Gate::builder()
+        .shared("lobby", "2000", &[lobby.address()], "")
+        .shared("battle", "1000", &[battle.address()], "")
+        .start()
+        .await;
+    let (mut long, mut short) = (gate.player().await, gate.player().await);
+    long.echo(2000, b"in").await;
+    let session = lobby.session().await;
+    let attributes = |mood: &str| format!("{{\"mood\":\"{mood}\"}}");
+    lobby.say(session, Message::Attributes { attributes: &attributes(&"x".repeat(4070)) }).await;
+    lobby.settled().await;
+    for _ in 0..2 {
+        long.send(1000, b"x").await;
+        assert_eq!(long.notice().await, r#"{"code":"overloaded","route":"battle","id":1000}"#);
+    }
+    short.echo(1000, b"short").await;
+    assert_eq!(battle.frames(), [frame(1000, b"short")]);
+    lobby.say(session, Message::Attributes { attributes: &attributes("good") }).await;
+    lobby.settled().await;
+    long.echo(1000, b"in").await;
+    drop((long, short));
+    gate.is_empty().await;
+}
+
+#[tokio::test]
+async fn who_cannot_be_told_again_and_again_fills_no_log() {
+    log::listen();
+    let battle = Backend::echo().await;
+    battle.set_max_envelope(32);
+    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "").start().await;
+    let mut player = gate.player().await;
+    for _ in 0..500 {
+        player.send(1000, b"x").await;
+        assert!(player.notice().await.contains("overloaded"));
+    }
+    let name = battle.address().to_string();
+    let lines = log::lines(|line| line.backend == name && line.message == "cannot be told");
+    assert!((1..100).contains(&lines.len()), "one a second, not {}", lines.len());
 }
 
 #[tokio::test]

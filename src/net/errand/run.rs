@@ -128,7 +128,8 @@ impl Run {
         Ok(promise)
     }
 
-    /// Tells a backend in which the errand has a place already; false where its link has no room.
+    /// Tells a backend in which the errand has a place already; false where its link has no room, or it takes no
+    /// envelope as long as what it has to be told.
     fn tell(&mut self, backend: &Arc<Backend>) -> bool {
         let mut told = Told { backend: Arc::clone(backend), epoch: 0 };
         let (session, frame) = (self.hole.session, &self.errand.frame);
@@ -137,18 +138,18 @@ impl Run {
             return false;
         };
         let sender = &self.errand.sender;
-        link.open_for(
-            session,
-            Open {
-                client_address: sender.address,
-                transport: if sender.door.is_tls() { Transport::Tls } else { Transport::Tcp },
-                listener: sender.door.listener().name(),
-                account: None,
-                version: None,
-                group: None,
-                attributes: Some(&sender.attributes),
-            },
-        );
+        let open = Open {
+            client_address: sender.address,
+            transport: if sender.door.is_tls() { Transport::Tls } else { Transport::Tcp },
+            listener: sender.door.listener().name(),
+            account: None,
+            version: None,
+            group: None,
+            attributes: Some(&sender.attributes),
+        };
+        if !link.open_for(session, open) {
+            return false;
+        }
         link.frame(session, &Lent::alone(frame), hub::now());
         told.epoch = link.epoch();
         self.told.push(told);

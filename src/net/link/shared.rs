@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::SessionId;
 use crate::cluster::{Backend, Mark};
+use crate::net::hub;
 use crate::net::queue::Queue;
 use crate::net::seat::{Bell, Seat};
 use crate::net::stream::Dial;
@@ -17,8 +18,8 @@ use crate::policy::{Marks, RouteClass};
 use crate::telemetry;
 use crate::wire::Lent;
 use crate::wire::link::{
-    DEFAULT_MAX_ENVELOPE, Envelope, HEADER_LENGTH, LENGTH_FIELD, LINK, Message, Open, append_frame_envelope,
-    frame_head,
+    DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeError, HEADER_LENGTH, LENGTH_FIELD, LINK, Message, Open,
+    append_frame_envelope, frame_head,
 };
 
 /// A backend that leaves so many questions without an answer reports only to its own harm.
@@ -51,6 +52,8 @@ pub(in crate::net) struct SharedLink {
     /// Bytes that the backend's sum over all links has of this one.
     told: Cell<usize>,
     pub(super) bell: Bell,
+    /// When the log last heard of an envelope that the backend would refuse.
+    warned: Cell<Option<Instant>>,
     /// Sessions that wait until the buffer is below its low mark.
     waiting: RefCell<Vec<Rc<Seat>>>,
     flushed: Bell,
@@ -60,6 +63,8 @@ pub(in crate::net) struct SharedLink {
 const ANSWER: usize = HEADER_LENGTH + 64;
 /// A link whose backend has taken nothing for this long is stuck: nobody waits for it any more.
 const STUCK: Duration = Duration::from_millis(250);
+/// How often the log hears of envelopes that the backend would refuse.
+const WARN_EVERY: Duration = Duration::from_secs(1);
 
 impl SharedLink {
     pub(in crate::net) fn new(cluster: Arc<ClusterView>, backend: Arc<Backend>, now: Instant) -> Rc<Self> {
@@ -78,6 +83,7 @@ impl SharedLink {
             progress: Cell::new(now),
             told: Cell::new(0),
             bell: Bell::default(),
+            warned: Cell::default(),
             waiting: RefCell::default(),
             flushed: Bell::default(),
         })
@@ -138,8 +144,9 @@ impl SharedLink {
         }
     }
 
-    /// Tells the backend of a session, before its first frame.
-    pub(in crate::net) fn open(&self, seat: &Seat, door: &Door) {
+    /// Tells the backend of a session, before its first frame. False where that is longer than it takes: then it must
+    /// not get the frame.
+    pub(in crate::net) fn open(&self, seat: &Seat, door: &Door) -> bool {
         let (account, version, group) = (seat.account(), seat.version(), seat.group());
         let attributes = seat.attributes();
         let open = Open {
@@ -151,12 +158,12 @@ impl SharedLink {
             group: group.as_deref(),
             attributes: attributes.as_deref(),
         };
-        self.open_for(seat.id, open);
+        self.open_for(seat.id, open)
     }
 
-    /// Tells the backend of a session as it is described here.
-    pub(in crate::net) fn open_for(&self, session: SessionId, open: Open<'_>) {
-        self.say(session, Message::Open(open));
+    /// Tells the backend of a session as it is described here; false as in [`SharedLink::open`].
+    pub(in crate::net) fn open_for(&self, session: SessionId, open: Open<'_>) -> bool {
+        self.say(session, Message::Open(open))
     }
 
     /// Tells the backend that a session is over, and the number of the reason.
@@ -194,18 +201,27 @@ impl SharedLink {
         }
     }
 
-    /// Writes any other envelope; [`LINK`] as the session means the link itself.
-    pub(super) fn say(&self, session: SessionId, message: Message<'_>) {
+    /// Writes any other envelope; [`LINK`] as the session means the link itself. False where the backend would refuse
+    /// it.
+    pub(super) fn say(&self, session: SessionId, message: Message<'_>) -> bool {
         let envelope = Envelope { session, message };
-        if let Err(error) = envelope.encode(self.max_envelope.get(), self.out.borrow_mut().tail()) {
-            telemetry::backend_error(
-                self.cluster().name(),
-                self.backend.address(),
-                "cannot be told",
-                error.as_str(),
-            );
+        let written = envelope.encode(self.max_envelope.get(), self.out.borrow_mut().tail());
+        if let Err(error) = written {
+            self.warn(error);
         }
         self.bell.ring();
+        written.is_ok()
+    }
+
+    /// At most once a second, since every frame of a session may be the cause.
+    fn warn(&self, error: EnvelopeError) {
+        let now = hub::now();
+        if self.warned.get().is_some_and(|at| now.saturating_duration_since(at) < WARN_EVERY) {
+            return;
+        }
+        self.warned.set(Some(now));
+        let (cluster, backend) = (self.cluster(), self.backend.address());
+        telemetry::backend_error(cluster.name(), backend, "cannot be told", error.as_str());
     }
 
     /// Answers what the backend sent, unless it lets so many answers lie that no more may wait. False then.

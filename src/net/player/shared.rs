@@ -98,7 +98,9 @@ impl Conduct {
             backend.filter(|_| opened).inspect(|backend| backend.close_session());
             return Err(Turned::from(Refusal::Overloaded));
         };
-        self.tell(wanted.cluster, &link, stands_in);
+        if !self.tell(wanted.cluster, &link, stands_in) {
+            return Err(Turned::from(Refusal::Overloaded));
+        }
         link.frame(self.seat.id, &wanted.lent, now);
         Ok(link.epoch())
     }
@@ -117,33 +119,40 @@ impl Conduct {
             .filter(|link| link.admits(wanted.lane.class, wanted.lent.bytes.len()));
         let Some(link) = link.filter(|_| fit != Fit::No) else { return };
         let cluster = &wanted.cluster.entry;
-        if fit == Fit::Known || cluster.takes_sessions(place) && cluster.open_session(place, wanted.now) {
-            self.tell(wanted.cluster, &link, true);
+        let has_place =
+            fit == Fit::Known || cluster.takes_sessions(place) && cluster.open_session(place, wanted.now);
+        if has_place && self.tell(wanted.cluster, &link, true) {
             link.frame(self.seat.id, &wanted.lent, now);
         }
     }
 
-    /// Tells a backend of the session before its first frame there.
-    fn tell(&mut self, cluster: &ClusterView, link: &SharedLink, stands_in: bool) {
+    /// Tells a backend of the session before its first frame there. Where it cannot be told, it keeps no place for the
+    /// session; false then.
+    fn tell(&mut self, cluster: &ClusterView, link: &SharedLink, stands_in: bool) -> bool {
         let (backend, epoch) = (link.backend().key(), link.epoch());
         match self.session.bindings.bind(Binding { cluster: cluster.key(), backend, epoch, stands_in }) {
             Opening::Known => {
                 if cluster.is_hot_standby() && !self.seat.lockstep.borrow().follows(backend) {
                     self.seat.lockstep.borrow_mut().joins(cluster.key(), backend);
                 }
-                return;
+                return true;
             }
             Opening::Open => {}
             // What was awaited there was lost with the link.
             Opening::OpenAgain => self.seat.awaited.borrow_mut().forget(backend),
         }
-        link.open(&self.seat, &self.door);
+        if !link.open(&self.seat, &self.door) {
+            self.session.bindings.unbind(backend);
+            link.backend().close_session();
+            return false;
+        }
         if self.much_waits {
             link.waits(self.seat.id, true);
         }
         if cluster.is_hot_standby() {
             self.seat.lockstep.borrow_mut().joins(cluster.key(), backend);
         }
+        true
     }
 
     /// The frame is on its way: it must be answered in time, or has succeeded by that alone.
