@@ -323,6 +323,7 @@ impl Seat {
         what(&mut self.player.borrow_mut());
         if decide() != before {
             self.enter_anew();
+            self.settle(world); // what a backend says next goes by it already
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use realmgate::base::SessionId;
 use realmgate::config::{AdminState, Maintenance, Override};
-use realmgate::wire::link::Message;
+use realmgate::wire::link::{DEFAULT_MAX_ENVELOPE, Envelope, LINK, Message, Scope};
 
 use crate::fakes::{Backend, Event, Gate, GateBuilder, Manner, Player, frame, within};
 
@@ -137,6 +137,32 @@ async fn a_canary_is_for_the_accounts_of_its_list_from_their_login_on() {
         assert_eq!(entered, if group == "a" { (1, 0) } else { (0, 1) }, "{account} {version:?}");
     }
     std::fs::remove_dir_all(&folder).expect("the folder");
+}
+
+#[tokio::test]
+async fn what_is_said_right_behind_what_changes_the_group_goes_by_the_new_one() {
+    let (a, b, lobby) = (Backend::echo().await, Backend::echo().await, Backend::echo().await);
+    let release = "active = \"a\"\ncanary = [{ group = \"b\", version = \">=2\" }]";
+    let gate = groups(&a, &b, release).shared("lobby", "2000", &[lobby.address()], "").start().await;
+    let mut player = gate.player().await;
+    player.echo(2000, b"in").await;
+    let (session, to) = (lobby.session().await, b.address().to_string());
+    let payload = frame(999, b"for b");
+    let said = [
+        (session, Message::Attributes { attributes: r#"{"version":"2.0.1"}"# }),
+        (session, Message::Move { cluster: "battle", backend: &to }),
+        (LINK, Message::Broadcast { scope: Scope::Group("b"), payload: &payload }),
+    ];
+    let mut at_once = Vec::new();
+    for (session, message) in said {
+        Envelope { session, message }.encode(DEFAULT_MAX_ENVELOPE, &mut at_once).expect("an envelope");
+    }
+    lobby.say_raw(&at_once).await;
+    assert_eq!(player.recv().await.body, b"for b");
+    player.echo(1000, b"moved").await;
+    assert_eq!((opens(&a), opens(&b)), (0, 1));
+    lobby.settled().await;
+    assert!(!lobby.events().iter().any(|event| matches!(event, Event::Error { .. })));
 }
 
 #[tokio::test]
