@@ -6,7 +6,7 @@ use realmgate::wire::link::{LINK, Message, Scope, Sessions};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::fakes::{Backend, Event, Gate, Issuer, Manner, Player, frame, within};
+use crate::fakes::{Backend, Event, Gate, Issuer, Manner, Player, frame, log, within};
 
 /// A player whose session a silent backend knows.
 struct Known {
@@ -319,4 +319,23 @@ async fn what_is_for_all_is_for_those_who_have_come_in_and_a_list_or_a_room_for_
     assert_eq!(guest.notice().await, r#"{"code":"admitted"}"#);
     chat.say(LINK, Message::Broadcast { scope: Scope::All, payload: &all }).await;
     assert_eq!((guest.recv().await.body, member.recv().await.body), (b"all".to_vec(), b"all".to_vec()));
+}
+
+#[tokio::test]
+async fn a_backend_that_complains_without_end_or_lists_nobody_fills_no_log() {
+    log::listen();
+    let (gate, chat) = silent(1, "").await;
+    let mut known = come(&gate, &chat).await;
+    let list = [vec![LINK; 1000], vec![known.session]].concat();
+    let payload = frame(1, b"on");
+    chat.say(LINK, Message::Multicast { sessions: Sessions::new(&list), payload: &payload }).await;
+    assert_eq!(known.player.recv().await.body, b"on");
+    for _ in 0..1000 {
+        chat.say(LINK, Message::Error { reason: 0x8004, text: Some("again") }).await;
+    }
+    chat.settled().await;
+    let name = chat.address().to_string();
+    let lines = |message| log::lines(|line| line.backend == name && line.message == message).len();
+    assert_eq!(lines("cannot be told"), 0);
+    assert!((1..100).contains(&lines("says that the gateway erred")), "one a second");
 }

@@ -12,7 +12,7 @@ use crate::net::world::{ClusterView, World};
 use crate::players::{Crowded, Unfit};
 use crate::telemetry::Audience;
 use crate::wire::Framing;
-use crate::wire::link::{self, Message, Scope, Sessions};
+use crate::wire::link::{self, LINK, Message, Scope, Sessions};
 
 /// The player has to go, after what was sent before.
 pub(super) fn kick(hub: &Hub, link: &SharedLink, session: SessionId, kick: &link::Kick<'_>) {
@@ -116,7 +116,7 @@ pub(super) fn multicast(
     (sessions, frame): (&Sessions<'_>, &[u8]),
     now: Duration,
 ) -> Option<Publication> {
-    let listed = Whom::Listed(sessions.iter().collect());
+    let listed = Whom::Listed(sessions.iter().filter(|session| *session != LINK).collect());
     let heard = speaks(hub, link, world, now);
     heard.then(|| publication(hub, link, (listed, Audience::Listed), frame))
 }

@@ -66,7 +66,7 @@ pub(super) fn envelope(
         Message::State { state, text } => serves(link, state, text, now),
         Message::Load(load) => report(hub, link, report_of(load), now),
         Message::Exception(exception) => except(link, &exception, now),
-        Message::Error { reason: _, text } => complains(link, text),
+        Message::Error { reason: _, text } => complains(link, text, now),
         Message::Pong { payload: _, report } => answered(hub, link, report, now),
         Message::Bind { account, epoch } if world.gatekeeper.is_some() => {
             bind(hub, link, world, session, (account, epoch));
@@ -97,7 +97,10 @@ fn serves(link: &SharedLink, state: BackendState, text: Option<&str>, now: Durat
 }
 
 /// The backend says that the gateway erred.
-fn complains(link: &SharedLink, text: Option<&str>) {
+fn complains(link: &SharedLink, text: Option<&str>, now: Duration) {
+    if !link.backend().may_be_told(now) {
+        return;
+    }
     let (cluster, backend) = (link.cluster(), link.backend().address());
     telemetry::backend_error(
         cluster.name(),
