@@ -5,6 +5,7 @@ use std::time::Duration;
 use realmgate::config::{Banned, Override};
 use realmgate::net::Target;
 use realmgate::telemetry::{LineRefusal, Refusal};
+use realmgate::wire::link::{Kick, Message, Redirects};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -259,6 +260,30 @@ async fn who_is_told_to_stay_away_loses_its_place() {
     hears(&mut dan, "admitted").await;
     drop(dan);
     hears(&mut bob, "admitted").await;
+}
+
+#[tokio::test]
+async fn who_is_only_asked_to_come_later_keeps_its_place() {
+    let (battle, issuer) = (Backend::echo().await, Issuer::new());
+    let gate = game(&battle, &issuer, "queue = { above = 1, admit = \"20/s\" }").start().await;
+    let _ann = comes_in(&gate, &issuer, "ann").await;
+    let mut bob = waits(&gate, &issuer, "bob", 1).await;
+    let _cid = waits(&gate, &issuer, "cid", 2).await;
+    for (reason, code) in [(5, "overloaded"), (11, "maintenance")] {
+        bob.echo(2000, b"news").await;
+        let address = bob.address;
+        let opened = |event: &Event| match event {
+            Event::Open { session, address: known, .. } if *known == address => Some(*session),
+            _ => None,
+        };
+        let session = battle.wait("an OPEN", |events| events.iter().rev().find_map(opened)).await;
+        let kick = Kick { reason, text: None, retry_after_ms: None, redirect: Redirects::NONE };
+        battle.say(session, Message::Kick(kick)).await;
+        hears(&mut bob, code).await;
+        bob.closed().await;
+        has(&gate, 1, 2).await;
+        bob = waits(&gate, &issuer, "bob", 1).await;
+    }
 }
 
 #[tokio::test]

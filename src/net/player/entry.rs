@@ -17,7 +17,7 @@ use crate::policy::Newcomer;
 use crate::session::{EndReason, Membership};
 use crate::telemetry::LoginResult;
 use crate::wire::link::Message;
-use crate::wire::{Frame, Notice};
+use crate::wire::{Frame, Notice, NoticeCode};
 
 /// How a session came in.
 #[derive(Debug, Default)]
@@ -30,6 +30,8 @@ pub(super) struct Entrance {
     way: Option<LoginKind>,
     /// Whether it counts among those who are in, or who wait.
     is_counted: bool,
+    /// What the player was told when it was sent away, where the end of its session does not say it.
+    pub(super) told: Option<NoticeCode>,
 }
 
 /// Who logs in.

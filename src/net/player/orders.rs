@@ -71,6 +71,7 @@ impl Conduct {
                 redirect: &redirect,
                 ..Notice::new(notice)
             });
+            self.entrance.told = Some(notice);
             self.part_all_by(kick.reason);
         }
     }

@@ -112,8 +112,8 @@ impl Conduct {
     /// Whether a player whose session ends in this way may be back and finds its place in the line kept: not who was
     /// told to stay away, or lost its place to another session of its own.
     pub(super) fn may_return(&self) -> bool {
-        let notice = self.session.leaving().and_then(EndReason::notice);
-        notice.is_none_or(NoticeCode::may_reconnect)
+        let told = self.entrance.told.or_else(|| self.session.leaving()?.notice());
+        told.is_none_or(NoticeCode::may_reconnect)
     }
 }
 
