@@ -58,13 +58,25 @@ impl Paces {
         self.senseless.take(&SENSELESS, since(self.began, now)).is_err()
     }
 
-    /// One more frame of a route, by the route's number.
+    /// One more frame of a route, by the route's number. What all sessions take together is asked by `total` where this
+    /// one may send it.
     ///
     /// # Errors
-    /// How long it has to wait.
-    pub fn route(&mut self, route: u32, limit: &RateLimit, now: Instant) -> Result<(), Duration> {
+    /// How long it has to wait; it counts as if it had not come.
+    pub fn route(
+        &mut self,
+        route: u32,
+        limit: &RateLimit,
+        now: Instant,
+        total: impl FnOnce() -> Result<(), Duration>,
+    ) -> Result<(), Duration> {
         let since = since(self.began, now);
-        self.of(route).pace.take(limit, since)
+        let told = self.of(route);
+        let mut pace = told.pace;
+        pace.take(limit, since)?;
+        total()?;
+        told.pace = pace;
+        Ok(())
     }
 
     /// Whether the player hears now that it sends too many frames of a route.
@@ -112,18 +124,31 @@ mod tests {
         (Paces::new(start), start)
     }
 
+    fn free() -> Result<(), Duration> {
+        Ok(())
+    }
+
+    #[test]
+    fn what_all_together_may_not_send_counts_for_no_session() {
+        let (mut paces, now) = paces();
+        let wait = Duration::from_secs(9);
+        assert!((0..50).all(|_| paces.route(7, &TEN, now, || Err(wait)) == Err(wait)));
+        assert_eq!((0..50).filter(|_| paces.route(7, &TEN, now, free).is_ok()).count(), 20);
+        assert!(paces.route(7, &TEN, now, || unreachable!("the session may not send it itself")).is_err());
+    }
+
     #[test]
     fn routes_and_the_whole_have_paces_of_their_own() {
         let (mut paces, now) = paces();
-        assert_eq!((0..50).filter(|_| paces.route(7, &TEN, now).is_ok()).count(), 20);
-        assert_eq!((0..50).filter(|_| paces.route(9, &TEN, now).is_ok()).count(), 20);
+        assert_eq!((0..50).filter(|_| paces.route(7, &TEN, now, free).is_ok()).count(), 20);
+        assert_eq!((0..50).filter(|_| paces.route(9, &TEN, now, free).is_ok()).count(), 20);
         assert_eq!((0..50).filter(|_| paces.frame(&TEN, now).is_ok()).count(), 20);
         let later = now + Duration::from_millis(100);
-        assert!(paces.route(7, &TEN, later).is_ok());
-        assert_eq!(paces.route(7, &TEN, later), Err(Duration::from_millis(100)));
+        assert!(paces.route(7, &TEN, later, free).is_ok());
+        assert_eq!(paces.route(7, &TEN, later, free), Err(Duration::from_millis(100)));
         paces.keep_routes(|route| route == 7);
-        assert!(paces.route(7, &TEN, later).is_err(), "it is kept");
-        assert!(paces.route(9, &TEN, later).is_ok(), "it began anew");
+        assert!(paces.route(7, &TEN, later, free).is_err(), "it is kept");
+        assert!(paces.route(9, &TEN, later, free).is_ok(), "it began anew");
         assert_eq!(paces.routes.len(), 2);
     }
 

@@ -161,6 +161,19 @@ async fn a_session_that_is_refused_uses_up_nothing_of_the_others() {
 }
 
 #[tokio::test]
+async fn a_frame_that_all_have_too_much_of_uses_up_nothing_of_its_session() {
+    let battle = Backend::echo().await;
+    let own = "per_session = \"1/h\"";
+    let mut gate = limited(&battle, &format!("{own}\ntotal = \"1/h\"")).start().await;
+    let (mut eager, mut late) = (gate.player().await, gate.player().await);
+    burst(&mut eager, 1000, 2, 2, 0).await;
+    burst(&mut late, 1000, 9, 0, 1).await;
+    until("9 frames to be refused", || counted(&gate, "battle") == (9, 0)).await;
+    gate.reload(limited(&battle, own)).await;
+    burst(&mut late, 1000, 2, 2, 0).await;
+}
+
+#[tokio::test]
 async fn an_observed_limit_refuses_nothing_and_counts_what_it_would_have_refused() {
     let battle = Backend::echo().await;
     let gate = limited(&battle, "per_session = \"5/h\"\naction = \"close\"\nobserve = true").start().await;

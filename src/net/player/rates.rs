@@ -46,13 +46,14 @@ impl Conduct {
         false
     }
 
-    /// What one session has too much of uses up nothing of what all have together.
+    /// What one session has too much of uses up nothing of what all have together, and the other way round.
     fn take_pace(&mut self, limit: &Limit, now: Instant) -> Result<(), Duration> {
-        if let Some(own) = limit.rules.per_session() {
-            self.session.paces.route(limit.pace.number(), &own, now)?;
-        }
         let since_start = self.hub.since_start(now);
-        limit.rules.total().map_or(Ok(()), |total| limit.pace.total.take(&total, since_start))
+        let total = || limit.rules.total().map_or(Ok(()), |total| limit.pace.total.take(&total, since_start));
+        match limit.rules.per_session() {
+            Some(own) => self.session.paces.route(limit.pace.number(), &own, now, total),
+            None => total(),
+        }
     }
 
     fn tell_limit(&self, lane: Option<&Lane>, id: ProtocolId, wait: Duration) {
