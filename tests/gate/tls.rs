@@ -3,6 +3,8 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
+use realmgate::session::EndReason;
+use realmgate::telemetry::DoorRefusal;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -14,6 +16,9 @@ use tokio_rustls::client::TlsStream;
 
 use crate::fakes::{Backend, Certificates, Gate, Player, frame, within};
 use crate::http::tls;
+
+/// A record with the first byte of a handshake message.
+const TORN: [u8; 6] = [22, 3, 1, 0, 1, 1];
 
 #[tokio::test]
 async fn both_versions_of_tls_carry_frames_of_every_size() {
@@ -112,6 +117,42 @@ async fn what_is_no_tls_gets_an_alert_and_an_end() {
 }
 
 #[tokio::test]
+async fn a_torn_handshake_message_ends_one_session_and_is_held_against_its_address() {
+    let battle = Backend::echo().await;
+    let certificates = Certificates::new();
+    let gate = Gate::builder()
+        .limit("connections_per_ip = 1000")
+        .shared("battle", "1000", &[battle.address()], "")
+        .start_tls(&certificates)
+        .await;
+    let ended = |end| gate.meters().total(|meter| meter.ended(end));
+    let alert: &[u8] = &[21, 3, 1, 0, 2, 1, 0];
+    for behind in [alert, b"no record at all"] {
+        let mut torn = gate.player().await;
+        torn.send_raw(&[TORN.as_slice(), behind].concat()).await;
+        drop(torn.read_to_end().await);
+    }
+    let mut gone = gate.player().await;
+    gone.send_raw(&TORN).await;
+    gone.finish().await;
+    gone.closed().await;
+    drop(gone);
+    gate.has_sessions(0).await;
+    assert_eq!((ended(EndReason::TlsFailed), ended(EndReason::PlayerLeft)), (2, 1));
+    gate.tls_player().await.echo(1000, b"others play on").await;
+
+    within("the address to be kept out", async {
+        while gate.refused(DoorRefusal::Glitches) == 0 {
+            let mut torn = gate.player().await;
+            drop(torn.try_send_raw(&[TORN.as_slice(), alert].concat()).await);
+            drop(torn.read_to_end().await);
+        }
+    })
+    .await;
+    assert_eq!(ended(EndReason::Bug), 0);
+}
+
+#[tokio::test]
 async fn a_handshake_that_does_not_end_in_time_is_ended() {
     let battle = Backend::echo().await;
     let certificates = Certificates::new();
@@ -120,13 +161,14 @@ async fn a_handshake_that_does_not_end_in_time_is_ended() {
         .shared("battle", "1000", &[battle.address()], "")
         .start_tls(&certificates)
         .await;
-    let mut silent = gate.player().await;
-    silent.send_raw(&[22, 3, 1]).await;
-    let (_, _) = silent.read_to_end().await;
-    drop(silent);
+    for begun in [&TORN[..3], &TORN] {
+        let mut silent = gate.player().await;
+        silent.send_raw(begun).await;
+        let (_, _) = silent.read_to_end().await;
+    }
     gate.has_sessions(0).await;
-    let ended = gate.meters().total(|meter| meter.ended(realmgate::session::EndReason::HandshakeTimeout));
-    assert_eq!(ended, 1);
+    let ended = gate.meters().total(|meter| meter.ended(EndReason::HandshakeTimeout));
+    assert_eq!(ended, 2);
 }
 
 #[tokio::test]

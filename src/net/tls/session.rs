@@ -11,8 +11,10 @@ use rustls::{ProtocolVersion, ServerConfig};
 /// One player's TLS.
 pub(in crate::net) struct TlsSession {
     connection: UnbufferedServerConnection,
-    /// An unfinished record.
+    /// What rustls has not used: an unfinished record, or records of an unfinished message. It counts on them at each
+    /// call.
     held: Vec<u8>,
+    /// The handshake is through, and nothing of the peer was wrong since.
     open: bool,
     tickets_wait: bool,
     peer_closed: bool,
@@ -85,7 +87,7 @@ impl TlsSession {
         Ok(Self { connection, held: Vec::new(), open: false, tickets_wait: false, peer_closed: false })
     }
 
-    /// Whether the handshake is through.
+    /// Whether the handshake is through, and words may be said.
     pub(in crate::net) fn is_open(&self) -> bool {
         self.open
     }
@@ -114,7 +116,7 @@ impl TlsSession {
         }
     }
 
-    /// The beginning of a record that is not whole yet.
+    /// The beginning of a record or a message that is not whole yet.
     pub(in crate::net) fn held(&self) -> &[u8] {
         &self.held
     }
@@ -160,8 +162,22 @@ impl TlsSession {
         Ok(())
     }
 
-    /// Runs rustls over whole records of `input`; how many bytes it used.
+    /// Runs rustls over whole records of `input`; how many bytes it used. Behind an error nothing is said any more.
     fn process(
+        &mut self,
+        input: &mut [u8],
+        plain: &mut Plain<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, TlsError> {
+        let used = self.process_records(input, plain, out);
+        if used.is_err() {
+            self.open = false;
+            self.tickets_wait = false;
+        }
+        used
+    }
+
+    fn process_records(
         &mut self,
         input: &mut [u8],
         plain: &mut Plain<'_>,
@@ -201,7 +217,7 @@ impl TlsSession {
                 // Early data is never offered; `Closed` and whatever a later rustls adds end the reading.
                 Ok(_) => false,
                 Err(_) => {
-                    self.append_alert(out);
+                    self.append_alert(input.get_mut(used + discard..).unwrap_or_default(), out);
                     return Err(TlsError::Peer);
                 }
             };
@@ -212,10 +228,10 @@ impl TlsSession {
         }
     }
 
-    /// After an error rustls has an alert to send; best effort.
-    fn append_alert(&mut self, out: &mut Vec<u8>) {
+    /// After most errors rustls has an alert to send; best effort.
+    fn append_alert(&mut self, unused: &mut [u8], out: &mut Vec<u8>) {
         if let UnbufferedStatus { state: Ok(ConnectionState::EncodeTlsData(data)), .. } =
-            self.connection.process_tls_records(&mut [])
+            self.connection.process_tls_records(unused)
         {
             drop(append_encoded(data, out));
         }
@@ -223,10 +239,14 @@ impl TlsSession {
 
     /// Encrypts `plain` into the front of `out`, which has [`encrypted_size`] of it; how many bytes came out.
     pub(in crate::net) fn encrypt(&mut self, plain: &[u8], out: &mut [u8]) -> Result<usize, TlsError> {
+        if !self.open {
+            return Err(TlsError::Peer);
+        }
         let mut written = 0;
         loop {
             let room = out.get_mut(written..).unwrap_or_default();
-            let state = self.connection.process_tls_records(&mut []).state.map_err(|_| TlsError::Peer)?;
+            let state =
+                self.connection.process_tls_records(&mut self.held).state.map_err(|_| TlsError::Peer)?;
             match state {
                 ConnectionState::WriteTraffic(mut traffic) => {
                     return Ok(written + traffic.encrypt(plain, room).map_err(|error| exhausted(&error))?);
@@ -245,11 +265,14 @@ impl TlsSession {
         }
     }
 
-    /// Appends the words that end the session in order.
+    /// Appends the words that end the session in order, unless it is none, or ended with an alert.
     pub(in crate::net) fn close(&mut self, out: &mut Vec<u8>) {
+        if !self.open {
+            return;
+        }
         let mut alert = [0; RECORD_OVERHEAD];
         if let UnbufferedStatus { state: Ok(ConnectionState::WriteTraffic(mut traffic)), .. } =
-            self.connection.process_tls_records(&mut [])
+            self.connection.process_tls_records(&mut self.held)
             && let Ok(length) = traffic.queue_close_notify(&mut alert)
         {
             out.extend_from_slice(alert.get(..length).unwrap_or_default());
@@ -278,5 +301,90 @@ fn exhausted(_: &EncryptError) -> TlsError {
 impl fmt::Debug for TlsSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsSession").field("open", &self.open).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+    use rustls::crypto::cipher::{self, AeadKey, Iv};
+    use rustls::pki_types::{PrivateKeyDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, ConnectionTrafficSecrets, RootCertStore};
+
+    use super::*;
+
+    /// A session whose handshake is through, and what its client seals records with.
+    fn pair() -> (TlsSession, AeadKey, Iv) {
+        let made = rcgen::generate_simple_self_signed(["game.test".to_owned()]).expect("a certificate");
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .expect("a pair");
+        let mut session = TlsSession::new(Arc::new(config)).expect("a session");
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).expect("trusted");
+        let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        config.enable_secret_extraction = true;
+        let name = ServerName::try_from("game.test").expect("a name");
+        let mut client = ClientConnection::new(Arc::new(config), name).expect("a client");
+        while client.wants_write() {
+            let (mut bytes, mut out) = (Vec::new(), Vec::new());
+            client.write_tls(&mut bytes).expect("a vector takes all");
+            let mut plain = Plain { straight: None, rest: &mut Vec::new(), came: 0 };
+            session.receive(&mut bytes, &mut plain, &mut out).expect("a good client");
+            client.read_tls(&mut out.as_slice()).expect("a slice gives all");
+            client.process_new_packets().expect("a good server");
+        }
+        assert!(session.is_open());
+        let (_, sealing) = client.dangerous_extract_secrets().expect("secrets").tx;
+        let ConnectionTrafficSecrets::Aes256Gcm { key, iv } = sealing else {
+            panic!("what both like best");
+        };
+        (session, key, iv)
+    }
+
+    /// The client's record of so many before it, with a piece of a handshake message.
+    fn sealed(key: &AeadKey, iv: &Iv, before: u64, piece: &[u8]) -> Vec<u8> {
+        let mut content = [piece, &[22]].concat();
+        let header = cipher::make_tls13_aad(content.len() + AES_256_GCM.tag_len());
+        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref()).expect("a key"));
+        let nonce = Nonce::assume_unique_for_key(cipher::Nonce::new(iv, before).0);
+        key.seal_in_place_append_tag(nonce, Aad::from(header), &mut content).expect("sealed");
+        [header.as_slice(), &content].concat()
+    }
+
+    #[test]
+    fn words_are_said_amid_a_message_that_is_not_whole_yet() {
+        const KEY_UPDATE: [u8; 5] = [24, 0, 0, 1, 0];
+        let (mut session, key, iv) = pair();
+        for (count, piece) in KEY_UPDATE.chunks(1).enumerate() {
+            let (mut nothing, mut plain) = (Vec::new(), Vec::new());
+            let mut plain = Plain { straight: None, rest: &mut plain, came: 0 };
+            let mut record = sealed(&key, &iv, count as u64, piece);
+            session.receive(&mut record, &mut plain, &mut nothing).expect("a good client");
+            assert_eq!(session.held().is_empty(), count == 4, "whole behind {count} pieces");
+            let mut cipher = [0; encrypted_size(5)];
+            session.encrypt(b"words", &mut cipher).expect("said");
+        }
+        let mut record = sealed(&key, &iv, 0, &KEY_UPDATE[..1]);
+        let mut plain = Plain { straight: None, rest: &mut Vec::new(), came: 0 };
+        let mut out = Vec::new();
+        session.receive(&mut record, &mut plain, &mut out).expect_err("keys that are no longer");
+        assert_eq!(out[0], 23, "an alert, sealed");
+        session.encrypt(b"words", &mut [0; encrypted_size(5)]).expect_err("nothing behind an alert");
+        let alert = out.len();
+        session.close(&mut out);
+        assert_eq!(out.len(), alert);
+    }
+
+    #[test]
+    fn it_is_closed_amid_a_message_that_is_not_whole_yet() {
+        let (mut session, key, iv) = pair();
+        let mut plain = Plain { straight: None, rest: &mut Vec::new(), came: 0 };
+        let mut out = Vec::new();
+        session.receive(&mut sealed(&key, &iv, 0, &[24]), &mut plain, &mut out).expect("a good client");
+        session.close(&mut out);
+        assert_eq!(out[0], 23, "the last words, sealed");
     }
 }
