@@ -225,7 +225,7 @@ impl Delivery {
     }
 
     fn is_for(&self, world: &World, seat: &Seat) -> bool {
-        let plays = || seat.plays.get() || world.plan().login().is_none();
+        let plays = || seat.plays.get() || world.plan().login().is_none() && seat.greeted.get();
         match &self.frame.whom {
             Whom::Listed(_) | Whom::Room(_) => true,
             Whom::Group(name) => plays() && seat.is_of_group(name),

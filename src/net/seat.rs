@@ -36,6 +36,8 @@ pub(super) struct Seat {
     call: Cell<Call>,
     /// Whether an order ends the session: what comes after it is not delivered any more.
     closing: Cell<bool>,
+    /// Whether the connection's handshakes are through: until then nothing may be said, and an opaque session has no backend.
+    pub(super) greeted: Cell<bool>,
     /// Whether the player has come in through the login.
     pub(super) plays: Cell<bool>,
     /// Whether its frames stand in messages.
@@ -186,6 +188,7 @@ impl Seat {
             player: RefCell::default(),
             standing: RefCell::default(),
             attributes: RefCell::default(),
+            greeted: Cell::new(false),
             plays: Cell::new(false),
             move_at: Cell::new(None),
         })

@@ -68,7 +68,7 @@ fn serve_anew(hub: &Rc<Hub>, carried: Carried) {
     conduct.expect_login(&world, now);
     conduct.notice(&Notice::new(NoticeCode::LoginRequired));
     let mut player = Player::new(conduct, connection, place, now);
-    player.conduct.greeted = true; // its handshake was counted where it arrived
+    player.conduct.seat.greeted.set(true); // its handshake was counted where it arrived
     player.take_behind(&world, now);
     drop(tokio::task::spawn_local(player));
 }

@@ -34,8 +34,6 @@ pub(super) struct Conduct {
     pub(super) tally: Tally,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) entrance: Entrance,
-    /// Whether the handshake of the connection was noticed, and an opaque session has its backend.
-    pub(super) greeted: bool,
     /// The backend of an opaque session will send nothing more.
     pub(super) backend_ended: bool,
     /// The session is told to go, and until then it still gets the answers that are on their way.
@@ -79,7 +77,6 @@ impl Conduct {
             tally,
             upstreams: Vec::new(),
             entrance: Entrance::default(),
-            greeted: false,
             backend_ended: false,
             answers_until: None,
             much_waits: false,

@@ -186,7 +186,8 @@ impl Player {
     fn greet(&mut self, world: &World, now: Instant) {
         let Some(connection) = &mut self.connection else { return };
         let Connection { transport, porch, channel, .. } = connection;
-        if self.conduct.greeted || !transport.is_open() || self.conduct.session.leaving().is_some() {
+        if self.conduct.seat.greeted.get() || !transport.is_open() || self.conduct.session.leaving().is_some()
+        {
             return;
         }
         if matches!(porch, Porch::Handshaking { .. }) {
@@ -197,7 +198,7 @@ impl Player {
         if channel.is_upgrading() {
             return;
         }
-        self.conduct.greeted = true;
+        self.conduct.seat.greeted.set(true);
         self.conduct.session.handshake_done(now);
         self.conduct.expect_login(world, now);
         if self.conduct.is_opaque() {
@@ -330,7 +331,10 @@ impl Player {
         let hub = &conduct.hub;
         let mut outbox = conduct.seat.outbox.borrow_mut();
         let before = outbox.waiting();
-        let transport = &mut connection.as_mut()?.transport;
+        let Connection { transport, channel, .. } = connection.as_mut()?;
+        if channel.is_upgrading() {
+            return Some(transport.send_ahead(cx, &hub.pool)); // only the answer of HTTP is understood
+        }
         let sent = transport.send(cx, &mut hub.buffers.borrow_mut(), &mut outbox, &hub.pool);
         let saved = sent.as_ref().map_or(0, |sent| sent.saved);
         conduct.tally.bytes_out += before.saturating_sub(outbox.waiting() + saved) as u64;
@@ -340,7 +344,7 @@ impl Player {
     /// Closes what is to be closed; ready when nothing is left to do.
     fn finish(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
         let Self { connection, conduct, .. } = self;
-        let Some(Connection { transport, porch, .. }) = connection else {
+        let Some(Connection { transport, porch, channel, .. }) = connection else {
             // Nobody is there to hear last words.
             let ends = conduct.closed || conduct.session.leaving().is_some();
             return if ends { Poll::Ready(()) } else { Poll::Pending };
@@ -359,7 +363,7 @@ impl Player {
         if conduct.session.leaving().is_none() && !half || conduct.awaits_last_answers(now) {
             return Poll::Pending;
         }
-        if last_words_out || !transport.is_open() {
+        if last_words_out || !transport.is_open() || channel.is_upgrading() {
             match transport.poll_close(cx, &conduct.hub.pool) {
                 Poll::Ready(Ok(())) | Poll::Pending => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(()),

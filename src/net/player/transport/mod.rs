@@ -344,6 +344,13 @@ impl Transport {
         }
     }
 
+    /// The same with nothing but what was said before all that waits.
+    pub(super) fn send_ahead(&mut self, cx: &mut Context<'_>, pool: &Pool) -> Result<Sent, Broken> {
+        let mut sent = Sent::default();
+        sent.done = self.send_pending(cx, &mut sent, pool)?;
+        Ok(sent)
+    }
+
     /// Whether everything of `pending` is out.
     fn send_pending(&mut self, cx: &mut Context<'_>, sent: &mut Sent, pool: &Pool) -> Result<bool, Broken> {
         while let Some(rest) = self.pending.get(self.sent..).filter(|rest| !rest.is_empty()) {
