@@ -38,12 +38,17 @@ pub struct Carried {
     shown: Shown,
 }
 
-/// A connection has come for a session of this worker.
+/// A connection has come for a session of this worker. Of two before the session's turn it has the younger one.
 pub(in crate::net) fn adopt(hub: &Rc<Hub>, session: SessionId, carried: Box<Carried>) {
-    match hub.seat(session).filter(|seat| seat.is_taken()) {
-        Some(seat) => seat.hand(carried),
-        None => serve_anew(hub, *carried),
-    }
+    let Some(seat) = hub.seat(session).filter(|seat| seat.is_taken()) else {
+        return serve_anew(hub, *carried);
+    };
+    let (younger, older) = match seat.take_carried() {
+        Some(waits) if waits.arrival > carried.arrival => (waits, Some(carried)),
+        waits => (carried, waits),
+    };
+    seat.hand(younger);
+    older.into_iter().for_each(|older| serve_anew(hub, *older));
 }
 
 /// The session ended while its player was on the way to it: the player begins as a guest, and is told to log in.
