@@ -38,13 +38,14 @@ pub struct Outbox {
 }
 
 /// Whether a socket takes what waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
-    #[default]
-    Connected,
+    /// The connection's first words, which are the first run, are out whole once no more than `behind` is left of what was
+    /// kept. They told that so many frames were lost.
+    Connected { behind: usize, told: u32 },
     /// What comes waits for another connection. From the first frame on that had no room all are lost, so that what was
-    /// kept has no gap.
-    Cut { lost: u64 },
+    /// kept has no gap. Others were lost before, and the words that told it did not go out.
+    Cut { lost: u32, untold: u32 },
 }
 
 /// A run of bytes that waits.
@@ -150,7 +151,7 @@ impl Outbox {
     }
 
     fn has_room(&self, length: usize) -> Result<(), Full> {
-        let has_lost = matches!(self.line, Line::Cut { lost: 1.. });
+        let has_lost = matches!(self.line, Line::Cut { lost: 1.., .. });
         if has_lost || self.waiting + length > self.limit + self.kept { Err(Full) } else { Ok(()) }
     }
 
@@ -209,8 +210,8 @@ impl Outbox {
 
     /// A frame of the game could not go in while there is no connection.
     pub(super) fn lose(&mut self) {
-        if let Line::Cut { lost } = &mut self.line {
-            *lost += 1;
+        if let Line::Cut { lost, .. } = &mut self.line {
+            *lost = lost.saturating_add(1);
         }
     }
 
@@ -286,12 +287,19 @@ impl Outbox {
         }
     }
 
-    /// The connection is gone: what is not out whole waits for another one, from the start of the frame that was cut.
+    /// The connection is gone: what is not out whole waits for another one, from the start of the frame that was cut. Only
+    /// the connection's own first words do not: the next one has others.
     pub(super) fn cut(&mut self) {
-        if self.is_cut() {
-            return;
+        let Line::Connected { behind, told } = self.line else { return };
+        let untold = if self.kept > behind { told } else { 0 };
+        if self.kept > behind
+            && let Some(first) = self.front.pop_front()
+        {
+            self.waiting -= first.bytes().len() - std::mem::take(&mut self.taken);
+            self.frames -= 1;
+            self.game -= u64::from(untold);
         }
-        self.line = Line::Cut { lost: 0 };
+        self.line = Line::Cut { lost: 0, untold };
         self.kept = 0;
         let whole = match self.front.front() {
             Some(Segment::Shared(_) | Segment::Large(_)) => 0,
@@ -323,26 +331,26 @@ impl Outbox {
         self.game.saturating_sub(waiting + self.before)
     }
 
-    /// Frames of the game that had no room since there is no connection.
+    /// Frames of the game that had no room without a connection, as far as no connection has told it.
     pub(super) fn lost(&self) -> u64 {
         match self.line {
-            Line::Connected => 0,
-            Line::Cut { lost } => lost,
+            Line::Connected { .. } => 0,
+            Line::Cut { lost, untold } => lost.saturating_add(untold).into(),
         }
     }
 
     /// Another connection takes what waits, and the frame `first` before it.
     pub(super) fn connect(&mut self, mut first: Vec<u8>) {
         self.form.wrap(0, &mut first);
-        self.game += self.lost();
-        self.line = Line::Connected;
+        let told = u32::try_from(self.lost()).unwrap_or(u32::MAX);
+        self.game += u64::from(told);
         self.drop_out();
         self.waiting += first.len();
         self.kept = self.waiting.min(self.limit); // whoever comes back again and again keeps no more
+        self.line = Line::Connected { behind: self.kept.saturating_sub(first.len()), told };
         self.frames += u64::from(!first.is_empty());
-        match self.waiting == first.len() {
-            true => self.bytes = first,
-            false => self.front.push_front(Segment::Own(first)),
+        if !first.is_empty() {
+            self.front.push_front(Segment::Own(first));
         }
     }
 
@@ -359,6 +367,12 @@ impl Outbox {
     /// Frames put in over the session's life.
     pub(super) fn frames(&self) -> u64 {
         self.frames
+    }
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self::Connected { behind: 0, told: 0 }
     }
 }
 

@@ -290,6 +290,45 @@ fn a_message_of_several_frames_counts_them_all_and_is_cut_as_one() {
 }
 
 #[test]
+fn first_words_that_did_not_go_out_whole_are_not_kept_and_what_they_told_is_told_again() {
+    for websocket in [false, true] {
+        let (layout, pool) = (layout(), Pool::default());
+        let (small, first) = (frame(&layout, 1000, b"small"), frame(&layout, NOTICE, b"welcome"));
+        let mut outbox = Outbox::of(&layout, websocket, 100);
+        outbox.cut();
+        let mut kept = Vec::new();
+        outbox.put(&small, &pool).expect("room");
+        kept.extend(in_form(websocket, &small));
+        outbox.lose();
+        outbox.lose();
+        let words = in_form(websocket, &first).len();
+        for out in 0..words {
+            outbox.connect(first.clone());
+            assert_eq!((outbox.lost(), outbox.handed()), (0, 2));
+            if out % 8 == 0 {
+                outbox.put(&small, &pool).expect("room");
+                kept.extend(in_form(websocket, &small));
+            }
+            outbox.took(out, &pool);
+            outbox.cut();
+            assert_eq!(all(&outbox), kept, "{out} bytes out");
+            assert_eq!((outbox.waiting(), outbox.lost(), outbox.handed()), (kept.len(), 2, 0));
+        }
+        assert_eq!(outbox.frames(), 1 + words.div_ceil(8) as u64);
+        outbox.connect(first);
+        outbox.took(words, &pool);
+        outbox.cut();
+        assert_eq!((all(&outbox), outbox.lost(), outbox.handed()), (kept.clone(), 0, 2));
+        outbox.connect(Vec::new());
+        outbox.took(kept.len(), &pool);
+        assert_eq!((outbox.waiting(), outbox.bytes.capacity(), outbox.front.len()), (0, 0, 0));
+        outbox.put(&small, &pool).expect("room");
+        outbox.cut();
+        assert_eq!(all(&outbox), in_form(websocket, &small), "no first words wait any more");
+    }
+}
+
+#[test]
 fn without_a_connection_frames_are_kept_until_one_has_no_room_and_then_all_are_lost() {
     let (layout, pool) = (layout(), Pool::default());
     let (small, large) = (frame(&layout, 1000, b"small"), frame(&layout, 1000, &[0; 100]));

@@ -64,6 +64,10 @@ async fn cut_often(stage: &Stage, tls: bool, rounds: u64, seed: u64) {
             reader.take(&bytes, &context);
         }
         drop(player);
+        if dice.random_bool(0.2) {
+            // It breaks again before it has read a byte.
+            connect().await.send_raw(&claim(&token, Some(reader.received))).await;
+        }
         player = connect().await;
         player.send_raw(&claim(&token, Some(reader.received))).await;
         reader.bytes.clear();
@@ -90,7 +94,7 @@ fn resumed(stage: &Stage) -> u64 {
 async fn cuts_at_any_byte_lose_nothing_that_is_not_told() {
     let stage = Stage::start(|gate| gate.workers(2)).await;
     cut_often(&stage, false, 300, 1).await;
-    assert_eq!(resumed(&stage), 300);
+    assert!(resumed(&stage) >= 300);
 }
 
 #[tokio::test]
@@ -98,7 +102,7 @@ async fn cuts_at_any_byte_of_tls_lose_nothing_that_is_not_told() {
     let certificates = Certificates::new();
     let stage = Stage::start_tls(&certificates, 2).await;
     cut_often(&stage, true, 100, 2).await;
-    assert_eq!(resumed(&stage), 100);
+    assert!(resumed(&stage) >= 100);
 }
 
 #[tokio::test]
@@ -115,7 +119,7 @@ async fn a_thousand_cuts_of_a_hundred_players_at_once_mix_up_nobody() {
         }
     };
     local.run_until(ended).await;
-    assert_eq!(resumed(&stage), 1000);
+    assert!(resumed(&stage) >= 1000);
 }
 
 #[tokio::test]
