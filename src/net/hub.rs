@@ -137,6 +137,11 @@ impl Hub {
         self.seats.borrow().keys().copied().collect()
     }
 
+    /// Whether the worker has a session that has not ended.
+    pub(super) fn has_seats(&self) -> bool {
+        !self.seats.borrow().is_empty()
+    }
+
     /// Every session of the worker, in no order.
     pub(super) fn all_seats(&self) -> Vec<Rc<Seat>> {
         self.seats.borrow().values().cloned().collect()

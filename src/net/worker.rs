@@ -290,7 +290,13 @@ async fn stop(hub: &Rc<Hub>) {
         seat.order(Order::Leave(EndReason::Cut));
     }
     hub.errands.stop();
-    tokio::task::yield_now().await;
+    let all_have_gone = async {
+        tokio::task::yield_now().await;
+        while hub.has_seats() {
+            tokio::task::yield_now().await; // the event loop goes on behind so many tasks
+        }
+    };
+    drop(tokio::time::timeout(LAST_WRITES, all_have_gone).await);
     for link in hub.all_links() {
         link.say_goodbye("the gateway is stopping");
     }
@@ -308,5 +314,5 @@ async fn stop(hub: &Rc<Hub>) {
     }
 }
 
-/// How long backends may take to read what the gateway says last.
+/// How long sessions may take to end, and how long backends may take to read what the gateway says last.
 const LAST_WRITES: Duration = Duration::from_secs(1);

@@ -1,10 +1,12 @@
 //! How the gate stops.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use realmgate::app::Gate as RealGate;
 use realmgate::base::Phase;
 use realmgate::config::{self, Source};
+use realmgate::session::EndReason;
 
 use crate::fakes::{Backend, Event, Gate, Player, within};
 
@@ -92,6 +94,22 @@ async fn the_deadline_cuts_those_who_do_not_go() {
     // The last to be told has its moment just before the deadline and needs longer to go: it never closes.
     let cut = within("the end of the drain", Box::pin(gate.drain())).await;
     assert!(cut > 0, "players that stay are cut at the deadline");
+}
+
+#[tokio::test]
+async fn whoever_is_there_when_it_stops_is_cut_and_counted_as_that() {
+    const MANY: usize = 300; // more than one turn of the event loop looks at
+    let chat = Backend::echo().await;
+    let gate = Gate::builder().dedicated("chat", "3000", &[chat.address()], "").start().await;
+    let meters = Arc::clone(gate.meters());
+    let mut players = Vec::new();
+    for _ in 0..MANY {
+        players.push(gate.player().await);
+    }
+    gate.has_sessions(MANY).await;
+    gate.stop().await;
+    let ended = |end| meters.total(|meter| meter.ended(end));
+    assert_eq!((ended(EndReason::Cut), ended(EndReason::Bug)), (MANY as u64, 0));
 }
 
 #[tokio::test]
