@@ -174,6 +174,28 @@ async fn a_tunnel_in_which_nobody_says_anything_ends() {
 }
 
 #[tokio::test]
+async fn a_tunnel_of_which_one_side_takes_nothing_ends_however_much_that_side_says() {
+    let Tunnel { stage, client, mut backend, .. } =
+        Tunnel::open_in(|setting| setting.limit("write_timeout = \"300ms\"")).await;
+    SockRef::from(&client.stream).set_recv_buffer_size(16 * 1024).expect("a socket");
+    // Both go on until the gate ends it.
+    let flooding = tokio::spawn(async move { while backend.write_all(&[7; 64 * 1024]).await.is_ok() {} });
+    let mut stream = client.stream;
+    let talking = tokio::spawn(async move {
+        let mut said = 0;
+        while stream.write_all(b"x").await.is_ok() {
+            said += 1;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        said
+    });
+    stage.has_in_flight(&[0]).await;
+    let ends = within("both sides to hear of it", async { tokio::join!(flooding, talking) }).await;
+    let said = ends.1.expect("a count");
+    assert!(said < 40, "{said} bytes: it was the system that lost patience, five seconds later");
+}
+
+#[tokio::test]
 async fn a_tunnel_lives_through_reloads_and_ends_with_its_backend() {
     let mut tunnel = Tunnel::open().await;
     let backend = tunnel.backend.local_addr().expect("bound");

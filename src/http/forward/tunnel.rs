@@ -37,6 +37,9 @@ struct Sides {
     down: Flow,
     up_over: bool,
     down_over: bool,
+    /// When bytes last moved, each way.
+    up_moved: Instant,
+    down_moved: Instant,
 }
 
 /// Who broke off.
@@ -62,6 +65,7 @@ impl Tunnel {
         let turning = async { (client.await, backend.await) };
         let Ok((Ok(client), Ok(backend))) = timeout(patience, turning).await else { return };
         let Ok(Parts { io, read_buf, .. }) = backend.downcast::<TokioIo<Socket>>() else { return };
+        let now = net::now();
         let mut sides = Sides {
             client: TokioIo::new(client),
             backend: io.into_inner().into_inner(),
@@ -69,6 +73,8 @@ impl Tunnel {
             down: Flow::holding(&read_buf),
             up_over: false,
             down_over: false,
+            up_moved: now,
+            down_moved: now,
         };
         match self.last(&mut sides).await {
             Some(End::Client) => sides.backend.abort(),
@@ -83,13 +89,14 @@ impl Tunnel {
         if !self.may_last() {
             return None;
         }
-        let mut moved = net::now();
+        let patience = self.caller.line.door().listener().limits().write_timeout();
         loop {
-            let until = self.deadline(sides, moved);
+            // A side that stops taking meanwhile has not had its time before that.
+            let until = self.deadline(sides).min(net::now() + patience);
             tokio::select! {
-                end = timeout_at(until.into(), poll_fn(|cx| sides.poll(cx, &self.thread, &mut moved))) => match end {
+                end = timeout_at(until.into(), poll_fn(|cx| sides.poll(cx, &self.thread))) => match end {
                     Ok(end) => return Some(end),
-                    Err(_) if net::now() >= self.deadline(sides, moved) => return None,
+                    Err(_) if net::now() >= self.deadline(sides) => return None,
                     Err(_) => {}
                 },
                 told = news.changed() => if told.is_err() || !self.may_last() {
@@ -100,10 +107,13 @@ impl Tunnel {
     }
 
     /// When it has been silent, or a side has taken nothing, for too long.
-    fn deadline(&self, sides: &Sides, moved: Instant) -> Instant {
+    fn deadline(&self, sides: &Sides) -> Instant {
         let limits = self.caller.line.door().listener().limits();
-        let is_stuck = sides.up.is_stuck() || sides.down.is_stuck();
-        moved + if is_stuck { limits.write_timeout() } else { limits.idle_timeout() }
+        let silent = sides.up_moved.max(sides.down_moved) + limits.idle_timeout();
+        // What moves the other way is no sign of life of a side that takes nothing.
+        let stuck_up = sides.up.is_stuck().then(|| sides.up_moved + limits.write_timeout());
+        let stuck_down = sides.down.is_stuck().then(|| sides.down_moved + limits.write_timeout());
+        stuck_up.into_iter().chain(stuck_down).fold(silent, Instant::min)
     }
 
     /// Whether the world as it is now has a place for it.
@@ -128,7 +138,7 @@ impl Tunnel {
 }
 
 impl Sides {
-    fn poll(&mut self, cx: &mut Context<'_>, thread: &Thread, moved: &mut Instant) -> Poll<End> {
+    fn poll(&mut self, cx: &mut Context<'_>, thread: &Thread) -> Poll<End> {
         let mut scratch = thread.pool.scratch.borrow_mut();
         if scratch.is_empty() {
             scratch.resize(SCRATCH, 0);
@@ -149,8 +159,11 @@ impl Sides {
                 Poll::Pending => {}
             }
         }
-        if self.up.has_moved() | self.down.has_moved() {
-            *moved = net::now();
+        if self.up.has_moved() {
+            self.up_moved = net::now();
+        }
+        if self.down.has_moved() {
+            self.down_moved = net::now();
         }
         if self.up_over && self.down_over { Poll::Ready(End::Whole) } else { Poll::Pending }
     }
