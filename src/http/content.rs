@@ -111,6 +111,9 @@ impl Body for Content {
                 this.source = Source::Over;
                 return Poll::Ready(None);
             };
+            if let (Err(Cut), Some(pulse)) = (&frame, &this.pulse) {
+                pulse.breaks_off();
+            }
             match frame?.into_data() {
                 Ok(data) => this.rest = data,
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),

@@ -55,6 +55,9 @@ impl Outcome {
         elsewhere: Arc<HttpMeter>,
     ) -> Self {
         line.pulse.asks();
+        if request.version() < Version::HTTP_11 {
+            line.pulse.is_older();
+        }
         let told = telemetry::requests_are_told().then(|| Told {
             id: id.to_string(),
             method: request.method().to_string(),

@@ -13,6 +13,8 @@ pub(in crate::http) struct Pulse {
     /// Whether requests run beside each other. What the socket takes may be chatter then, and who does not take one answer
     /// may take the next: each has a watch of its own.
     is_shared: AtomicBool,
+    /// Whether the end of the connection may be all that tells where an answer ends.
+    is_older: AtomicBool,
     /// Requests that are answered now.
     asked: AtomicU32,
     /// Answers of which a piece was given and the next one not yet asked for.
@@ -67,6 +69,7 @@ impl Pulse {
         Self {
             began: now,
             is_shared: AtomicBool::new(false),
+            is_older: AtomicBool::new(false),
             asked: AtomicU32::new(0),
             given: AtomicU32::new(0),
             quiet: AtomicU64::new(0),
@@ -86,6 +89,11 @@ impl Pulse {
     /// Whether requests run beside each other.
     pub(in crate::http) fn is_shared(&self) -> bool {
         self.is_shared.load(Ordering::Relaxed)
+    }
+
+    /// HTTP/1.0 is spoken on it.
+    pub(in crate::http) fn is_older(&self) {
+        self.is_older.store(true, Ordering::Relaxed);
     }
 
     /// A request has come.
@@ -155,9 +163,17 @@ impl Pulse {
         self.aborts.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the end of the socket is to be abrupt.
+    /// An answer ends before it is whole.
+    pub(in crate::http) fn breaks_off(&self) {
+        if self.is_older.load(Ordering::Relaxed) {
+            self.abort();
+        }
+    }
+
+    /// Whether the end of the socket is to be abrupt, if it ends now.
     pub(in crate::http) fn aborts(&self) -> bool {
-        self.aborts.load(Ordering::Relaxed)
+        let is_amid = || self.asked() > 0 || self.blocked.load(Ordering::Relaxed) > 0;
+        self.aborts.load(Ordering::Relaxed) || (self.is_older.load(Ordering::Relaxed) && is_amid())
     }
 
     /// How it stands now.
@@ -278,6 +294,26 @@ mod tests {
         assert_eq!(watched.ends(&PATIENCE), None);
         watched.pulse.is_blocked(watched.at(40));
         assert_eq!(watched.ends(&PATIENCE), Some((55, Verdict::Stalled)));
+    }
+
+    #[test]
+    fn what_only_the_end_of_the_connection_delimits_never_ends_in_order_before_it_is_whole() {
+        let (older, newer) = (Watched::new(), Watched::new());
+        older.pulse.is_older();
+        for Watched { pulse, .. } in [&older, &newer] {
+            assert!(!pulse.aborts());
+            pulse.asks();
+        }
+        assert!(older.pulse.aborts() && !newer.pulse.aborts());
+        older.pulse.is_blocked(older.at(1));
+        older.pulse.is_answered(older.at(1));
+        assert!(older.pulse.aborts(), "its last bytes are on their way");
+        older.pulse.writes(older.at(2));
+        assert!(!older.pulse.aborts());
+        for Watched { pulse, .. } in [&older, &newer] {
+            pulse.breaks_off();
+        }
+        assert!(older.pulse.aborts() && !newer.pulse.aborts());
     }
 
     #[test]

@@ -118,6 +118,11 @@ async fn an_answer_that_breaks_off_is_not_taken_for_whole() {
         let whole = within("the end", client.try_answer(false)).await;
         assert!(whole.is_none(), "{whole:?}");
         stage.has_in_flight(&[0]).await;
+        // What comes in chunks is delimited for this one by the end of the connection.
+        let mut older = stage.client().await;
+        older.send("GET / HTTP/1.0\r\n\r\n").await;
+        let cut = older.end().await;
+        assert_eq!(cut.map_err(|error| error.kind()), Err(std::io::ErrorKind::ConnectionReset));
     }
 }
 
