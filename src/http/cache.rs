@@ -77,6 +77,7 @@ pub(in crate::http) async fn cached(thread: &Rc<Thread>, visit: Visit) -> Answer
         return forward::forward(thread, visit).await;
     }
     let (key, generation) = (key(&visit), visit.world.generation());
+    let due = visit.since + visit.lane.route().timeout();
     loop {
         let found = thread.cache.shelf.borrow_mut().look(&key, generation, now());
         match found {
@@ -93,7 +94,11 @@ pub(in crate::http) async fn cached(thread: &Rc<Thread>, visit: Visit) -> Answer
         }
         let other = thread.cache.fetching.borrow().get(&*key).cloned();
         match other {
-            Some(other) => other.notified().await,
+            Some(other) => {
+                if timeout_at(due.into(), other.notified()).await.is_err() {
+                    return forward::late(&visit.caller.id);
+                }
+            }
             None => {
                 let fetching = Fetching::begin(&thread.cache, key, generation);
                 return fetch(thread, visit, fetching).await;

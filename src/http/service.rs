@@ -20,7 +20,7 @@ use super::upload::Upload;
 use super::visit::Visit;
 use super::{cache, convert, files, forward, gate, words};
 use crate::config::HttpTarget;
-use crate::net::{WebLane, World};
+use crate::net::{WebLane, World, now};
 use crate::router::{WebMiss, host_name, plain_path, without_parameters, without_prefix};
 
 /// Why a request is refused before anybody is asked.
@@ -102,7 +102,7 @@ async fn target(
     caller: Caller,
 ) -> Answer {
     *request.uri_mut() = inside(request.uri(), lane.route().strip());
-    let visit = Visit { world, lane, request, caller };
+    let visit = Visit { world, lane, request, caller, since: now() };
     let route = visit.lane.route();
     match (route.target(), route.cache()) {
         (HttpTarget::Cluster(_), None) => forward::forward(thread, visit).await,

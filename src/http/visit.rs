@@ -1,6 +1,7 @@
 //! A request that has found its route.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use hyper::Request;
 
@@ -19,4 +20,6 @@ pub(in crate::http) struct Visit {
     pub(in crate::http) request: Request<Upload>,
     /// Whose it is.
     pub(in crate::http) caller: Caller,
+    /// Since when its answer is waited for, unless its body is still to come.
+    pub(in crate::http) since: Instant,
 }

@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::fakes::{Gate, GateBuilder, within};
 use crate::http::{Asker, Reply};
@@ -323,6 +325,24 @@ async fn many_who_ask_at_once_wait_for_one_fetch_and_who_leaves_keeps_nobody_wai
         assert_eq!(other.reply().await.status, 200);
     }
     assert_eq!(origin.asked("/slow"), 2);
+    gate.stop().await;
+}
+
+#[tokio::test]
+async fn who_has_waited_for_a_fetch_does_not_get_that_time_again() {
+    let origin = Origin::start().await;
+    let gate = with_cache(&origin, "cache = \"1h\"\ntimeout = \"1500ms\"").workers(1).start().await;
+    origin.open.send_replace(false);
+    let (mut first, mut second) = (asker(&gate).await, asker(&gate).await);
+    first.say(get("/slow", "")).await;
+    origin.is_asked("/slow", 1).await;
+    let began = Instant::now();
+    second.say(get("/slow", "")).await;
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    drop(first);
+    origin.is_asked("/slow", 2).await;
+    assert_eq!(second.reply().await.status, 504);
+    assert!(began.elapsed() < Duration::from_millis(2400), "{:?}: it began anew", began.elapsed());
     gate.stop().await;
 }
 

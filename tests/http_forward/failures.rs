@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
@@ -61,6 +62,28 @@ async fn a_request_that_may_not_be_repeated_is_asked_once() {
     assert_eq!(answered.status, 502, "{}", answered.text());
     assert_eq!(bad.asked().await.body, b"hi");
     assert!(good.is_idle());
+}
+
+#[tokio::test]
+async fn the_time_for_the_answer_is_that_of_all_tries_and_its_rest_is_held_against_nobody() {
+    let (bad, slow) = (
+        Origin::start(|_| Deed::WaitAndBreak(Duration::from_millis(900))).await,
+        Origin::start(|_| Deed::Wait).await,
+    );
+    let stage = before(&[bad.address, slow.address])
+        .cluster("balance = \"backup\"")
+        .route("timeout = \"1s\"")
+        .table("[http.shop.breaker]\nconsecutive = 1")
+        .start()
+        .await;
+    let began = tokio::time::Instant::now();
+    let answered = stage.ask(GET).await;
+    assert_eq!(answered.status, 504, "{}", answered.text());
+    assert!(began.elapsed() < Duration::from_millis(1700), "{:?}: not a second for each", began.elapsed());
+    for (backend, state) in [(&bad, 2), (&slow, 0)] {
+        let labels = format!("{{route=\"http.shop\",backend=\"{}\"}}", backend.address);
+        stage.shows(&format!("realmgate_route_breaker_state{labels} {state}")).await;
+    }
 }
 
 #[tokio::test]
@@ -146,7 +169,7 @@ async fn a_backend_that_fails_in_a_row_is_taken_out_and_the_breaker_of_its_route
     broken.store(false, Ordering::Relaxed);
     crate::within("the breaker to close", async {
         while stage.ask(POST).await.told() != (200, "well") {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
     .await;

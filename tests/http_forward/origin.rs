@@ -66,6 +66,8 @@ pub(crate) enum Deed {
     Break,
     /// Says nothing.
     Wait,
+    /// Says nothing for so long, and then breaks the connection.
+    WaitAndBreak(Duration),
 }
 
 /// An answer with a body.
@@ -167,6 +169,10 @@ async fn converse(mut stream: TcpStream, count: Arc<AtomicUsize>, manner: Manner
             Deed::SayAndBreak(bytes) => (bytes, Some(Some(Duration::ZERO))),
             Deed::Break => (Vec::new(), Some(Some(Duration::ZERO))),
             Deed::Wait => std::future::pending().await,
+            Deed::WaitAndBreak(time) => {
+                tokio::time::sleep(time).await;
+                (Vec::new(), Some(Some(Duration::ZERO)))
+            }
         };
         if stream.write_all(&bytes).await.is_err() {
             return;

@@ -86,7 +86,7 @@ const DIALS: usize = 4;
 impl Errand {
     /// Makes one of a visit; an answer where no backend could ever have it.
     pub(super) fn new(thread: &Rc<Thread>, visit: Visit) -> Result<(Self, Parcel), Answer> {
-        let Visit { lane, request, caller, .. } = visit;
+        let Visit { lane, request, caller, since, .. } = visit;
         let Some(cluster) = lane.cluster().cloned() else { return Err(refusal::nobody(&caller.id)) };
         let head = (request.headers(), request.uri());
         let wanted = Wanted::new(thread, &lane, &cluster, head, &caller);
@@ -103,7 +103,6 @@ impl Errand {
         let patience = Patience { answer: lane.route().timeout(), stall };
         let retries = if parcel.is_repeatable() { lane.route().retries() } else { 0 };
         let (thread, meter) = (Rc::clone(thread), Arc::clone(lane.meter()));
-        let since = net::now();
         Ok((Self { thread, cluster, caller, wanted, meter, patience, since, retries }, parcel))
     }
 
@@ -172,7 +171,7 @@ impl Errand {
                 Ok((response, wire)) => return Ok(self.judged(response, wire, ticket)),
                 // It ended while it waited, or in the moment in which it was used.
                 Err(Failure::Broken) if parcel.is_unsent() || parcel.is_repeatable() => {}
-                Err(failure) => return Err(blamed(failure, &mut ticket)),
+                Err(failure) => return Err(self.blamed(failure, &mut ticket)),
             }
         }
         let wire = match self.connect(&ticket, parcel).await {
@@ -185,7 +184,7 @@ impl Errand {
         ticket.backend().connected();
         match self.ask(wire, parcel).await {
             Ok((response, wire)) => Ok(self.judged(response, wire, ticket)),
-            Err(failure) => Err(blamed(failure, &mut ticket)),
+            Err(failure) => Err(self.blamed(failure, &mut ticket)),
         }
     }
 
@@ -217,7 +216,7 @@ impl Errand {
 
     /// Sends the request and waits for the head of the answer.
     async fn ask(&self, mut wire: Wire, parcel: &mut Parcel) -> Result<(Response<Incoming>, Wire), Failure> {
-        let (request, watch) = parcel.pack(&wire.preludes);
+        let (request, watch) = parcel.pack(&wire.preludes, self.since);
         let mut answer = std::pin::pin!(wire.send(request));
         loop {
             let deadline = watch.deadline(self.patience, self.since, net::now());
@@ -246,6 +245,16 @@ impl Errand {
             _ => ticket.succeeded(),
         }
         Reply { response, wire, ticket }
+    }
+
+    /// Counts a failure at the backend, where it is the backend's. A later one may have had next to none of the time.
+    fn blamed(&self, failure: Failure, ticket: &mut Ticket) -> Failure {
+        match failure {
+            Failure::Upload(_) => {}
+            Failure::Late if self.wanted.tries() > 1 => {}
+            Failure::Unreachable(_) | Failure::Broken | Failure::Garbled | Failure::Late => ticket.failed(),
+        }
+        failure
     }
 
     /// The backend's answer in the client's terms.
@@ -303,13 +312,4 @@ fn read(error: TrySendError<hyper::Request<Sending>>, watch: &Watch, parcel: &mu
         None if error.error().is_parse() => Failure::Garbled,
         None => Failure::Broken,
     }
-}
-
-/// Counts a failure at the backend, where it is the backend's.
-fn blamed(failure: Failure, ticket: &mut Ticket) -> Failure {
-    match failure {
-        Failure::Upload(_) => {}
-        Failure::Unreachable(_) | Failure::Broken | Failure::Garbled | Failure::Late => ticket.failed(),
-    }
-    failure
 }

@@ -22,9 +22,15 @@ use std::rc::Rc;
 pub(in crate::http) use pool::Pool;
 
 use super::answer::Answer;
+use super::line::RequestId;
 use super::thread::Thread;
 use super::visit::Visit;
-use exchange::Errand;
+use exchange::{Errand, Failure};
+
+/// What a client is told whose time is over before a backend could be asked.
+pub(in crate::http) fn late(id: &RequestId) -> Answer {
+    refusal::failed(&Failure::Late, id)
+}
 
 /// Brings a request to a backend of its route's cluster, and the answer back.
 pub(in crate::http) async fn forward(thread: &Rc<Thread>, visit: Visit) -> Answer {

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use hyper::body::Body;
 use hyper::header::{CONTENT_LENGTH, EXPECT, HeaderValue, TRANSFER_ENCODING};
@@ -79,9 +80,11 @@ impl Parcel {
         self.is_unsent
     }
 
-    /// What is sent now, and how far that is. What the backend says before its answer is counted.
-    pub(super) fn pack(&mut self, preludes: &Preludes) -> (Request<Sending>, Rc<Watch>) {
-        let watch = Rc::new(Watch::new(!self.has_body, net::now()));
+    /// What is sent now, and how far that is: what has no body was whole at `since`, whoever has had it before. What the
+    /// backend says before its answer is counted.
+    pub(super) fn pack(&mut self, preludes: &Preludes, since: Instant) -> (Request<Sending>, Rc<Watch>) {
+        let began = if self.has_body { net::now() } else { since };
+        let watch = Rc::new(Watch::new(!self.has_body, began));
         self.is_unsent = false;
         let (say, word) = self.expects.then(oneshot::channel).unzip();
         let gate = word.map(Gate::new);
@@ -126,7 +129,7 @@ mod tests {
         for body in ["", "a body"] {
             let request = Request::post("/").body(Upload::whole(Bytes::from(body))).expect("a request");
             let mut parcel = Parcel::new(request, &origin);
-            let (request, _) = parcel.pack(&Preludes::default());
+            let (request, _) = parcel.pack(&Preludes::default(), net::now());
             assert!(!parcel.is_unsent(), "some of it may have gone: {body:?}");
             parcel.unpack(request);
             assert!(parcel.is_unsent(), "{body:?}");
