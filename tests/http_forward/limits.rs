@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
+
 use crate::origin::{Deed, Origin, ok};
 use crate::stage::before;
 use crate::within;
@@ -28,6 +31,37 @@ async fn a_backend_that_does_not_answer_in_time_is_given_up() {
     let stage = before(&[shop.address]).route("timeout = \"200ms\"").start().await;
     let answered = stage.get("/").await;
     assert_eq!(answered.status, 504, "{}", answered.text());
+    stage.has_in_flight(&[0]).await;
+}
+
+/// A listener whose backlog is full: connecting to it takes until its time is over.
+async fn unreachable() -> (TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let listener = socket.listen(1).expect("a listener");
+    let address = listener.local_addr().expect("bound");
+    let mut held = Vec::new();
+    while let Ok(Ok(stream)) = timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
+        held.push(stream);
+    }
+    (listener, held)
+}
+
+#[tokio::test]
+async fn a_route_with_little_time_leaves_a_backend_alone_for_no_other_route() {
+    let (hole, _held) = unreachable().await;
+    let stage = before(&[hole.local_addr().expect("bound")])
+        .cluster("connect_timeout = \"1s\"")
+        .route("timeout = \"200ms\"\npath = \"/hurry/*\"")
+        .table("[http.other]\nlistener = \"open\"\ncluster = \"shop\"\npath = \"/other\"")
+        .start()
+        .await;
+    let hurried = stage.get("/hurry/a").await;
+    assert_eq!(hurried.status, 504, "{}", hurried.text());
+    let tried = stage.get("/other").await;
+    assert_eq!(tried.status, 504, "{}", tried.text());
+    assert_eq!(stage.get("/other").await.status, 503, "it has had its own time, and is left alone");
+    stage.shows("realmgate_http_tries_failed_total{http=\"shop\",reason=\"late\"} 1").await;
     stage.has_in_flight(&[0]).await;
 }
 

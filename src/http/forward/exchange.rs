@@ -176,10 +176,11 @@ impl Errand {
         }
         let wire = match self.connect(&ticket, parcel).await {
             Ok(wire) => wire,
-            Err(error) => {
+            Err(Failure::Unreachable(error)) => {
                 ticket.unreachable(&error);
                 return Err(Failure::Unreachable(error));
             }
+            Err(failure) => return Err(self.blamed(failure, &mut ticket)),
         };
         ticket.backend().connected();
         match self.ask(wire, parcel).await {
@@ -200,7 +201,7 @@ impl Errand {
         self.thread.pool.take(backend, self.cluster.connector())
     }
 
-    async fn connect(&self, ticket: &Ticket, parcel: &Parcel) -> io::Result<Wire> {
+    async fn connect(&self, ticket: &Ticket, parcel: &Parcel) -> Result<Wire, Failure> {
         let dial = Dial {
             address: ticket.backend().address().to_owned(),
             timeout: self.cluster.plan().connect_timeout(),
@@ -209,8 +210,9 @@ impl Errand {
         let connecting = Wire::connect(dial, ticket.backend().key(), parcel.upgrade.is_some());
         let left = (self.since + self.patience.answer).saturating_duration_since(net::now());
         match timeout(left, connecting).await {
-            Ok(connected) => connected,
-            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the time for the answer is over")),
+            Ok(connected) => connected.map_err(Failure::Unreachable),
+            // The route's time, which may be short, says nothing of the backend to others.
+            Err(_) => Err(Failure::Late),
         }
     }
 
