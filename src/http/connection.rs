@@ -131,8 +131,13 @@ async fn watch(thread: &Thread, line: &Line, patience: &Patience, connection: im
         if ending.is_due(now()) {
             match ending.began {
                 None => ending.begin(connection.as_mut()),
-                Some(_) if line.pulse.asked() == 0 => return,
-                Some(_) => ending.deadline = Some(now() + LAST_WORDS),
+                Some(began) => {
+                    let last = line.pulse.owes_nothing().map_or_else(now, |quiet| quiet.max(began));
+                    if last + LAST_WORDS <= now() {
+                        return;
+                    }
+                    ending.deadline = Some(last + LAST_WORDS);
+                }
             }
             look = ending.deadline;
         }

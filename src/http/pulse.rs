@@ -114,6 +114,13 @@ impl Pulse {
         self.asked.load(Ordering::Relaxed)
     }
 
+    /// Since when nothing is owed: every answer is over, and the socket has taken the last of it. `None`: something is.
+    pub(in crate::http) fn owes_nothing(&self) -> Option<Instant> {
+        let is_blocked = self.blocked.load(Ordering::Relaxed) > 0;
+        let quiet = self.began + Duration::from_nanos(self.quiet.load(Ordering::Relaxed));
+        (self.asked() == 0 && !is_blocked).then_some(quiet)
+    }
+
     /// Something came.
     pub(in crate::http) fn hears(&self, now: Instant) {
         if self.asked() == 0 && self.heard.load(Ordering::Relaxed) == 0 {
@@ -172,8 +179,8 @@ impl Pulse {
 
     /// Whether the end of the socket is to be abrupt, if it ends now.
     pub(in crate::http) fn aborts(&self) -> bool {
-        let is_amid = || self.asked() > 0 || self.blocked.load(Ordering::Relaxed) > 0;
-        self.aborts.load(Ordering::Relaxed) || (self.is_older.load(Ordering::Relaxed) && is_amid())
+        let is_amid = self.is_older.load(Ordering::Relaxed) && self.owes_nothing().is_none();
+        self.aborts.load(Ordering::Relaxed) || is_amid
     }
 
     /// How it stands now.
@@ -294,6 +301,20 @@ mod tests {
         assert_eq!(watched.ends(&PATIENCE), None);
         watched.pulse.is_blocked(watched.at(40));
         assert_eq!(watched.ends(&PATIENCE), Some((55, Verdict::Stalled)));
+    }
+
+    #[test]
+    fn an_answer_is_owed_until_the_socket_has_its_last_bytes() {
+        let watched = Watched::new();
+        assert_eq!(watched.pulse.owes_nothing(), Some(watched.at(0)));
+        watched.pulse.asks();
+        assert_eq!(watched.pulse.owes_nothing(), None);
+        watched.pulse.is_blocked(watched.at(9));
+        watched.pulse.is_answered(watched.at(9));
+        assert_eq!(watched.pulse.owes_nothing(), None, "all of it was given, and not all was taken");
+        assert_eq!(watched.ends(&PATIENCE), Some((24, Verdict::Stalled)), "and not for ever");
+        watched.pulse.writes(watched.at(12));
+        assert_eq!(watched.pulse.owes_nothing(), Some(watched.at(9)));
     }
 
     #[test]
