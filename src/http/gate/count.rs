@@ -22,11 +22,11 @@ impl Asking<'_> {
         let known = &proven.known;
         let signed =
             if let Claim::Signed { signed: Ok(signed), .. } = &proven.claim { Some(signed) } else { None };
-        known.seat(self)?;
         if let Some(signed) = signed {
             let now = since_1970().as_secs();
             known.standing.nonces().check(signed.nonce(), signed.last(), now).map_err(of_nonce)?;
         }
+        known.seat(self)?;
         let in_flight = known.enter()?;
         let rate = known.partner.rate();
         let allowance = self.thread.gate.paces.take(known.partner.name(), &rate);
