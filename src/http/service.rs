@@ -76,7 +76,8 @@ async fn decide(
         return answer::error(StatusCode::PAYLOAD_TOO_LARGE, words::BODY_TOO_LONG, &id);
     }
     let stall = line.door().listener().limits().write_timeout();
-    let request = request.map(|body| Upload::stream(body, most, stall));
+    let version = request.version();
+    let request = request.map(|body| Upload::stream(body, version, most, stall));
     let mut caller = Caller { line: Rc::clone(line), id, partner: None };
     if lane.route().partners().is_empty() {
         return target(thread, world, lane, request, caller).await;

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use hyper::StatusCode;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::{StatusCode, Version};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::words;
@@ -27,7 +27,11 @@ pub(in crate::http) struct Upload {
 
 #[derive(Debug)]
 enum Source {
-    Stream(Incoming),
+    Stream {
+        body: Incoming,
+        /// Over HTTP/2 a body can stop without an end.
+        is_http2: bool,
+    },
     Whole(Bytes),
 }
 
@@ -42,6 +46,8 @@ pub(in crate::http) enum UploadError {
     Forbidden,
     /// The connection broke, or the body is malformed.
     Broken(hyper::Error),
+    /// The client has taken back what is still to come.
+    TakenBack,
 }
 
 /// What of a body that is read whole has to come in the time in which something has to come.
@@ -49,8 +55,9 @@ const PIECE: usize = 64 << 10;
 
 impl Upload {
     /// As it comes: so many bytes at most, with pauses no longer than these.
-    pub(in crate::http) fn stream(body: Incoming, most: u64, stall: Duration) -> Self {
-        Self { source: Source::Stream(body), may: None, left: most, stall, patience: None, waits: false }
+    pub(in crate::http) fn stream(body: Incoming, version: Version, most: u64, stall: Duration) -> Self {
+        let source = Source::Stream { body, is_http2: version == Version::HTTP_2 };
+        Self { source, may: None, left: most, stall, patience: None, waits: false }
     }
 
     /// One that is here already.
@@ -83,6 +90,11 @@ impl Upload {
         }
     }
 
+    /// Whether a body that has stopped has no end: a stream that is reset without an error looks over.
+    fn is_taken_back(&self) -> bool {
+        matches!(&self.source, Source::Stream { body, is_http2: true } if !body.is_end_stream())
+    }
+
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<UploadError> {
         let stall = self.stall;
         let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(stall)));
@@ -107,11 +119,13 @@ impl Body for Upload {
         let polled = match &mut this.source {
             Source::Whole(bytes) if bytes.is_empty() => return Poll::Ready(None),
             Source::Whole(bytes) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Source::Stream(body) => Pin::new(body).poll_frame(cx),
+            Source::Stream { body, .. } => Pin::new(body).poll_frame(cx),
         };
         let Poll::Ready(frame) = polled else { return this.wait(cx).map(|error| Some(Err(error))) };
         this.waits = false;
-        let Some(frame) = frame else { return Poll::Ready(None) };
+        let Some(frame) = frame else {
+            return Poll::Ready(this.is_taken_back().then_some(Err(UploadError::TakenBack)));
+        };
         let frame = frame.map_err(UploadError::Broken)?;
         if this.may.as_ref().is_some_and(|may| !may()) {
             return Poll::Ready(Some(Err(UploadError::Forbidden)));
@@ -127,14 +141,14 @@ impl Body for Upload {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Whole(bytes) => bytes.is_empty(),
-            Source::Stream(body) => body.is_end_stream(),
+            Source::Stream { body, .. } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Stream(body) => body.size_hint(),
+            Source::Stream { body, .. } => body.size_hint(),
         }
     }
 }
@@ -155,7 +169,7 @@ impl UploadError {
             Self::Stalled => (StatusCode::REQUEST_TIMEOUT, words::BODY_LATE),
             Self::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, words::BODY_TOO_LONG),
             Self::Forbidden => (StatusCode::FORBIDDEN, words::FORBIDDEN),
-            Self::Broken(_) => (StatusCode::BAD_REQUEST, words::BODY_BROKEN),
+            Self::Broken(_) | Self::TakenBack => (StatusCode::BAD_REQUEST, words::BODY_BROKEN),
         }
     }
 }
@@ -166,6 +180,7 @@ impl Display for UploadError {
             Self::Stalled => into.write_str("the body did not come in time"),
             Self::TooLong => into.write_str("the body is too long"),
             Self::Forbidden => into.write_str("whoever sends the body was switched off"),
+            Self::TakenBack => into.write_str("the body was taken back"),
             Self::Broken(error) => write!(into, "the body broke off: {error}"),
         }
     }

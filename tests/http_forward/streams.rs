@@ -5,7 +5,8 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::origin::{Origin, ok};
 use crate::stage::{Stage, before};
@@ -30,6 +31,44 @@ async fn get(client: &mut SendRequest<Empty<Bytes>>, path: &str) -> Response<Inc
 
 async fn text(answer: Response<Incoming>) -> Bytes {
     within("a body", answer.into_body().collect()).await.expect("a whole answer").to_bytes()
+}
+
+fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+    // The settings are those of the connection.
+    let stream = u32::from(kind != SETTINGS).to_be_bytes();
+    [&length[1..], &[kind, flags], &stream, payload].concat()
+}
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RESET: u8 = 3;
+const SETTINGS: u8 = 4;
+const END_HEADERS: u8 = 4;
+/// `POST http://a/`.
+const POST: &[u8] = b"\x83\x86\x84\x01\x01a";
+
+#[tokio::test]
+async fn a_body_that_its_client_takes_back_never_looks_whole() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let stage = before(&[listener.local_addr().expect("bound")]).start().await;
+    for reason in [0_u32, 8] {
+        let mut client = stage.client().await;
+        client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+        let begun = [frame(SETTINGS, 0, b""), frame(HEADERS, END_HEADERS, POST), frame(DATA, 0, b"one")];
+        client.send(begun.concat()).await;
+        let (mut backend, _) = within("a connection", listener.accept()).await.expect("the gate comes");
+        let mut read = Vec::new();
+        while !read.ends_with(b"\r\n3\r\none\r\n") {
+            assert!(within("the beginning", backend.read_buf(&mut read)).await.expect("bytes") > 0);
+        }
+        client.send([frame(DATA, 0, b"two"), frame(RESET, 0, &reason.to_be_bytes())].concat()).await;
+        let rest = async { while backend.read_buf(&mut read).await.is_ok_and(|length| length > 0) {} };
+        within("the end", rest).await;
+        let read = String::from_utf8(read).expect("text");
+        assert!(!read.ends_with("\r\n0\r\n\r\n"), "reset for {reason}: {read}");
+        stage.has_in_flight(&[0]).await;
+    }
 }
 
 #[tokio::test]

@@ -48,8 +48,10 @@ fn one_nonce_of_two_partners_is_two() {
 #[test]
 fn who_repeats_what_was_asked_takes_no_place_of_the_partner() {
     let backend = Backend::start();
-    let program =
-        Program::start(backend.address, &TABLES.replace("[partner.adnet]", "[partner.adnet]\nconnections = 1"));
+    let program = Program::start(
+        backend.address,
+        &TABLES.replace("[partner.adnet]", "[partner.adnet]\nconnections = 1"),
+    );
     let request = fresh("adnet");
     assert_eq!(program.ask(&request).status, 200);
     until("its place", || program.partner("adnet")["connections"] == 0);

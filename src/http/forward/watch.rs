@@ -43,7 +43,7 @@ impl From<&UploadError> for Trouble {
             UploadError::Stalled => Self::Stalled,
             UploadError::TooLong => Self::TooLong,
             UploadError::Forbidden => Self::Forbidden,
-            UploadError::Broken(_) => Self::Broken,
+            UploadError::Broken(_) | UploadError::TakenBack => Self::Broken,
         }
     }
 }
