@@ -80,6 +80,18 @@ fn find<'p>(method: &str, path: &[&'p str]) -> Option<Place<'p>> {
     })
 }
 
+/// What a question gets whose path is not there or takes another method, whatever its body is; `None`: it may be asked.
+pub(super) fn refused(question: &Question) -> Option<Answer> {
+    let path = question.parts();
+    find(&question.method, &path).is_none().then(|| elsewhere(&path))
+}
+
+impl Question {
+    fn parts(&self) -> Vec<&str> {
+        self.path.iter().map(String::as_str).collect()
+    }
+}
+
 /// What a change leaves in the log, also when whoever asked does not wait for the answer.
 #[derive(Debug)]
 struct Entry<'a> {
@@ -90,7 +102,7 @@ struct Entry<'a> {
 
 /// Answers a question that may be asked, within some time. Every change leaves a line in the log.
 pub(super) async fn answer(question: &Question, ask: &Ask<'_>, time: Duration) -> Answer {
-    let path: Vec<&str> = question.path.iter().map(String::as_str).collect();
+    let path = question.parts();
     let Some(place) = find(&question.method, &path) else { return elsewhere(&path) };
     let mut entry = (question.method == "POST").then(|| Entry {
         who: ask.who,

@@ -140,6 +140,9 @@ async fn request_of(counter: &Counter, request: Request<Incoming>, peer: SocketA
         Ok(question) => question,
         Err(refused) => return refused,
     };
+    if let Some(refused) = paths::refused(&question) {
+        return refused;
+    }
     let body = match body_of(request, counter.bounds.body).await {
         Ok(body) => body,
         Err(refused) => return refused,

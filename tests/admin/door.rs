@@ -84,6 +84,11 @@ async fn reads_are_get_and_changes_post() {
         let reply = office.request(line, &["Content-Type: application/json"], "").await;
         assert_eq!((reply.status, reply.header("allow")), (405, Some(allowed)), "{line}");
     }
+    // No method, no path: what is wrong with the body is of no interest.
+    let reply = office.request("POST /v1/status", &["Content-Type: text/plain"], "x").await;
+    assert_eq!((reply.status, reply.header("allow")), (405, Some("GET")));
+    assert_eq!(office.request("POST /v1/clusters", &[], "").await.status, 405);
+    assert_eq!(office.request("POST /nowhere", &[], "").await.status, 404);
     for path in ["/", "/v1", "/v1/", "/v1/statuss", "/v1/clusters/a/b", "//v1/status", "/v1/status/"] {
         assert_eq!(office.get(path).await.error().0, 404, "{path}");
     }
