@@ -63,8 +63,12 @@ impl Lag {
     }
 
     /// The worst delay of the last one or two windows; of a worker that should have woken long ago, the time since.
+    /// Nothing before the first wake.
     #[must_use]
     pub fn worst(&self, now: Duration) -> Duration {
+        if self.beat().is_zero() {
+            return Duration::ZERO;
+        }
         let seen = [&self.worst, &self.before].map(|late| late.load(Ordering::Relaxed)).into_iter().max();
         let seen = Duration::from_micros(seen.unwrap_or(0));
         seen.max(now.saturating_sub(self.beat() + Self::EVERY))
@@ -109,6 +113,7 @@ mod tests {
     #[test]
     fn of_a_worker_that_stands_still_the_delay_grows() {
         let lag = Lag::default();
+        assert_eq!(lag.worst(ms(900_000)), ms(0), "it has not begun");
         lag.woke(ms(1), ms(1000));
         assert_eq!((lag.beat(), lag.worst(ms(1200))), (ms(1000), ms(1)));
         assert_eq!(lag.worst(ms(5250)), ms(4000));
