@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 
-use crate::fakes::{Answer, Backend, Client, Program, Request, Signer, fresh, until};
+use crate::fakes::{Answer, Backend, Client, Program, Request, Signer, fresh, in_one_day, until};
 
 /// A route for partners who sign and have these limits.
 fn tables(partners: &[(&str, &str)]) -> String {
@@ -162,6 +162,39 @@ fn so_many_connections_and_no_more_however_often_each_asks() {
     until("a place", || program.partner("adnet")["connections"] == 1);
     assert_eq!(clients[1].ask(&fresh("adnet")).status, 200);
     assert_eq!(program.refusals(), [("adnet".to_owned(), "connections".to_owned(), 1)]);
+}
+
+#[test]
+fn what_one_limit_refuses_counts_against_none_of_the_others() {
+    in_one_day(|| {
+        let backend = Backend::start();
+        let limits = "rate = \"1/h\"\nburst = 2\ndaily = 1";
+        let mut program = Program::start(backend.address, &tables(&[("adnet", limits)]));
+        assert_eq!(program.ask(&fresh("adnet")).status, 200);
+        is_too_much(&program.ask(&fresh("adnet")), "the day's quota is used up", 1);
+        program.reload(|text| text.replace("daily = 1", "daily = 5"));
+        assert_eq!(program.ask(&fresh("adnet")).status, 200, "the day took nothing of the rate");
+        is_too_much(&program.ask(&fresh("adnet")), "the rate is used up", 2);
+        assert_eq!(program.partner("adnet")["used_today"], 2, "and the rate nothing of the day");
+    });
+}
+
+#[test]
+fn what_is_too_much_is_counted_as_the_partners_that_has_proven_to_ask() {
+    let backend = Backend::start();
+    let program = Program::start(backend.address, &tables(&[("adnet", "rate = \"1/h\"\nburst = 1")]));
+    let once = fresh("adnet");
+    assert_eq!(program.ask(&once).status, 200);
+    is_too_much(&program.ask(&fresh("adnet")), "the rate is used up", 1);
+    assert_eq!(program.ask(&once).status, 401, "whoever repeats a request has proven nothing");
+    let counted = |partner: &str, status: u16| {
+        let labels = format!("http=\"pay\",partner=\"{partner}\",status=\"{status}\"");
+        format!("realmgate_http_requests_total{{{labels}}} 1")
+    };
+    let page = program.get("/metrics").body;
+    for line in [counted("adnet", 200), counted("adnet", 429), counted("", 401)] {
+        assert!(page.contains(&line), "no {line} in\n{page}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::pace::Allowance;
 use super::seen::Nonce;
 use super::verdict::Refused;
 use super::{Asking, Known, Pass, Proven};
@@ -28,15 +29,19 @@ impl Asking<'_> {
         }
         known.seat(self)?;
         let in_flight = known.enter()?;
-        let rate = known.partner.rate();
-        let allowance = self.thread.gate.paces.take(known.partner.name(), &rate);
-        let over = |again| Refused::over(Refusal::Rate, again, u64::from(rate.burst));
-        let allowance = allowance.map_err(over)?;
+        // A token of the rate cannot be given back, so it is asked for behind the day.
         self.take_day(known).await?;
+        let allowance = self.take_token(known).inspect_err(|_| known.standing.daily().give_back())?;
         if let Some(signed) = signed {
             self.spend(known, signed).await.inspect_err(|_| known.standing.daily().give_back())?;
         }
         Ok(Pass { _in_flight: in_flight, allowance })
+    }
+
+    fn take_token(&self, known: &Known<'_>) -> Result<Allowance, Refused> {
+        let rate = known.partner.rate();
+        let allowance = self.thread.gate.paces.take(known.partner.name(), &rate);
+        allowance.map_err(|again| Refused::over(Refusal::Rate, again, u64::from(rate.burst)))
     }
 
     /// One more of the day; where the disk has to hear of it first, that is waited for.

@@ -15,9 +15,9 @@ mod verdict;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hyper::Request;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
+use hyper::{Request, StatusCode};
 
 use super::answer::{self, Answer};
 use super::line::Caller;
@@ -82,6 +82,8 @@ struct Admitted {
 /// Why there is no pass.
 enum Denied {
     Refused(Refused),
+    /// It is of this partner, which has proven it, and too much.
+    TooMuch(Arc<str>, Refused),
     Upload(UploadError),
 }
 
@@ -113,12 +115,18 @@ pub(in crate::http) async fn admit(
             let (status, told) = error.told();
             Err(answer::error(status, told, &caller.id))
         }
-        Err(Denied::Refused(refused)) => {
-            let mut answer = answer::error(refused.status(), refused.words(), &caller.id);
-            refused.mark(answer.headers_mut());
-            Err(answer)
+        Err(Denied::Refused(refused)) => Err(refusal(refused, caller)),
+        Err(Denied::TooMuch(partner, refused)) => {
+            caller.partner = Some(partner);
+            Err(refusal(refused, caller))
         }
     }
+}
+
+fn refusal(refused: Refused, caller: &Caller) -> Answer {
+    let mut answer = answer::error(refused.status(), refused.words(), &caller.id);
+    refused.mark(answer.headers_mut());
+    answer
 }
 
 impl Gatehouse {
@@ -144,7 +152,7 @@ impl<'a> Asking<'a> {
         let known = self.find(&claim).ok_or_else(|| self.deny(None, Refusal::Unknown.into()))?;
         let proven = self.prove(known, claim, body).await?;
         let counted = self.count(&proven).await;
-        let pass = counted.map_err(|refused| self.deny(Some(&proven.known), refused))?;
+        let pass = counted.map_err(|refused| self.deny_proven(&proven.known, refused))?;
         let Proven { known, claim, body } = proven;
         known.standing.pass();
         Ok(Admitted { partner: known.partner.name().into(), shows: self.secret_of(&claim), pass, body })
@@ -177,14 +185,27 @@ impl<'a> Asking<'a> {
         })
     }
 
-    /// Counts and logs a refusal.
     fn deny(&self, known: Option<&Known<'_>>, refused: Refused) -> Denied {
-        let (book, why) = (self.thread.commons.partners(), refused.why);
+        self.note(known, refused.why);
+        Denied::Refused(refused)
+    }
+
+    /// The same of a request that was proven. Whoever repeats one has proven nothing.
+    fn deny_proven(&self, known: &Known<'_>, refused: Refused) -> Denied {
+        self.note(Some(known), refused.why);
+        match refused.status() {
+            StatusCode::TOO_MANY_REQUESTS => Denied::TooMuch(known.partner.name().into(), refused),
+            _ => Denied::Refused(refused),
+        }
+    }
+
+    /// Counts and logs a refusal.
+    fn note(&self, known: Option<&Known<'_>>, why: Refusal) {
+        let book = self.thread.commons.partners();
         known.map_or(&book.strangers, |known| &known.standing.refused).count(why);
         let name = known.map_or("", |known| known.partner.name());
         let (id, address) = (self.caller.id.to_string(), self.caller.line.address);
         telemetry::partner_refused(&id, name, self.lane.name(), address, why.as_str());
-        Denied::Refused(refused)
     }
 }
 
