@@ -150,15 +150,26 @@ impl ErrandWay {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{Future, poll_fn};
+    use std::pin::pin;
+    use std::rc::Rc;
+    use std::task::Poll;
     use std::time::UNIX_EPOCH;
 
+    use arc_swap::ArcSwap;
+    use tokio::task::{LocalSet, unconstrained};
+
     use super::*;
+    use crate::base::GatewayId;
     use crate::cluster::Registry;
     use crate::config::{Source, parse};
-    use crate::net::hub::now;
+    use crate::net::accept::SessionIds;
+    use crate::net::commons::Commons;
+    use crate::net::hub::{Hub, now};
     use crate::net::tls::Tickets;
+    use crate::net::worker::WorkerSetup;
     use crate::net::world::World;
-    use crate::telemetry::Meters;
+    use crate::telemetry::{Meters, WorkerMeter};
 
     const PLAN: &str = r#"
         [frame.game]
@@ -176,20 +187,80 @@ mod tests {
         convert = { id = 5001, reply = 5002 }
     "#;
 
-    /// An errand, and what hears of its outcome.
-    fn sent() -> (Sent, oneshot::Receiver<Outcome>) {
+    fn world() -> World {
         let plan = parse(vec![Source { path: "test.toml".into(), text: PLAN.to_owned() }]);
         let plan = plan.unwrap_or_else(|report| panic!("{report}"));
         let (mut registry, tickets) = (Registry::default(), Tickets::new().expect("randomness"));
-        let world =
-            World::build(plan, &mut registry, &Meters::new(1), &tickets, UNIX_EPOCH).expect("a world");
+        World::build(plan, &mut registry, &Meters::new(1), &tickets, UNIX_EPOCH).expect("a world")
+    }
+
+    /// An errand, and what hears of its outcome.
+    fn sent() -> (Sent, oneshot::Receiver<Outcome>) {
+        sent_in(&world(), now())
+    }
+
+    fn sent_in(world: &World, until: Instant) -> (Sent, oneshot::Receiver<Outcome>) {
         let way = Arc::clone(world.web_lanes()[0].errands().expect("it is converted"));
         let door = Arc::clone(&world.doors()[0]);
         let sender = ErrandSender { address: ([127, 0, 0, 1], 1).into(), door, attributes: "{}".to_owned() };
         let (answer, answered) = oneshot::channel();
         let frame = way.frame(b"{}").expect("short");
         assert_eq!((way.body_of(&frame), way.frame(&vec![0; way.longest()])), (&b"{}"[..], None));
-        (Sent { errand: Errand { way, frame, sender, until: now() }, answer }, answered)
+        (Sent { errand: Errand { way, frame, sender, until }, answer }, answered)
+    }
+
+    /// A worker that has no link to anybody.
+    fn hub(world: World) -> Rc<Hub> {
+        let (meters, commons) = (Arc::new(Meters::new(1)), Commons::new());
+        commons.connect(&[], &Arc::new(SessionIds::new(GatewayId::new(1).expect("small"), 1)));
+        let world = Arc::new(ArcSwap::from_pointee(world));
+        let setup = WorkerSetup { index: 0, world, meters, started: now(), commons };
+        Hub::new(setup, Arc::new(WorkerMeter::default()))
+    }
+
+    #[tokio::test]
+    async fn of_a_burst_no_more_are_taken_than_may_be_under_way() {
+        let (world, later) = (world(), now() + Duration::from_hours(1));
+        let (inbox, outlet) = mpsc::channel(MOST + 9);
+        let send = |_| {
+            let (sent, answered) = sent_in(&world, later);
+            inbox.try_send(sent).expect("room");
+            answered
+        };
+        let mut answered: Vec<_> = (0..MOST + 9).map(send).collect();
+        let hub = hub(world);
+        let come = async {
+            let mut serving = pin!(unconstrained(serve(Rc::clone(&hub), outlet)));
+            assert!(poll_fn(|cx| Poll::Ready(serving.as_mut().poll(cx))).await.is_pending());
+            assert_eq!(hub.errands.len(), MOST);
+            answered.drain(MOST..).for_each(|mut over| {
+                assert_eq!(over.try_recv(), Ok(Err(Mishap::Overloaded)));
+            });
+            for mut one in answered {
+                tokio::select! {
+                    () = &mut serving => unreachable!("the inbox is open"),
+                    outcome = &mut one => assert_eq!(outcome, Ok(Err(Mishap::Nobody(None)))),
+                }
+            }
+            assert_eq!(hub.errands.len(), 0);
+        };
+        LocalSet::new().run_until(come).await;
+    }
+
+    #[tokio::test]
+    async fn what_was_too_late_before_it_came_is_brought_to_nobody() {
+        let world = world();
+        let (sent, answered) = sent_in(&world, now());
+        let (inbox, outlet) = mpsc::channel(1);
+        inbox.try_send(sent).expect("room");
+        drop(inbox);
+        let serving = serve(hub(world), outlet);
+        LocalSet::new()
+            .run_until(async {
+                serving.await;
+                assert_eq!(answered.await, Ok(Err(Mishap::Late)));
+            })
+            .await;
     }
 
     #[test]

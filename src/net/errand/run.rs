@@ -12,7 +12,7 @@ use tokio::time::sleep_until;
 use super::board::{News, Pigeonhole};
 use super::choose::Choice;
 use super::{Errand, MOST, Mishap, Outcome, Sent};
-use crate::base::{BackendKey, Reason, SessionId};
+use crate::base::{BackendKey, Reason};
 use crate::cluster::Backend;
 use crate::net::guard::Promise;
 use crate::net::hub::{self, Hub};
@@ -52,14 +52,17 @@ pub(in crate::net) async fn serve(hub: Rc<Hub>, mut inbox: mpsc::Receiver<Sent>)
     while let Some(Sent { errand, answer }) = inbox.recv().await {
         let number = hub.commons.switchboard.number_at(hub.worker);
         match number.filter(|_| hub.errands.len() < MOST) {
-            Some(session) => drop(tokio::task::spawn_local(carry(Rc::clone(&hub), session, errand, answer))),
+            Some(session) => {
+                let hole = hub.errands.enter(session, &errand.way); // at once: the next one is counted behind it
+                drop(tokio::task::spawn_local(carry(Rc::clone(&hub), hole, errand, answer)));
+            }
             None => drop(answer.send(Err(Mishap::Overloaded))),
         }
     }
 }
 
-async fn carry(hub: Rc<Hub>, session: SessionId, errand: Errand, mut answer: oneshot::Sender<Outcome>) {
-    let hole = hub.errands.enter(session, &errand.way);
+async fn carry(hub: Rc<Hub>, hole: Rc<Pigeonhole>, errand: Errand, mut answer: oneshot::Sender<Outcome>) {
+    let session = hole.session;
     let mut run = Run { hub: Rc::clone(&hub), errand, hole, refused: Vec::new(), told: Vec::new() };
     let outcome = run.run(&mut answer).await;
     hub.errands.leave(session);
@@ -70,7 +73,11 @@ async fn carry(hub: Rc<Hub>, session: SessionId, errand: Errand, mut answer: one
 impl Run {
     async fn run(&mut self, answer: &mut oneshot::Sender<Outcome>) -> Outcome {
         loop {
-            let choice = self.choose(self.hub.since_start(hub::now()))?;
+            let now = hub::now();
+            if self.errand.until <= now || answer.is_closed() {
+                return Err(Mishap::Late); // nobody waits for it: no backend is to answer for that
+            }
+            let choice = self.choose(self.hub.since_start(now))?;
             let promise = self.send(choice)?;
             let heard = self.heard(pin!(answer.closed())).await;
             let now = self.hub.since_start(hub::now());
