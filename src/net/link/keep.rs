@@ -14,13 +14,18 @@ use crate::telemetry;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Runs until the link is retired.
+/// Runs until the link is retired; from then on what its backend has reported counts no longer.
 pub(in crate::net) async fn keep(hub: Rc<Hub>, link: Rc<SharedLink>) {
+    until_retired(&hub, &link).await;
+    link.backend().leaves();
+}
+
+async fn until_retired(hub: &Rc<Hub>, link: &Rc<SharedLink>) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut first = true;
     loop {
         let began = hub::now();
-        let connected = Connection::establish(&hub, &link).await;
+        let connected = Connection::establish(hub, link).await;
         if std::mem::take(&mut first) {
             hub.link_tried();
         }
@@ -28,7 +33,6 @@ pub(in crate::net) async fn keep(hub: Rc<Hub>, link: Rc<SharedLink>) {
             if connected.is_ok() {
                 link.went_down();
             }
-            link.backend().leaves();
             return;
         }
         let cluster = link.cluster().name().to_owned();
@@ -39,7 +43,6 @@ pub(in crate::net) async fn keep(hub: Rc<Hub>, link: Rc<SharedLink>) {
                 let was_last = link.went_down();
                 hub.errands.lost(link.backend().key());
                 if matches!(error, LinkError::Retired) {
-                    link.backend().leaves();
                     return;
                 }
                 telemetry::link_lost(cluster, backend, hub.worker, &error.to_string());
