@@ -252,10 +252,9 @@ impl Connection {
         loop {
             if self.writing.is_empty() && !self.refill() {
                 // Only TLS keeps something back; what stays is flushed when the socket wakes this task again.
-                return match Pin::new(&mut self.stream).poll_flush(cx) {
-                    Poll::Ready(flushed) => flushed,
-                    Poll::Pending => Ok(()),
-                };
+                let flushed = Pin::new(&mut self.stream).poll_flush(cx)?;
+                self.link.holds_back(flushed.is_pending());
+                return Ok(());
             }
             match self.writing.poll_write(Pin::new(&mut self.stream), cx, &self.hub.pool) {
                 Poll::Ready(took) => {

@@ -47,6 +47,8 @@ pub(in crate::net) struct SharedLink {
     out: RefCell<Queue>,
     /// Bytes that the task took out of `out` and the socket did not take yet.
     pub(super) in_writing: Cell<usize>,
+    /// Whether the connection holds back what it took: only TLS does.
+    held_back: Cell<bool>,
     /// When the socket last took something, or nothing waited.
     pub(super) progress: Cell<Instant>,
     /// Bytes that the backend's sum over all links has of this one.
@@ -80,6 +82,7 @@ impl SharedLink {
             max_envelope: Cell::new(DEFAULT_MAX_ENVELOPE),
             out: RefCell::default(),
             in_writing: Cell::new(0),
+            held_back: Cell::new(false),
             progress: Cell::new(now),
             told: Cell::new(0),
             bell: Bell::default(),
@@ -247,7 +250,7 @@ impl SharedLink {
 
     /// Whether nothing waits to be written.
     pub(in crate::net) fn is_flushed(&self) -> bool {
-        !self.up.get() || self.buffered() == 0
+        !self.up.get() || self.buffered() == 0 && !self.held_back.get()
     }
 
     /// Wakes this task when everything is written.
@@ -284,6 +287,13 @@ impl SharedLink {
             self.wake_waiting();
         }
         if buffered == 0 {
+            self.flushed.ring();
+        }
+    }
+
+    /// Whether the connection holds back some of what it took.
+    pub(super) fn holds_back(&self, some: bool) {
+        if self.held_back.replace(some) && !some {
             self.flushed.ring();
         }
     }
@@ -332,6 +342,7 @@ impl SharedLink {
         let was_last = self.up.replace(false) && self.backend.link_went();
         self.out.take();
         self.in_writing.set(0);
+        self.held_back.set(false);
         self.tell_buffered();
         self.wake_waiting();
         self.flushed.ring();
