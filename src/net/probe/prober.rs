@@ -11,6 +11,7 @@ use super::watch::Watch;
 use crate::base::BackendKey;
 use crate::cluster::Backend;
 use crate::config;
+use crate::net::hub;
 use crate::net::worker::WorkerHandle;
 use crate::net::world::{ClusterView, World};
 use crate::telemetry;
@@ -83,6 +84,7 @@ impl Prober {
             }
         }
         drop(self.admit(world));
+        let now = hub::now().saturating_duration_since(self.desk.started);
         let clusters: HashMap<_, _> =
             world.members().map(|(cluster, backend)| (backend.key(), cluster)).collect();
         self.watches.retain(|key, watched| match clusters.get(key) {
@@ -93,6 +95,7 @@ impl Prober {
             None => {
                 watched.task.abort();
                 watched.backend.leaves();
+                watched.backend.set_up(false, now); // nobody asks it any more: should it come back, it joins anew
                 false
             }
         });
@@ -108,7 +111,6 @@ mod tests {
     use super::*;
     use crate::cluster::Registry;
     use crate::config::{self, Source};
-    use crate::net::hub;
     use crate::net::tls::Tickets;
     use crate::telemetry::Meters;
 
@@ -145,6 +147,28 @@ mod tests {
         assert!(!backend.is_up());
         let prober = Prober::new(&world, Arc::new([]), hub::now());
         comes_up(&backend).await;
+        drop(prober);
+    }
+
+    #[tokio::test]
+    async fn who_was_let_go_is_down_until_it_comes_back_and_was_probed_and_then_starts_slowly() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound").to_string();
+        let mut registry = Registry::default();
+        let before = world(&address, "1h", &mut registry);
+        registry.starts_serving();
+        let backend = Arc::clone(before.clusters[0].entry.at(0).expect("one")); // as its sessions hold it
+        let began = hub::now();
+        let factor = || backend.slow_start(Duration::from_hours(1), began.elapsed());
+        let mut prober = Prober::new(&before, Arc::new([]), began);
+        assert!(backend.is_up() && factor() >= 1.0);
+        prober.follow(&world("127.0.0.1:1", "1h", &mut registry));
+        assert!(!backend.is_up());
+        let again = world(&address, "1h", &mut registry);
+        assert!(Arc::ptr_eq(again.clusters[0].entry.at(0).expect("one"), &backend));
+        prober.follow(&again);
+        comes_up(&backend).await;
+        assert!(factor() < 0.5);
         drop(prober);
     }
 
