@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -43,6 +43,8 @@ struct Arrival {
     stay: Stay,
     /// What was read already.
     ahead: Vec<u8>,
+    /// Whether it is still to be seen that no PROXY header comes.
+    bars_header: bool,
 }
 
 /// How long a proxy may take to say for whom it speaks.
@@ -56,7 +58,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(in crate::http) async fn serve(thread: Rc<Thread>, guest: Guest, count: Counted) {
     let Guest { stream, address, stay } = guest;
     let (Ok(local), Ok(socket)) = (stream.local_addr(), TcpStream::from_std(stream)) else { return };
-    let mut arrival = Arrival { thread, socket, address, local, stay, ahead: Vec::new() };
+    let mut arrival = Arrival { thread, socket, address, local, stay, ahead: Vec::new(), bars_header: false };
     if let Err(gone) = arrival.meet_proxy().await {
         return arrival.give_up(gone);
     }
@@ -75,6 +77,9 @@ impl Arrival {
         if listener.is_proxy(self.address.ip()) {
             let read = within(HEADER_WITHIN, self.read_header()).await;
             read.unwrap_or(Err(Gone::Refused(DoorRefusal::ProxyHeader)))
+        } else if listener.has_proxies() && door.tls_config().is_none() {
+            self.bars_header = true;
+            Ok(())
         } else if listener.has_proxies() {
             let read = within(listener.limits().handshake_timeout(), self.read_no_header()).await;
             read.unwrap_or(Err(Gone::Glitch(Glitch::Late)))
@@ -128,7 +133,7 @@ impl Arrival {
 
     /// TLS where it is spoken, and then HTTP.
     async fn come_in(self, count: Counted) {
-        let Self { thread, socket, address, local, stay, ahead } = self;
+        let Self { thread, socket, address, local, stay, ahead, bars_header } = self;
         let pulse = Arc::new(Pulse::new(now()));
         let front = Front::new(socket, ahead);
         let secured = match stay.door().tls_config() {
@@ -154,18 +159,19 @@ impl Arrival {
             }
         };
         let is_tls = matches!(secured, Secured::Tls(_));
-        let patience = stay.door().listener().limits().handshake_timeout();
         let line = Line::new(Ends { address, local, is_tls, certificate }, stay, Arc::clone(&pulse), count);
         let mut stream = Stream::new(secured, pulse);
         let is_http2 = match alpn.as_deref() {
             Some(b"h2") => true,
             Some(_) => false,
             None => {
-                let limit = line.door().listener().limits().idle_timeout();
-                match sniff(&mut stream, limit, patience).await {
+                let sniffed = match first_bytes(&thread, &line, &mut stream).await {
+                    Ok(front) => sniff(&line, &mut stream, front, bars_header).await,
+                    Err(gone) => Err(gone),
+                };
+                match sniffed {
                     Ok(is_http2) => is_http2,
-                    Err(Gone::Glitch(_)) => return line.is_late(),
-                    Err(Gone::Left | Gone::Refused(_)) => return,
+                    Err(gone) => return gone.told(line.stay()),
                 }
             }
         };
@@ -240,24 +246,40 @@ fn is_of_tls(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData
 }
 
-/// Whether it begins as HTTP/2 does; what was read is read again. Until its first byte it is idle, then it is late.
-async fn sniff(stream: &mut Stream, idle: Duration, patience: Duration) -> Result<bool, Gone> {
-    let mut front = Vec::new();
-    let mut deadline: Instant = now() + idle;
+/// What comes first, if it comes while the connection may be idle and the gateway does not want it to end.
+async fn first_bytes(thread: &Thread, line: &Line, stream: &mut Stream) -> Result<Vec<u8>, Gone> {
+    let mut buffer = [0; FRONT];
+    let reading = within(line.door().listener().limits().idle_timeout(), stream.read(&mut buffer));
+    match connection::unless_it_ends(thread, line, reading).await {
+        Some(Ok(Ok(length @ 1..))) => Ok(buffer.get(..length).unwrap_or_default().to_vec()),
+        Some(Ok(_) | Err(_)) | None => Err(Gone::Left),
+    }
+}
+
+/// Whether it begins as HTTP/2 does; what was read is read again. It has begun, so it is late when that does not show.
+async fn sniff(
+    line: &Line,
+    stream: &mut Stream,
+    mut front: Vec<u8>,
+    bars_header: bool,
+) -> Result<bool, Gone> {
+    let due = now() + line.door().listener().limits().handshake_timeout();
+    let mut is_over = false;
     loop {
-        let mut buffer = [0; FRONT];
-        let Ok(read) = timeout_at(deadline.into(), stream.read(&mut buffer)).await else {
-            return Err(if front.is_empty() { Gone::Left } else { Gone::Glitch(Glitch::Late) });
-        };
-        let length = read.map_err(|_| Gone::Left)?;
-        if front.is_empty() {
-            deadline = now() + patience;
+        let is_header = if bars_header { looks_like_proxy(&front) } else { Some(false) };
+        if is_header == Some(true) {
+            return Err(Gone::Refused(DoorRefusal::ProxyHeader));
         }
-        front.extend_from_slice(buffer.get(..length).unwrap_or_default());
         let common = front.iter().zip(PREFACE).take_while(|(one, other)| one == other).count();
-        if common == PREFACE.len() || common < front.len() || length == 0 {
+        let is_clear = common == PREFACE.len() || common < front.len();
+        if is_over || (is_clear && is_header == Some(false)) {
             stream.put_back(front);
             return Ok(common == PREFACE.len());
         }
+        let mut buffer = [0; FRONT];
+        let read = timeout_at(due.into(), stream.read(&mut buffer)).await;
+        let length = read.map_err(|_| Gone::Glitch(Glitch::Late))?.map_err(|_| Gone::Left)?;
+        front.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        is_over = length == 0;
     }
 }

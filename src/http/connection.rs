@@ -1,7 +1,7 @@
 //! One connection that speaks HTTP: served within its limits until its client leaves, it is idle for too long, or the
 //! gateway wants it to end.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -91,6 +91,31 @@ pub(in crate::http) async fn serve(thread: Rc<Thread>, line: Rc<Line>, stream: S
     }
     if line.pulse.was_malformed() {
         line.is_malformed();
+    }
+}
+
+/// What is waited for on a connection on which nothing was said yet; `None` when the gateway wants it to end before.
+pub(in crate::http) async fn unless_it_ends<T>(
+    thread: &Thread,
+    line: &Line,
+    waiting: impl Future<Output = T>,
+) -> Option<T> {
+    let mut waiting = pin!(waiting);
+    let mut news = thread.news.clone();
+    let mut ending = Ending::default();
+    loop {
+        ending.hear(thread, line, &mut news);
+        if ending.is_alone || ending.is_due(now()) {
+            return None;
+        }
+        let due = ending.deadline;
+        let is_due =
+            async { if let Some(due) = due { sleep_until(due.into()).await } else { pending().await } };
+        tokio::select! {
+            done = waiting.as_mut() => return Some(done),
+            changed = news.changed() => ending.is_alone |= changed.is_err(),
+            () = is_due => return None,
+        }
     }
 }
 

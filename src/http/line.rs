@@ -73,6 +73,11 @@ impl Line {
         self.stay.door()
     }
 
+    /// Its stay, as the door counts it.
+    pub(in crate::http) fn stay(&self) -> &Stay {
+        &self.stay
+    }
+
     /// Whether the client speaks TLS.
     pub(in crate::http) fn is_tls(&self) -> bool {
         self.is_tls

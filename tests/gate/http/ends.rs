@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use realmgate::config::{Banned, Override};
 
 use super::{Asker, Http2, answered, gate, get, open, route};
-use crate::fakes::within;
+use crate::fakes::{Gate, within};
 
 #[tokio::test]
 async fn a_drain_ends_idle_connections_in_order() {
@@ -16,6 +16,36 @@ async fn a_drain_ends_idle_connections_in_order() {
     assert_eq!(gate.drain().await, 0, "nobody is cut");
     assert_eq!(one.end().await, b"");
     within("the end of HTTP/2", two.connection).await.expect("no panic").expect("GOAWAY, and then the end");
+}
+
+/// A connection that the gate has let in and on which nothing is said.
+async fn silent(gate: &Gate) -> Asker {
+    let asker = Asker::connect(open(gate)).await;
+    gate.shows("realmgate_listener_connections{listener=\"open\"} 1").await;
+    asker
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_was_ever_said_ends_as_idle_ones_do() {
+    let builder = || gate("idle_timeout = \"1h\"").table(&route("all", "path = \"/*\""));
+    let gate = builder().drains("spread = \"10ms\"\ndeadline = \"24h\"").start().await;
+    let mut one = silent(&gate).await;
+    assert_eq!(gate.drain().await, 0, "nobody is cut");
+    assert_eq!(one.end().await, b"");
+
+    let mut gate = builder().start().await;
+    let mut two = silent(&gate).await;
+    let none = ["127.0.0.1:1".parse().expect("an address")];
+    gate.reload(Gate::builder().dedicated("none", "\"*\"", &none, "")).await;
+    assert_eq!(two.end().await, b"", "its listener is gone");
+
+    let mut gate = builder().start().await;
+    let mut three = silent(&gate).await;
+    let who = Banned::Address("127.0.0.1".parse().expect("an address"));
+    #[expect(clippy::disallowed_methods, reason = "bans are told in the time of people")]
+    let until = SystemTime::now() + Duration::from_secs(3600);
+    gate.change(Override::Ban { who, until }).await;
+    assert_eq!(three.end().await, b"");
 }
 
 #[tokio::test]

@@ -122,3 +122,27 @@ async fn a_proxy_says_for_whom_it_speaks_and_nobody_else_does() {
     assert_eq!((meter.refused(DoorRefusal::Deny), meter.refused(DoorRefusal::ProxyHeader)), (1, 1));
     assert_eq!(answered(&gate, "all"), 1);
 }
+
+#[tokio::test]
+async fn who_is_no_proxy_comes_in_as_everywhere_else_but_not_with_a_header() {
+    let elsewhere = "proxy_protocol = { trusted = [\"127.0.0.9\"] }";
+    let limits = format!("{NO_LIMITS}\nhandshake_timeout = \"200ms\"\nidle_timeout = \"1s\"");
+    let gate = door(&format!("{elsewhere}\n{limits}")).table(&route("all", "path = \"/*\"")).start().await;
+    let mut slow = Asker::connect(open(&gate)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    slow.ask(get("/a")).await;
+    let mut two = Http2::connect(open(&gate)).await;
+    two.get("http://open.test/a").await;
+    assert_eq!(answered(&gate, "all"), 2);
+    let mut idle = Asker::connect(open(&gate)).await;
+    assert_eq!(idle.end().await, b"");
+    let mut begun = Asker::connect(open(&gate)).await;
+    begun.say("PRO").await;
+    assert_eq!(begun.end().await, b"", "it is neither");
+    let mut header = Asker::connect(open(&gate)).await;
+    header.say("PROXY TCP4 203.0.113.7 198.51.100.1 4000 443\r\n").await;
+    drop(header.try_say(get("/a")).await);
+    assert_eq!(header.end().await, b"");
+    assert_eq!(gate.meters().listener("open").refused(DoorRefusal::ProxyHeader), 1);
+    assert_eq!(answered(&gate, "all"), 2);
+}
