@@ -119,7 +119,10 @@ fn find(world: &World, line: &Line, request: &mut Request<Incoming>) -> Result<A
     if length > MOST_URI || request.headers().contains_key(OVERLONG) {
         return Err(Refused::with(StatusCode::URI_TOO_LONG, "the path and the query are too long"));
     }
-    vet_request(request).map_err(|fault| Refused::bad(fault.words()))?;
+    vet_request(request).map_err(|fault| match fault.is_of_size() {
+        true => Refused::with(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, fault.words()),
+        false => Refused::bad(fault.words()),
+    })?;
     let host = host(request)?.map(Cow::into_owned);
     let path = plain_path(request.uri().path()).map_err(|fault| Refused::bad(fault.as_str()))?;
     let listener = line.door().listener().name();

@@ -28,5 +28,6 @@ pub use proxy::{
     looks_like_proxy, read_proxy,
 };
 pub use request::{
-    BodyLength, Part, RequestFault, RequestFramer, RequestHead, Taken, is_host, is_path, read_length,
+    BodyLength, LONGEST_LINE, MOST_FIELDS, Part, RequestFault, RequestFramer, RequestHead, Taken, is_host,
+    is_path, read_length,
 };

@@ -2,11 +2,11 @@
 //! behind it; of answers what hyper's client takes and a reader behind the gateway might not.
 
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 
-use crate::wire::{RequestFault, is_host, is_path, read_length};
+use crate::wire::{LONGEST_LINE, MOST_FIELDS, RequestFault, is_host, is_path, read_length};
 
 /// Why an answer of a backend is not given on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ const OF_CONNECTIONS: [HeaderName; 5] = [
 /// Looks at the head of a request, of either version.
 ///
 /// # Errors
-/// When it is malformed, or says two things about where it goes: it is answered 400.
+/// When it is malformed, or says two things about where it goes: it is answered 400; 431 where it is only too much.
 pub(in crate::http) fn vet_request<B>(request: &Request<B>) -> Result<(), RequestFault> {
     vet_target(request.method(), request.uri())?;
     vet_host(request)?;
@@ -68,8 +68,10 @@ fn vet_host<B>(request: &Request<B>) -> Result<(), RequestFault> {
     if sound && second.is_none() { Ok(()) } else { Err(RequestFault::Host) }
 }
 
-/// What RFC 9113 forbids and no reader of HTTP/2 has to notice. In HTTP/1.1 some of it would be framing.
+/// What RFC 9113 forbids and no reader of HTTP/2 has to notice, and what is too much where lines are read. In HTTP/1.1
+/// some of it would be framing.
 fn vet_fields(headers: &HeaderMap) -> Result<(), RequestFault> {
+    vet_sizes(headers)?;
     if OF_CONNECTIONS.iter().any(|name| headers.contains_key(name)) {
         return Err(RequestFault::FieldName);
     }
@@ -80,6 +82,18 @@ fn vet_fields(headers: &HeaderMap) -> Result<(), RequestFault> {
         return Err(RequestFault::FieldValue);
     }
     Ok(())
+}
+
+/// No more than HTTP/1.1 may have. The pieces of a cookie are one line (RFC 9113, 8.2.3).
+fn vet_sizes(headers: &HeaderMap) -> Result<(), RequestFault> {
+    let pieces = headers.get_all(COOKIE);
+    if headers.len() - pieces.iter().count().saturating_sub(1) > MOST_FIELDS {
+        return Err(RequestFault::TooManyFields);
+    }
+    let line = |name: &HeaderName, length: usize| name.as_str().len() + length + ": \r\n".len();
+    let cookie = line(&COOKIE, pieces.iter().map(|piece| piece.len() + "; ".len()).sum());
+    let longest = headers.iter().map(|(name, value)| line(name, value.len())).fold(cookie, usize::max);
+    if longest > LONGEST_LINE { Err(RequestFault::LineTooLong) } else { Ok(()) }
 }
 
 /// Looks at the head of a backend's answer, as it came.

@@ -18,11 +18,11 @@ pub use host::is_host;
 pub use line::is_path;
 
 /// The longest line of a head or of trailers, its end included. It holds a target of 8 KiB and what is around it.
-const LONGEST_LINE: usize = 8 * 1024 + 64;
+pub const LONGEST_LINE: usize = 8 * 1024 + 64;
 /// The longest head, and the longest trailers.
 const LONGEST_HEAD: usize = 32 * 1024;
 /// The most fields of a head, and of trailers.
-const MOST_FIELDS: usize = 100;
+pub const MOST_FIELDS: usize = 100;
 /// The largest body that can be claimed: what a signed number of 64 bits holds, since backends keep it in one.
 const LARGEST_BODY: u64 = i64::MAX.cast_unsigned();
 

@@ -31,9 +31,25 @@ async fn heads_have_bounds() {
     let reply = two.get(&format!("http://a.test/{}", "x".repeat(9000))).await;
     assert_eq!(reply.status, 414);
     assert_eq!((answered(&gate, "all"), with_status(&gate, "", 414)), (0, 5));
+    let pieces = |name: &str, count: usize, length: usize| {
+        let request = hyper::Request::get("http://a.test/a");
+        let value = "x".repeat(length);
+        let request = (0..count).fold(request, |request, number| match name {
+            "x-" => request.header(format!("x-{number}"), &value),
+            name => request.header(name, &value),
+        });
+        request.body(http_body_util::Empty::new()).expect("a request")
+    };
+    for (name, count, length) in [("x-", 120, 1), ("x-0", 1, 9000), ("x", 120, 1), ("cookie", 90, 100)] {
+        let reply = two.ask(pieces(name, count, length)).await;
+        assert_eq!(reply.status, 431, "{name} {count} {length}");
+    }
+    assert_eq!(with_status(&gate, "", 431), 4);
     gate.shows("realmgate_http_malformed_total{listener=\"open\"} 0").await;
+    two.ask(pieces("cookie", 200, 1)).await;
+    assert_eq!(answered(&gate, "all"), 1, "pieces of a cookie are one line");
     Asker::connect(open(&gate)).await.ask(get(&format!("/{}", "x".repeat(8000)))).await;
-    assert_eq!(answered(&gate, "all"), 1);
+    assert_eq!(answered(&gate, "all"), 2);
 }
 
 #[tokio::test]
