@@ -282,8 +282,13 @@ impl Session {
     /// The gateway stops reading for at most this long. A frame that is half here, or not here yet, is not held
     /// against the player.
     pub fn pause(&mut self, longest: Duration, now: Instant) {
-        self.timers.clear(Timer::Frame);
         self.touched(now);
+        self.stop_reading(longest, now);
+    }
+
+    /// The same where nothing moves: the session is idle meanwhile.
+    pub fn stop_reading(&mut self, longest: Duration, now: Instant) {
+        self.timers.clear(Timer::Frame);
         self.timers.set(Timer::Pause, now + longest);
     }
 

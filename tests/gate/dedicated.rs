@@ -5,9 +5,13 @@ use std::pin::pin;
 use std::time::Duration;
 
 use realmgate::config::{AdminState, Override};
+use realmgate::session::EndReason;
 use tokio::time::timeout;
 
 use crate::fakes::{Backend, Connection, Dedicated, Gate, Player, frame};
+
+/// More bytes than all sockets hold.
+const MUCH: usize = 36_000_000;
 
 #[tokio::test]
 async fn a_session_has_one_connection_per_backend_and_its_bytes_are_untouched() {
@@ -187,11 +191,13 @@ async fn an_upload_goes_on_as_soon_as_its_backend_has_taken_what_waited() {
 #[tokio::test]
 async fn a_backend_that_was_left_and_takes_nothing_keeps_nobody_from_being_read() {
     let (stuck, battle) = (Dedicated::start().await, Backend::echo().await);
-    let cluster = "send_buffer = \"128KiB\"\nhealth.interval = \"1h\"";
+    // Its handshake is never answered: the frames wait for that.
+    let cluster =
+        "websocket = \"/\"\nconnect_timeout = \"60s\"\nsend_buffer = \"128KiB\"\nhealth.interval = \"1h\"";
     let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "");
     let mut gate = gate.dedicated("chat", "3000", &[stuck.address()], cluster).start().await;
     let mut player = gate.player().await;
-    let mut bytes = frame(3000, &[7; 60_000]).repeat(600); // more than all sockets hold
+    let mut bytes = frame(3000, &[7; 30_000]).repeat(MUCH / 30_000);
     bytes.extend(frame(1000, b"read on"));
     let takes_nothing = {
         let mut sending = pin!(player.try_send_raw(&bytes));
@@ -208,6 +214,58 @@ async fn a_backend_that_was_left_and_takes_nothing_keeps_nobody_from_being_read(
     };
     while player.recv().await.id != 1000 {} // what could not go to the other cluster is told
     drop(takes_nothing);
+}
+
+#[tokio::test]
+async fn frames_for_a_backend_that_takes_nothing_are_refused_and_the_others_go_their_way() {
+    let (stuck, battle) = (Dedicated::start().await, Backend::echo().await);
+    let cluster = "send_buffer = \"128KiB\"\nhealth.interval = \"1h\"";
+    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "");
+    let gate = gate.dedicated("chat", "3000", &[stuck.address()], cluster).start().await;
+    let mut player = Player::connect_to_break(gate.address()).await;
+    let mut bytes = frame(3000, &[7; 30_000]).repeat(MUCH / 30_000);
+    bytes.extend(frame(1, b""));
+    // A connection that takes nothing is given up by the operating system after 15 seconds.
+    let sending = timeout(Duration::from_secs(7), player.try_send_raw(&bytes));
+    let (sent, _takes_nothing) = tokio::join!(sending, stuck.accept_any());
+    sent.expect("it is read").expect("a connection");
+    let mut refused = 0;
+    loop {
+        let answer = player.recv().await;
+        if answer.id == 2 {
+            break;
+        }
+        let notice = String::from_utf8(answer.body).expect("JSON");
+        assert!(notice.starts_with(r#"{"code":"overloaded","route":"chat","id":3000"#), "{notice}");
+        refused += 1;
+    }
+    assert!(refused > 0, "all of it went into sockets");
+    player.echo(1000, b"plays on").await;
+    drop(player);
+    gate.is_empty().await;
+}
+
+#[tokio::test]
+async fn an_opaque_session_whose_backend_takes_nothing_is_idle_in_the_end() {
+    let stuck = Dedicated::start().await;
+    let gate = Gate::builder()
+        .table(OPAQUE)
+        .listener("frame = \"raw\"")
+        .limit("idle_timeout = \"1s\"")
+        .dedicated(
+            "any",
+            "\"*\"",
+            &[stuck.address()],
+            "frame = \"raw\"\nsend_buffer = \"64KiB\"\nhealth.interval = \"1h\"",
+        )
+        .start()
+        .await;
+    let mut player = gate.player().await;
+    let bytes = vec![7; MUCH];
+    let (sent, _takes_nothing) = tokio::join!(player.try_send_raw(&bytes), stuck.accept_any());
+    drop(sent); // what comes behind the end is thrown away
+    gate.is_empty().await;
+    assert_eq!(gate.meters().total(|meter| meter.ended(EndReason::Idle)), 1);
 }
 
 #[tokio::test]

@@ -457,15 +457,19 @@ impl Conduct {
     }
 
     /// Whether the player's socket may be read: not while a link that the session uses is full and still moves,
-    /// and not while much waits for the player, so that answers to a player that reads none stay within bounds.
+    /// and not while much waits for the player, so that answers to a player that reads none stay within bounds. Bytes of
+    /// an opaque session cannot be refused: it waits for a backend that is stuck, too, but that is no sign of life.
     pub(super) fn wants_input(&mut self, now: Instant) -> bool {
         if !self.session.is_playing() && !self.session.is_handshaking() {
             return false;
         }
         let deaf = self.seat.outbox.borrow().is_high();
-        let full = deaf || self.upstreams.iter().any(Upstream::is_full) || self.waits_for_link(now);
+        let is_awaited = |it: &Upstream| it.is_full() && !it.is_stuck(self.hub.since_start(now));
+        let moves = deaf || self.upstreams.iter().any(is_awaited) || self.waits_for_link(now);
+        let full = moves || self.is_opaque() && self.upstreams.iter().any(Upstream::is_full);
         match (full, self.session.is_paused()) {
-            (true, false) => self.session.pause(LONGEST_PAUSE, now),
+            (true, false) if moves => self.session.pause(LONGEST_PAUSE, now),
+            (true, false) => self.session.stop_reading(LONGEST_PAUSE, now),
             (false, true) => self.session.resume(),
             (true, true) | (false, false) => {}
         }

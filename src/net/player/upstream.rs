@@ -49,6 +49,8 @@ pub(super) struct Upstream {
     /// Whole frames that wait for the backend; whole messages where it speaks WebSocket.
     out: Queue,
     marks: Marks,
+    /// When the backend last took something, or nothing waited: since the process's start.
+    progress: Duration,
     decoder: FrameDecoder,
     finish: Finish,
     /// Nothing waited before what was put in since the last turn.
@@ -105,6 +107,8 @@ pub(super) struct Speech<'a> {
 
 /// So many bytes may go out later in the turn of the event loop: to write many of them costs more than to wake somebody.
 pub(super) const LATER: usize = 4096;
+/// A backend that has taken nothing for this long is stuck.
+const STUCK: Duration = Duration::from_millis(250);
 /// How long a backend that the session has left may still answer.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
@@ -132,6 +136,7 @@ impl Upstream {
             ahead: Vec::new(),
             out: Queue::default(),
             marks: Marks::new(send_buffer),
+            progress: Duration::ZERO,
             decoder: FrameDecoder::new(),
             finish: Finish::No,
             is_fresh: false,
@@ -235,9 +240,16 @@ impl Upstream {
         }
     }
 
-    /// Whether the player should not be read. One that the session has left gets nothing more.
+    /// Whether the player should not be read, as long as it is not stuck. One that the session has left gets nothing more.
     pub(super) fn is_full(&self) -> bool {
         self.left_until.is_none() && self.is_high()
+    }
+
+    /// Whether the backend has taken nothing for so long that nobody waits for it any more. To connect has a time of its
+    /// own.
+    pub(super) fn is_stuck(&self, now: Duration) -> bool {
+        let is_dialing = matches!(self.phase, Phase::Dialing(_));
+        !is_dialing && !self.is_fresh && now.saturating_sub(self.progress) >= STUCK
     }
 
     fn is_high(&self) -> bool {
@@ -302,6 +314,7 @@ impl Upstream {
                     self.backend.connected();
                     self.tried.clear();
                     self.phase = Phase::Open(stream);
+                    self.progress = to.now;
                     self.ahead = ahead;
                 }
             }
@@ -312,10 +325,14 @@ impl Upstream {
             to.seat.call_for_bytes();
             self.read(cx, to)
         } else {
-            match self.write(cx, &to.hub.pool) {
-                Ok(()) => self.read(cx, to),
-                Err(_) => return Step::Lost,
+            let before = self.waiting();
+            if self.write(cx, &to.hub.pool).is_err() {
+                return Step::Lost;
             }
+            if is_fresh || self.waiting() < before {
+                self.progress = to.now;
+            }
+            self.read(cx, to)
         };
         let answers = self.talk.as_ref().is_some_and(|talk| talk.has_ping());
         match step {
