@@ -197,6 +197,9 @@ impl Conduct {
         }
         let account: Arc<str> = login.account.into();
         self.entrance.account = Some(Arc::clone(&account));
+        if self.session.is_parked() {
+            self.set_away(true); // a backend has said it, and not the player
+        }
         self.seat.log_in(world, login.account, login.epoch.max(self.seat.epoch()));
         if let Some(version) = login.version {
             self.seat.runs(world, version);

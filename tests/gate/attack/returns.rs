@@ -71,6 +71,38 @@ async fn who_has_lost_its_token_may_log_in_anew_where_a_second_login_is_refused(
 }
 
 #[tokio::test]
+async fn who_is_away_stays_so_when_its_backend_says_once_more_who_it_is() {
+    let (login, battle) = (Backend::echo().await, Backend::echo().await);
+    let gate = Gate::builder()
+        .shared("login", "10", &[login.address()], "")
+        .shared("battle", "1000", &[battle.address()], "")
+        .table("[login]\nroute = \"login\"\nduplicate = \"refuse\"\nresume = \"60s\"")
+        .start()
+        .await;
+    let bind = Message::Bind { account: "ann", epoch: 1 };
+    let mut player = gate.player().await;
+    player.echo(10, b"let me in").await;
+    let first = login.session().await;
+    login.say(first, bind).await;
+    assert_eq!(notice(&mut player).await["code"], "admitted");
+    drop(player);
+    has_parked(&gate, 1).await;
+    login.say(first, bind).await;
+    login.settled().await;
+    let mut player = gate.player().await;
+    player.echo(10, b"without a token").await;
+    let opened = |events: &[Event]| {
+        events.iter().find_map(|event| match event {
+            Event::Open { session, .. } if *session != first => Some(*session),
+            _ => None,
+        })
+    };
+    login.say(login.wait("OPEN", opened).await, bind).await;
+    assert_eq!(notice(&mut player).await["code"], "admitted");
+    gate.has_sessions(1).await;
+}
+
+#[tokio::test]
 async fn one_account_does_not_fill_the_gateway_with_sessions_that_wait() {
     let (battle, issuer) = (Backend::echo().await, Issuer::new());
     let login = "duplicate = \"allow\"\nresume = \"24h\"";
