@@ -151,8 +151,12 @@ impl Outbox {
     }
 
     fn has_room(&self, length: usize) -> Result<(), Full> {
-        let has_lost = matches!(self.line, Line::Cut { lost: 1.., .. });
-        if has_lost || self.waiting + length > self.limit + self.kept { Err(Full) } else { Ok(()) }
+        if self.has_gap() || self.waiting + length > self.limit + self.kept { Err(Full) } else { Ok(()) }
+    }
+
+    /// Whether a frame had no room since there is no connection: what is kept would have a gap before the next one.
+    pub(super) fn has_gap(&self) -> bool {
+        matches!(self.line, Line::Cut { lost: 1.., .. })
     }
 
     /// Adds bytes whatever waits already: for what is only read while little waits. In messages they are one.

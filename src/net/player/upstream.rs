@@ -409,7 +409,7 @@ impl Upstream {
     fn read(&mut self, cx: &mut Context<'_>, to: &Delivery<'_>) -> Step {
         let mut outbox = to.seat.outbox.borrow_mut();
         let mut buffers = to.hub.buffers.borrow_mut();
-        while !outbox.is_high() {
+        while !(outbox.is_high() || outbox.has_gap()) {
             let mut ahead = std::mem::take(&mut self.ahead);
             let step = if ahead.is_empty() {
                 let Phase::Open(stream) = &mut self.phase else { return Step::Waits };

@@ -9,7 +9,7 @@ use realmgate::wire::link::Message;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::{Logged, Stage, admitted, claim, number_of, numbered};
-use crate::fakes::{Certificates, Event, Frame, Player};
+use crate::fakes::{Certificates, Dedicated, Event, Frame, GateBuilder, Player};
 
 /// What a player makes of its bytes.
 #[derive(Default)]
@@ -172,6 +172,42 @@ async fn what_the_buffer_could_not_keep_is_counted_and_comes_last() {
     back.send_raw(&claim(&token, Some(23))).await;
     let (frames, lost, _) = admitted(&mut back).await;
     assert_eq!((frames, lost), (23, 0), "what was told once is not told again");
+}
+
+#[tokio::test]
+async fn what_is_kept_has_no_gap_whichever_way_it_comes() {
+    let chat = Dedicated::start().await;
+    let dedicated = |gate: GateBuilder| {
+        gate.limit("send_buffer = \"64KiB\"").dedicated(
+            "chat",
+            "3000",
+            &[chat.address()],
+            "health.interval = \"1h\"",
+        )
+    };
+    let stage = Stage::start(dedicated).await;
+    let breaks = Player::connect_to_break(stage.gate.address()).await;
+    let Logged { mut player, session, token } = stage.log_in(breaks, "ann").await;
+    player.echo(1000, b"open").await;
+    player.send(3000, b"open").await;
+    let mut connection = chat.accept_any().await;
+    assert_eq!(connection.recv().await.body, b"open");
+    drop(player);
+    stage.has_parked(1).await;
+    stage.say(session, 0..1, 8000).await;
+    stage.say(session, 1..2, 60_000).await; // it has no room
+    connection.send_raw(&numbered(2, 8000)).await;
+    for _ in 0..20 {
+        stage.heard().await;
+        let facts = stage.gate.inner().workers()[0].list(Some("ann"), 1).await;
+        assert_eq!(facts[0].buffered, 8006, "it waits at its backend, behind the one that was lost");
+    }
+    let mut back = stage.gate.player().await;
+    back.send_raw(&claim(&token, Some(1))).await;
+    let (frames, lost, _) = admitted(&mut back).await;
+    assert_eq!((frames, lost), (2, 1));
+    assert_eq!(number_of(&back.recv().await), 0);
+    assert_eq!(number_of(&back.recv().await), 2);
 }
 
 #[tokio::test]
