@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -364,10 +365,15 @@ fn an_address_in_use_ends_with_71() {
     assert!(text(&output.stderr).contains("cannot listen here"));
 }
 
+/// More lines than any of these tests makes.
+const LINES: usize = 1000;
+
 struct Running {
     child: Child,
     address: SocketAddr,
     notices: UnixDatagram,
+    /// Its log from then on.
+    log: Receiver<String>,
 }
 
 impl Running {
@@ -386,8 +392,9 @@ impl Running {
         let listening = lines.by_ref().find(|line| line.contains("\"listening\"")).expect("where it listens");
         let address = listening.split("\"address\":\"").nth(1).and_then(|rest| rest.split('"').next());
         let address = address.and_then(|address| address.parse().ok()).expect("an address");
-        std::thread::spawn(move || lines.count());
-        let running = Self { child, address, notices };
+        let (keep, log) = sync_channel(LINES);
+        std::thread::spawn(move || lines.for_each(|line| drop(keep.try_send(line))));
+        let running = Self { child, address, notices, log };
         assert_eq!(running.notice(), "READY=1");
         running
     }
@@ -455,7 +462,9 @@ fn sigint_stops_at_once_even_in_a_drain() {
     let mut gate = Running::start(&folder);
     gate.signal(Signal::TERM);
     assert_eq!(gate.notice(), "STOPPING=1");
-    drop(gate.heartbeat());
+    let _player = gate.heartbeat();
     gate.signal(Signal::INT);
     assert_eq!(gate.child.wait().expect("it ends").code(), Some(0));
+    let log: Vec<String> = gate.log.iter().collect();
+    assert!(log.iter().any(|line| line.contains("\"end_reason\":\"cut\"")), "{log:?}");
 }

@@ -278,6 +278,12 @@ impl Gate {
     /// Stops as `[drain]` says: accepts for `lame_duck`, tells the sessions over `spread`, ends when the last one
     /// has left or at `deadline`. How many sessions were cut.
     pub async fn drain(mut self) -> usize {
+        self.wind_down().await;
+        self.finish().await
+    }
+
+    /// Drains until there is nobody left to wait for.
+    pub(super) async fn wind_down(&mut self) {
         let lame_duck = self.world.load().plan().drain().lame_duck();
         self.phase.send_replace(Phase::LameDuck);
         let drain = *self.world.load().plan().drain();
@@ -285,18 +291,18 @@ impl Gate {
         let deadline = now() + drain.deadline();
         sleep(lame_duck.min(drain.deadline())).await;
         self.doors.close_all().await;
-        self.let_go(deadline).await
+        self.let_go(deadline).await;
     }
 
-    /// Stops as one whose sockets serve on in another process: the sessions are told over `spread`.
-    pub async fn retire(mut self) -> usize {
+    /// The same as one whose sockets serve on in another process: the sessions are told at once, over `spread`.
+    pub(super) async fn hand_on(&mut self) {
         let drain = *self.world.load().plan().drain();
         telemetry::drain_began(self.sessions(), Duration::ZERO, drain.spread(), drain.deadline());
         self.doors.hand_over();
-        self.let_go(now() + drain.deadline()).await
+        self.let_go(now() + drain.deadline()).await;
     }
 
-    async fn let_go(self, deadline: Instant) -> usize {
+    async fn let_go(&self, deadline: Instant) {
         self.phase.send_replace(Phase::Draining);
         let spread = self.world.load().plan().drain().spread();
         for worker in self.workers.iter() {
@@ -306,6 +312,10 @@ impl Gate {
         while self.sessions() + self.web.connections() > 0 && now() < deadline {
             sleep(LOOK).await;
         }
+    }
+
+    /// Cuts whoever has not left in time; how many that were.
+    pub(super) async fn finish(self) -> usize {
         let cut = self.sessions() + self.web.connections();
         telemetry::drain_over(cut);
         self.stop().await;

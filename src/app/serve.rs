@@ -120,16 +120,28 @@ impl Serving {
         let (meters, started) = (Arc::clone(self.gate.meters()), self.gate.started);
         let watchdog = tokio::spawn(systemd::watchdog(move || Gate::turns(&meters, started, HANGING)));
         let end = self.until_the_end().await;
-        let Self { gate, office, mut inbox, .. } = self;
+        let Self { mut gate, office, mut inbox, .. } = self;
         inbox.orders.close();
         if let (End::Retire, Some(office)) = (end, &office) {
             office.close(); // the new process answers at the same socket
         }
-        let ended = async {
+        let left = async {
             match end {
-                End::Stop => gate.stop().await,
-                End::Drain => drop(gate.drain().await),
-                End::Retire => drop(gate.retire().await),
+                End::Stop => return false,
+                End::Drain => gate.wind_down().await,
+                End::Retire => gate.hand_on().await,
+            }
+            true
+        };
+        let in_time = tokio::select! {
+            in_time = left => in_time,
+            _ = inbox.signals.interrupt.recv() => false,
+        };
+        let ended = async {
+            if in_time {
+                gate.finish().await;
+            } else {
+                gate.stop().await;
             }
         };
         tokio::select! {
