@@ -120,7 +120,8 @@ impl Serving {
         let (meters, started) = (Arc::clone(self.gate.meters()), self.gate.started);
         let watchdog = tokio::spawn(systemd::watchdog(move || Gate::turns(&meters, started, HANGING)));
         let end = self.until_the_end().await;
-        let Self { mut gate, office, mut inbox, .. } = self;
+        let Self { mut gate, program, office, mut inbox } = self;
+        drop(program); // with the copy of the API's socket that was for another process
         inbox.orders.close();
         if let (End::Retire, Some(office)) = (end, &office) {
             office.close(); // the new process answers at the same socket

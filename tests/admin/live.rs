@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -83,4 +84,31 @@ fn an_upgrade_keeps_the_operators_words_and_one_that_fails_keeps_everything() {
     program.logged("stopped"); // the old one has gone by itself
     assert!(said.out.contains(&after["pid"].to_string()));
     heir.end();
+}
+
+#[test]
+fn a_process_that_drains_behind_an_upgrade_keeps_no_socket_of_the_api() {
+    let mut program = Program::start("");
+    let file = std::fs::read_to_string(program.folder.path("gate.toml")).expect("a file");
+    let slow =
+        file.replace("spread = \"0s\"", "spread = \"1h\"").replace("deadline = \"5s\"", "deadline = \"2h\"");
+    program.folder.write("gate.toml", &slow);
+    assert_eq!(program.ctl(&["reload"]).code, Some(0));
+    let listener = status(&program)["listeners"][0]["address"].as_str().expect("an address").to_owned();
+    // More than workers: the second of one has its moment late.
+    let _players: Vec<_> = (0..3).map(|_| TcpStream::connect(&listener).expect("it listens")).collect();
+    for _ in 0..BOUND.as_millis() / 10 {
+        if status(&program)["sessions"] == 3 {
+            break;
+        }
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    let said = program.ctl(&["upgrade"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let pid =
+        status(&program)["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+    Heir(pid.expect("a process")).end();
+    let again = TcpListener::bind(program.admin);
+    assert!(program.lives(), "it waits for its players");
+    again.expect("the address of the API is free");
 }

@@ -55,6 +55,11 @@ impl Program {
         drop(self.child.wait());
     }
 
+    /// Whether the process that was started lives.
+    pub(crate) fn lives(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|ended| ended.is_none())
+    }
+
     /// The next line of its log with this message.
     pub(crate) fn logged(&self, message: &str) -> Value {
         loop {
