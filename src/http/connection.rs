@@ -19,7 +19,7 @@ use tokio::time::sleep_until;
 
 use super::line::Line;
 use super::pulse::{Patience, Verdict};
-use super::screen::Screen;
+use super::screen::{Screen, Sign};
 use super::service;
 use super::stream::Stream;
 use super::thread::{News, Thread};
@@ -74,7 +74,14 @@ pub(in crate::http) async fn serve(thread: Rc<Thread>, line: Rc<Line>, stream: S
         watch(&thread, &line, &patience, connection).await;
     } else {
         let pulse = Arc::clone(&line.pulse);
-        let screened = Screen::new(stream, Arc::new(move || pulse.is_malformed()));
+        let screened = Screen::new(
+            stream,
+            Arc::new(move |sign| match sign {
+                Sign::Malformed => pulse.is_malformed(),
+                Sign::HalfHead => pulse.is_begun(true),
+                Sign::WholeHeads => pulse.is_begun(false),
+            }),
+        );
         let latch = screened.latch();
         let told = move |request| {
             let (answering, latch) = (asked(request), Arc::clone(&latch));

@@ -23,6 +23,8 @@ pub(in crate::http) struct Pulse {
     quiet: AtomicU64,
     /// When something came after that; 0: nothing.
     heard: AtomicU64,
+    /// Whether of the last head only a part has come.
+    begun: AtomicBool,
     /// When an answer was last asked for more.
     taken: AtomicU64,
     /// Since when the socket takes nothing; 0: it does.
@@ -74,6 +76,7 @@ impl Pulse {
             given: AtomicU32::new(0),
             quiet: AtomicU64::new(0),
             heard: AtomicU64::new(0),
+            begun: AtomicBool::new(false),
             taken: AtomicU64::new(0),
             blocked: AtomicU64::new(0),
             aborts: AtomicBool::new(false),
@@ -104,8 +107,11 @@ impl Pulse {
     /// Its answer is over, whole or not.
     pub(in crate::http) fn is_answered(&self, now: Instant) {
         if self.asked.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.quiet.store(self.at(now), Ordering::Relaxed);
-            self.heard.store(0, Ordering::Relaxed);
+            let quiet = self.at(now);
+            self.quiet.store(quiet, Ordering::Relaxed);
+            // What came of the next request while this one was answered is its first byte.
+            let heard = if self.begun.load(Ordering::Relaxed) { quiet.max(1) } else { 0 };
+            self.heard.store(heard, Ordering::Relaxed);
         }
     }
 
@@ -119,6 +125,11 @@ impl Pulse {
         let is_blocked = self.blocked.load(Ordering::Relaxed) > 0;
         let quiet = self.began + Duration::from_nanos(self.quiet.load(Ordering::Relaxed));
         (self.asked() == 0 && !is_blocked).then_some(quiet)
+    }
+
+    /// Whether of the head that came last only a part has come.
+    pub(in crate::http) fn is_begun(&self, begun: bool) {
+        self.begun.store(begun, Ordering::Relaxed);
     }
 
     /// Something came.
@@ -271,6 +282,21 @@ mod tests {
         assert_eq!(watched.ends(&PATIENCE), None);
         watched.pulse.is_answered(watched.at(200));
         assert_eq!(watched.ends(&PATIENCE), None);
+        watched.pulse.is_answered(watched.at(300));
+        assert_eq!(watched.ends(&PATIENCE), Some((390, Verdict::Idle)));
+    }
+
+    #[test]
+    fn a_request_that_was_begun_behind_another_has_its_time_from_the_answer_of_that_one() {
+        let watched = Watched::new();
+        watched.pulse.hears(watched.at(1));
+        watched.pulse.is_begun(true);
+        watched.pulse.asks();
+        assert_eq!(watched.ends(&PATIENCE), None);
+        watched.pulse.is_answered(watched.at(200));
+        assert_eq!(watched.ends(&PATIENCE), Some((205, Verdict::Late)));
+        watched.pulse.is_begun(false);
+        watched.pulse.asks();
         watched.pulse.is_answered(watched.at(300));
         assert_eq!(watched.ends(&PATIENCE), Some((390, Verdict::Idle)));
     }

@@ -21,8 +21,19 @@ pub(in crate::http) use vet::{vet_answer, vet_request};
 use super::connection::MOST_HEADERS;
 use crate::wire::{Part, RequestFault, RequestFramer};
 
-/// What is called when a bad line has come.
-pub(in crate::http) type Alarm = Arc<dyn Fn() + Send + Sync>;
+/// What is called when something is to be told of what came.
+pub(in crate::http) type Alarm = Arc<dyn Fn(Sign) + Send + Sync>;
+
+/// What came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum Sign {
+    /// A bad line.
+    Malformed,
+    /// So far the beginning of a head.
+    HalfHead,
+    /// All of every head that has begun.
+    WholeHeads,
+}
 
 /// A connection of which hyper reads only what is plain to everybody.
 pub(in crate::http) struct Screen<S> {
@@ -34,7 +45,7 @@ pub(in crate::http) struct Screen<S> {
     /// Heads given on so far.
     heads: u64,
     latch: Arc<Latch>,
-    malformed: Alarm,
+    alarm: Alarm,
     goodbye: Goodbye,
 }
 
@@ -86,8 +97,8 @@ enum Verdict {
 }
 
 impl<S> Screen<S> {
-    /// Calls `malformed` once, when a bad line has come.
-    pub(in crate::http) fn new(stream: S, malformed: Alarm) -> Self {
+    /// Tells of a bad line once, and of heads behind everything that passes.
+    pub(in crate::http) fn new(stream: S, alarm: Alarm) -> Self {
         Self {
             stream,
             framer: RequestFramer::new(),
@@ -95,7 +106,7 @@ impl<S> Screen<S> {
             held: Vec::new(),
             heads: 0,
             latch: Arc::default(),
-            malformed,
+            alarm,
             goodbye: Goodbye::Open,
         }
     }
@@ -146,16 +157,21 @@ impl<S> Screen<S> {
     fn sift(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
         let fresh = buf.filled().get(before..).unwrap_or_default();
         let passed = match self.judge(fresh) {
-            Verdict::All => return,
+            Verdict::All => {
+                let is_half = self.framer.is_at_head() && !self.framer.is_between();
+                return (self.alarm)(if is_half { Sign::HalfHead } else { Sign::WholeHeads });
+            }
             Verdict::Ask(passed) => {
                 self.mode = Mode::Asked;
+                (self.alarm)(Sign::WholeHeads);
                 let rest = fresh.get(passed..).unwrap_or_default();
                 self.held.splice(..0, rest.iter().copied());
                 passed
             }
             Verdict::Refuse(passed, poison) => {
+                (self.alarm)(Sign::WholeHeads); // no more of it will come
                 if poison == POISON {
-                    (self.malformed)();
+                    (self.alarm)(Sign::Malformed);
                 }
                 self.mode = Mode::Refused(poison);
                 self.held = Vec::new();

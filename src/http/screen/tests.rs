@@ -72,8 +72,8 @@ fn serve() -> Served {
     let count = Arc::clone(&malformed);
     let screen = Screen::new(
         server,
-        Arc::new(move || {
-            count.fetch_add(1, Ordering::Relaxed);
+        Arc::new(move |sign| {
+            count.fetch_add(usize::from(sign == Sign::Malformed), Ordering::Relaxed);
         }),
     );
     let (told, seen) = (screen.latch(), Arc::clone(&asked));
@@ -179,7 +179,7 @@ async fn behind_an_upgrade_that_is_declined_http_goes_on_as_strictly_as_before()
 #[tokio::test]
 async fn what_a_client_says_behind_the_last_words_is_read_away() {
     let (mut client, server) = duplex(1024);
-    let mut screen = Screen::new(server, Arc::new(|| ()));
+    let mut screen = Screen::new(server, Arc::new(|_| ()));
     let closing = tokio::spawn(async move { screen.shutdown().await });
     assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0, "it has heard the end");
     client.write_all(&vec![0; 64 * 1024]).await.expect("all of it is taken");
@@ -191,7 +191,7 @@ async fn what_a_client_says_behind_the_last_words_is_read_away() {
 #[tokio::test]
 async fn a_client_that_never_stops_is_not_listened_to_for_ever() {
     let (mut client, server) = duplex(1024);
-    let mut screen = Screen::new(server, Arc::new(|| ()));
+    let mut screen = Screen::new(server, Arc::new(|_| ()));
     let speaking = tokio::spawn(async move { while client.write_all(&[0; 1024]).await.is_ok() {} });
     screen.shutdown().await.unwrap();
     drop(screen);

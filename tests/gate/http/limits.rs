@@ -88,6 +88,10 @@ async fn a_request_that_is_begun_has_to_come() {
     second.say("GET /b HTT").await;
     assert_eq!(second.end().await, b"", "the second request has no more time than the first");
     assert_eq!(answered(&gate, "all"), 1);
+    let mut behind = Asker::connect(open(&gate)).await;
+    behind.ask(format!("{}GET /b HTT", get("/a"))).await;
+    assert_eq!(behind.end().await, b"", "nor has one that is begun behind the first");
+    assert_eq!(answered(&gate, "all"), 2);
 }
 
 #[tokio::test]
