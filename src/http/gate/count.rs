@@ -40,7 +40,7 @@ impl Asking<'_> {
 
     fn take_token(&self, known: &Known<'_>) -> Result<Allowance, Refused> {
         let rate = known.partner.rate();
-        let allowance = self.thread.gate.paces.take(known.partner.name(), &rate);
+        let allowance = self.thread.gate.paces.take(known.partner.name(), &rate, self.world.generation());
         allowance.map_err(|again| Refused::over(Refusal::Rate, again, u64::from(rate.burst)))
     }
 
