@@ -131,9 +131,13 @@ async fn what_is_no_answer_is_not_passed_on() {
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
     ] {
         let shop = Origin::start(move |_| Deed::Say(bytes.as_bytes().to_vec())).await;
-        let stage = before(&[shop.address]).route("retries = 0").start().await;
+        let breaker = "[http.shop.breaker]\nconsecutive = 1";
+        let stage = before(&[shop.address]).route("retries = 0").table(breaker).start().await;
         let answered = stage.get("/").await;
         assert_eq!(answered.status, 502, "{bytes:?}: {}", answered.text());
+        let labels = format!("{{route=\"http.shop\",backend=\"{}\"}}", shop.address);
+        stage.shows(&format!("realmgate_route_breaker_state{labels} 2")).await;
+        stage.shows("realmgate_http_tries_failed_total{http=\"shop\",reason=\"garbled\"} 1").await;
         stage.has_in_flight(&[0]).await;
     }
 }

@@ -227,6 +227,9 @@ impl Errand {
                 Ok(Ok(response)) => {
                     // Its connection goes with it: where the answer ends is anybody's guess.
                     vet_answer(response.status(), response.headers()).map_err(|_| Failure::Garbled)?;
+                    if turns(&response) && parcel.upgrade.is_none() {
+                        return Err(Failure::Garbled);
+                    }
                     return Ok((response, wire));
                 }
                 Ok(Err(error)) => return Err(read(error, &watch, parcel)),
@@ -262,15 +265,8 @@ impl Errand {
     /// The backend's answer in the client's terms.
     fn answer(self, reply: Reply, parcel: Parcel) -> Answer {
         let Reply { mut response, wire, ticket } = reply;
-        let turns = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        let turned = match (turns, parcel.upgrade) {
-            (true, None) => {
-                self.meter.failed(TryFailure::Garbled);
-                return refusal::failed(&Failure::Garbled, &self.caller.id);
-            }
-            (true, Some(client)) => Some((client, hyper::upgrade::on(&mut response))),
-            (false, _) => None,
-        };
+        let client = parcel.upgrade.filter(|_| turns(&response));
+        let turned = client.map(|client| (client, hyper::upgrade::on(&mut response)));
         let cookie = self.cookie(&ticket);
         let (mut head, incoming) = response.into_parts();
         headers::to_client(&mut head.headers, head.status);
@@ -300,6 +296,11 @@ impl Errand {
         self.meter.failed(if turned.is_full { TryFailure::Full } else { TryFailure::Unavailable });
         refusal::turned(turned, &self.caller.id)
     }
+}
+
+/// Whether what follows an answer is no HTTP.
+fn turns<B>(response: &Response<B>) -> bool {
+    response.status() == StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// What is wrong with a request that was not answered. Of one that was not sent all is kept.
