@@ -49,6 +49,21 @@ fn nobody_waits_for_a_slow_disk_but_who_signs_and_nothing_goes_on_before_its_non
 }
 
 #[test]
+fn who_leaves_while_its_nonce_is_written_has_used_nothing_of_the_day() {
+    let (folder, backend) = (Folder::new(), Backend::start());
+    fs::create_dir(folder.path("state")).expect("a folder");
+    let _pipe = full_pipe(&folder.path("state/nonces"));
+    let tables = TABLES.replace("[partner.adnet]", "[partner.adnet]\ndaily = 3");
+    let program = Program::start_in(folder, "", backend.address, &tables);
+    let mut signed = Client::connect(program.open);
+    signed.send(&fresh("adnet").bytes());
+    until("the request at its place", || program.partner("adnet")["used_today"] == 1);
+    drop(signed);
+    until("the end of the request", || program.partner("adnet")["in_flight"] == 0);
+    assert_eq!(program.partner("adnet")["used_today"], 0);
+}
+
+#[test]
 fn a_disk_that_takes_nothing_lets_requests_through_and_does_not_flood_the_log() {
     let (folder, backend) = (Folder::new(), Backend::start());
     let program = Program::start_in(folder, "", backend.address, TABLES);

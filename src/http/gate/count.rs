@@ -10,7 +10,10 @@ use super::verdict::Refused;
 use super::{Asking, Known, Pass, Proven};
 use crate::config::Partner;
 use crate::net::since_1970;
-use crate::partners::{self, Claim, InFlight, Refusal, Signed, Spent, Taken, day_of};
+use crate::partners::{self, Claim, InFlight, Refusal, Signed, Spent, Standing, Taken, day_of};
+
+/// One of a partner's day; dropped, it is given back.
+struct Unit<'a>(Option<&'a Standing>);
 
 /// A nonce is held for so long that waiting for one to be over is hardly worth the wait.
 const NONCES_FULL: Duration = Duration::from_secs(60);
@@ -33,7 +36,9 @@ impl Asking<'_> {
         self.take_day(known).await?;
         let allowance = self.take_token(known).inspect_err(|_| known.standing.daily().give_back())?;
         if let Some(signed) = signed {
-            self.spend(known, signed).await.inspect_err(|_| known.standing.daily().give_back())?;
+            let unit = Unit(Some(&known.standing));
+            self.spend(known, signed).await?;
+            unit.keep();
         }
         Ok(Pass { _in_flight: in_flight, allowance })
     }
@@ -92,6 +97,21 @@ impl Known<'_> {
 
     pub(super) fn too_many(&self) -> Refused {
         Refused::over(Refusal::InFlight, SOON, u64::from(self.partner.in_flight()))
+    }
+}
+
+impl Unit<'_> {
+    /// The request is let through.
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unit<'_> {
+    fn drop(&mut self) {
+        if let Some(standing) = self.0 {
+            standing.daily().give_back();
+        }
     }
 }
 
