@@ -34,12 +34,12 @@ impl Asking<'_> {
         let in_flight = known.enter()?;
         // A token of the rate cannot be given back, so it is asked for behind the day.
         self.take_day(known).await?;
-        let allowance = self.take_token(known).inspect_err(|_| known.standing.daily().give_back())?;
+        let unit = Unit(Some(&known.standing));
+        let allowance = self.take_token(known)?;
         if let Some(signed) = signed {
-            let unit = Unit(Some(&known.standing));
             self.spend(known, signed).await?;
-            unit.keep();
         }
+        unit.keep();
         Ok(Pass { _in_flight: in_flight, allowance })
     }
 

@@ -1,4 +1,4 @@
-//! What the gateway does about a session's frames and orders: forwards, answers, refuses, says goodbye.
+//! What the gateway does about a session's frames: forwards, answers, refuses.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use super::entry::Entrance;
 use super::messages::Farewell;
 use super::parking::Comeback;
 use super::tally::Tally;
-use super::upstream::{Parting, Upstream};
-use crate::base::{ProtocolId, Reason};
-use crate::net::hub::{self, Hub};
+use super::upstream::Upstream;
+use crate::base::ProtocolId;
+use crate::net::hub::Hub;
 use crate::net::recovery::Refused;
 use crate::net::seat::Seat;
 use crate::net::world::{Closed, ClusterView, Door, Lane, World};
 use crate::policy::RouteClass;
 use crate::router::RouteIndex;
-use crate::session::{Binding, EndReason, Rules, Session, Verdict};
+use crate::session::{EndReason, Rules, Session, Verdict};
 use crate::telemetry::Refusal;
 use crate::wire::{Frame, Framing, Notice, NoticeCode};
 
@@ -37,7 +37,7 @@ pub(super) struct Conduct {
     /// The backend of an opaque session will send nothing more.
     pub(super) backend_ended: bool,
     /// The session is told to go, and until then it still gets the answers that are on their way.
-    answers_until: Option<Instant>,
+    pub(super) answers_until: Option<Instant>,
     /// Whether the backends were told last that much waits for the player.
     pub(super) much_waits: bool,
     /// The world that the tally's places are of.
@@ -61,10 +61,6 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 const MOST_AWAITED: usize = 256;
 /// How long a player is asked to wait where nothing says when it will be better: from here to twice as long.
 const AGAIN: Duration = Duration::from_secs(1);
-
-/// How long the answers to what was sent before may still come when a session is told to go: a round trip to the
-/// backends and their work.
-const LAST_ANSWERS: Duration = Duration::from_millis(200);
 
 impl Conduct {
     pub(super) fn new(hub: Rc<Hub>, seat: Rc<Seat>, door: Arc<Door>, session: Session, tally: Tally) -> Self {
@@ -222,15 +218,6 @@ impl Conduct {
         }
     }
 
-    /// The session's release group is no longer the one it would enter now: it is told and closed, and its next
-    /// connection enters that one.
-    pub(super) fn move_away(&mut self, id: Option<ProtocolId>, now: Instant) {
-        if self.session.leave(EndReason::Moved, now) {
-            self.notice(&Notice { id, retry_after_ms: Some(0), ..Notice::new(NoticeCode::Moved) });
-            self.answers_until = Some(now + LAST_ANSWERS);
-        }
-    }
-
     /// Tells the player that the route is under maintenance; it hears once when that is over.
     fn refuse_closed(&self, world: &World, lane: &Lane, closed: &Closed, id: ProtocolId, now: Instant) {
         if let Some(counts) = lane.meter.of(self.hub.worker) {
@@ -349,113 +336,6 @@ impl Conduct {
         }
     }
 
-    /// The player will send nothing more. Dedicated backends hear of it in the same way and may still answer;
-    /// shared ones are told that it left.
-    pub(super) fn player_ended(&mut self, world: &World, now: Instant) {
-        if self.upstreams.is_empty() || self.session.is_handshaking() {
-            return self.disconnected(world, EndReason::PlayerLeft, now);
-        }
-        self.session.half_close();
-        self.part_shared(Reason::PlayerLeft.code());
-        let words = self.last_words();
-        self.upstreams.iter_mut().for_each(|upstream| upstream.finish(&words));
-    }
-
-    /// Ends the session with its last words.
-    pub(super) fn leave(&mut self, end: EndReason, now: Instant) {
-        if self.session.leave(end, now) {
-            if let Some(code) = end.notice() {
-                self.notice(&Notice::new(code));
-            }
-            match end.is_planned() {
-                true => self.answers_until = Some(now + LAST_ANSWERS),
-                false => self.part_all(end.reason()),
-            }
-        }
-    }
-
-    /// Ends a session that has lost its backend where the cluster closes for that; what its frame hears.
-    pub(super) fn lose(&mut self, now: Instant) -> Turned {
-        self.leave(EndReason::BackendLost, now);
-        Refusal::Unavailable.into()
-    }
-
-    /// Ends a session whose player has gone; what it sent last goes out, and its dedicated backends may answer.
-    pub(super) fn leave_with_answers(&mut self, end: EndReason, now: Instant) {
-        if self.upstreams.is_empty() {
-            return self.leave(end, now);
-        }
-        if self.session.leave(end, now) {
-            self.part_shared(end.reason().code());
-            let words = self.last_words();
-            self.upstreams.iter_mut().for_each(|upstream| upstream.finish(&words));
-            self.answers_until = Some(now + LAST_ANSWERS);
-        }
-    }
-
-    /// No more answers come to a session that waits for them.
-    pub(super) fn last_answer_came(&mut self, now: Instant) {
-        self.leave(EndReason::BackendClosed, now);
-        self.answers_until = self.answers_until.map(|_| now);
-    }
-
-    /// Whether answers may still come before a session that was told to go is closed.
-    pub(super) fn may_be_answered(&self, now: Instant) -> bool {
-        self.answers_until.is_some_and(|until| now < until)
-    }
-
-    /// Whether answers are still awaited before a session that was told to go is closed. Its backends hear of it then.
-    pub(super) fn awaits_last_answers(&mut self, now: Instant) -> bool {
-        if self.answers_until.is_none_or(|until| now < until) {
-            return self.answers_until.is_some();
-        }
-        self.answers_until = None;
-        if let Some(end) = self.session.leaving() {
-            self.part_all(end.reason());
-        }
-        false
-    }
-
-    /// Ends the session without last words: nobody could read them.
-    pub(super) fn broken(&mut self, end: EndReason, now: Instant) {
-        self.session.leave(end, now);
-        self.part_all(end.reason());
-        self.closed = true;
-    }
-
-    /// Whether the other side's connection broke, so that this side's must too.
-    pub(super) fn is_abrupt(&self) -> bool {
-        match self.session.leaving() {
-            Some(EndReason::BackendLost) => self.is_opaque(),
-            Some(EndReason::TooSlow | EndReason::Cut) => true,
-            Some(_) | None => false,
-        }
-    }
-
-    fn part_shared(&mut self, reason: u16) {
-        self.seat.awaited.borrow_mut().clear();
-        let bindings: Vec<Binding> = self.session.bindings.drain().collect();
-        bindings.into_iter().for_each(|binding| self.part(binding, reason));
-    }
-
-    /// Tells every backend; from here on nothing more is delivered behind the last words.
-    pub(super) fn part_all(&mut self, reason: Reason) {
-        self.part_all_by(reason.code());
-    }
-
-    /// The same by a number that a backend has said, whether it is a reason of ours or not.
-    pub(super) fn part_all_by(&mut self, reason: u16) {
-        self.hub.leave_seat(self.seat.id);
-        self.leave_entrance();
-        self.forget_tokens();
-        self.part_shared(reason);
-        let abrupt = matches!(self.session.leaving(), Some(EndReason::PlayerReset | EndReason::TlsFailed));
-        let words = self.last_words();
-        let parting = if abrupt { Parting::Abrupt } else { Parting::InOrder(&words) };
-        let pool = &self.hub.pool;
-        self.upstreams.drain(..).for_each(|upstream| upstream.part(parting, pool));
-    }
-
     /// Whether the player's socket may be read: not while a link that the session uses is full and still moves,
     /// and not while much waits for the player, so that answers to a player that reads none stay within bounds. Bytes of
     /// an opaque session cannot be refused: it waits for a backend that is stuck, too, but that is no sign of life.
@@ -484,21 +364,4 @@ impl Conduct {
 
 pub(super) fn in_millis(wait: Duration) -> u32 {
     u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)
-}
-
-impl Drop for Conduct {
-    /// Whatever ended the task: the seat is free, the backends know, and the access log has its line.
-    fn drop(&mut self) {
-        self.forget_tokens();
-        self.unpark();
-        let end = self.session.leaving().unwrap_or(EndReason::Bug);
-        self.part_all(end.reason());
-        if let Some(counter) = self.hub.meter.ended(end) {
-            counter.add(1);
-        }
-        if self.door.is_tls() {
-            self.tally.handshake_over(end, &self.hub.meter);
-        }
-        self.tally.log(&self.told(Some(end), hub::now()));
-    }
 }

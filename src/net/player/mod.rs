@@ -15,6 +15,7 @@ mod marks;
 mod messages;
 mod orders;
 mod parking;
+mod parting;
 mod passing;
 mod porch;
 mod rates;
