@@ -164,11 +164,13 @@ async fn watch(thread: &Thread, line: &Line, patience: &Patience, connection: im
             match ending.began {
                 None => ending.begin(connection.as_mut()),
                 Some(began) => {
-                    let last = line.pulse.owes_nothing().map_or_else(now, |quiet| quiet.max(began));
-                    if last + LAST_WORDS <= now() {
+                    // What HTTP/2 holds back of the last answer until the client has room is still being taken.
+                    let taken = line.pulse.owes_nothing().map(|quiet| quiet + patience.write);
+                    let due = taken.unwrap_or_else(|| now() + LAST_WORDS).max(began + LAST_WORDS);
+                    if due <= now() {
                         return;
                     }
-                    ending.deadline = Some(last + LAST_WORDS);
+                    ending.deadline = Some(due);
                 }
             }
             look = ending.deadline;
@@ -208,7 +210,7 @@ fn takes_requests(thread: &Thread, listener: &str) -> bool {
     thread.world.load().door(listener).is_some_and(|door| !door.listener().is_for_players())
 }
 
-/// How long a connection that was told to end may take after its last answer.
+/// How long a connection that was told to end may take at least, and when it is looked at again while it answers.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 impl Ending {

@@ -33,6 +33,22 @@ async fn text(answer: Response<Incoming>) -> Bytes {
     within("a body", answer.into_body().collect()).await.expect("a whole answer").to_bytes()
 }
 
+#[tokio::test]
+async fn the_end_of_an_answer_is_waited_for_when_its_listener_goes() {
+    let body = "x".repeat(5000);
+    let shop = Origin::start(move |_| ok(&body)).await;
+    let mut stage = before(&[shop.address]).start().await;
+    let mut client = client(&stage, 1000).await;
+    let answer = get(&mut client, "/").await;
+    // The whole of it was given, and the client has not said that it takes more than the first thousand bytes.
+    stage.has_in_flight(&[0]).await;
+    let elsewhere = before(&[shop.address]).text().replace("open", "other");
+    stage.reload_text(&elsewhere).await;
+    // Longer than a connection without an answer may take.
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    assert_eq!(text(answer).await.len(), 5000);
+}
+
 fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
     // The settings are those of the connection.
