@@ -162,11 +162,11 @@ impl Outlier {
 /// What is true of a backend. All zero is a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Standing {
-    /// Failures in a row, none while it is out; sixteen bits, saturating.
+    /// Failures in a row, none while it is out; twenty bits, saturating: more than `consecutive` may be.
     row: u64,
-    /// Ejections in a row; eight bits, saturating.
+    /// Ejections in a row; seven bits, saturating.
     ejections: u64,
-    /// The end of the last ejection in milliseconds since the gateway's start; forty bits are 34 years.
+    /// The end of the last ejection in milliseconds since the gateway's start; 37 bits are four years.
     until: u64,
 }
 
@@ -212,11 +212,11 @@ fn out_for(rules: &OutlierRules, ejections: u64) -> u64 {
     millis(rules.eject).saturating_mul(ejections).min(millis(rules.max_eject))
 }
 
-const EJECTIONS_AT: u32 = 40;
-const ROW_AT: u32 = 48;
+const EJECTIONS_AT: u32 = 37;
+const ROW_AT: u32 = 44;
 const MOST_UNTIL: u64 = (1 << EJECTIONS_AT) - 1;
-const MOST_EJECTIONS: u64 = 0xFF;
-const MOST_ROW: u64 = 0xFFFF;
+const MOST_EJECTIONS: u64 = 0x7F;
+const MOST_ROW: u64 = 0xF_FFFF;
 
 #[cfg(test)]
 mod tests {
@@ -252,6 +252,13 @@ mod tests {
         assert!(outlier.is_ejected(secs(6) - Duration::from_millis(1)));
         assert!(!outlier.is_ejected(secs(6)));
         assert_eq!(outlier.ejected_until(secs(6)), None);
+    }
+
+    #[test]
+    fn the_longest_row_that_a_file_may_ask_for_is_counted_whole() {
+        let (outlier, rules) = (Outlier::default(), OutlierRules { consecutive: 1_000_000, ..RULES });
+        assert!((1..1_000_000).all(|_| outlier.failed(&rules, secs(1), || true).is_none()));
+        assert_eq!(outlier.failed(&rules, secs(1), || true), Some(secs(5)));
     }
 
     #[test]

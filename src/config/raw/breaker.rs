@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::field::Field;
 use super::fields::Fields;
 use super::listener::WAITING;
+use super::outlier::IN_A_ROW;
 use crate::config::site::Site;
 
 /// `[route.NAME.breaker]`.
@@ -29,7 +30,7 @@ pub(in crate::config) struct Reply {
 impl Breaker {
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
         Self {
-            consecutive: fields.number("consecutive", 1..=1_000_000),
+            consecutive: fields.number("consecutive", IN_A_ROW),
             failure_rate: fields.number("failure_rate", 1..=100),
             min_frames: fields.number("min_frames", 1..=1_000_000),
             window: fields.duration("window", WAITING),

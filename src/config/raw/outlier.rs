@@ -1,6 +1,5 @@
 //! `[cluster.NAME.outlier]` as written.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::field::Field;
@@ -26,8 +25,8 @@ impl Outlier {
     }
 }
 
-/// How many failures in a row a rule may wait for: a backend's count has sixteen bits.
-const IN_A_ROW: RangeInclusive<u32> = 1..=65_535;
+/// How many failures in a row a rule may wait for.
+pub(super) const IN_A_ROW: std::ops::RangeInclusive<u32> = 1..=1_000_000;
 
 /// The keys of `outlier`, to tell those who wrote them one table too high.
 pub(super) const OUTLIER: [&str; 4] = ["consecutive", "eject", "max_eject", "max_percent"];
