@@ -29,7 +29,7 @@ if grep -E '^(ProcSubset|DynamicUser)=' realmgate.service >&2; then
   exit 1
 fi
 user=$(sed -n 's/^User=//p' realmgate.service)
-made=$(systemd-sysusers --dry-run "$PWD/realmgate.sysusers" 2>&1)
+made=$(systemd-sysusers --dry-run "$PWD/realmgate.sysusers" 2>&1) || true # versions below 250 do not know it
 if ! grep -qF "'$user'" <<<"$made" && ! getent passwd "$user" >/dev/null; then
   printf 'realmgate.sysusers makes no user %s:\n%s\n' "$user" "$made" >&2
   exit 1

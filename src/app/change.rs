@@ -83,11 +83,14 @@ impl Gate {
         let named = file.admin().filter(|named| {
             named.token_file().is_some_and(|named_file| named_file.get() == token_file.get())
         });
-        match named {
-            Some(named) => Access::read(named),
-            None => Access::read(admin).map_err(Problem::of_no_site), // these files say nothing of it
+        match Access::read(named.unwrap_or(admin)) {
+            // No mistake of files that do not name it.
+            Err(problem) if named.is_none() => {
+                telemetry::token_kept(problem.title());
+                Ok(None)
+            }
+            read => read.map(Some),
         }
-        .map(Some)
     }
 
     /// Lays a runtime change over the file.

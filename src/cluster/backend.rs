@@ -167,15 +167,21 @@ impl Backend {
         self.sessions.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// A session that was opened and of which nothing was sent there has no place, and has had none.
+    pub fn take_back_session(&self) {
+        self.close_session();
+        self.reports.take_back();
+    }
+
     /// Shared links that are up, at most one per worker.
     #[must_use]
     pub fn links(&self) -> u32 {
         self.links.load(Ordering::Relaxed)
     }
 
-    /// It is in no plan in force any more: what it has reported counts no longer.
+    /// It is in no plan in force any more: what it has reported counts no longer. Its greeting does as long as it lives.
     pub fn leaves(&self) {
-        self.reports.end_life();
+        self.reports.forget();
     }
 
     /// A shared link came up to a backend that says this `boot` number of its life. In a new life it starts slowly.
@@ -446,11 +452,12 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_takes_the_capacity_of_its_greeting_along() {
+    fn who_leaves_and_comes_back_has_the_capacity_of_its_greeting_while_it_lives() {
         let backend = backend(true);
+        assert!(backend.link_came(7, at(1)));
         backend.greeted(Some(100), SLOW, 0.0, at(1));
         backend.leaves();
-        assert_eq!(backend.capacity(), None);
+        assert_eq!(backend.capacity(), Some(100), "the link that it greeted stands");
     }
 
     #[test]

@@ -201,7 +201,7 @@ impl Reports {
     }
 
     /// Forgets what was reported; the greeting stays.
-    fn forget(&self) {
+    pub(super) fn forget(&self) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         self.count(&mut last, 0, 0);
         self.capacity.store(UNSAID, Ordering::Relaxed);
@@ -260,6 +260,11 @@ impl Reports {
     pub(super) fn open(&self) -> bool {
         let one_more = |opened| (opened < self.allowed.load(Ordering::Relaxed)).then_some(opened + 1);
         self.opened.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    }
+
+    /// One that was opened has not come there.
+    pub(super) fn take_back(&self) {
+        self.opened.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The load it reported last; `None` where none was.

@@ -37,12 +37,6 @@ impl Problem {
         }
     }
 
-    /// The same mistake where the place is not in the text that is shown.
-    #[must_use]
-    pub fn of_no_site(self) -> Self {
-        Self { site: None, ..self }
-    }
-
     /// What would have happened.
     #[must_use]
     pub fn because(mut self, text: impl Into<String>) -> Self {

@@ -72,12 +72,13 @@ const OF_ONE: [HeaderName; 5] =
     [COOKIE, AUTHORIZATION, PROXY_AUTHORIZATION, HeaderName::from_static("x-api-key"), UPGRADE];
 
 /// Answers with what is kept, or as the backend does.
-pub(in crate::http) async fn cached(thread: &Rc<Thread>, visit: Visit) -> Answer {
+pub(in crate::http) async fn cached(thread: &Rc<Thread>, mut visit: Visit) -> Answer {
     if !is_for_many(&visit) {
         return forward::forward(thread, visit).await;
     }
     let (key, generation) = (key(&visit), visit.world.generation());
-    let due = visit.since + visit.lane.route().timeout();
+    // Whose head has come in time may take as long as that to be whole.
+    let due = visit.since + visit.lane.route().timeout() + SLOWEST;
     loop {
         let found = thread.cache.shelf.borrow_mut().look(&key, generation, now());
         match found {
@@ -95,6 +96,7 @@ pub(in crate::http) async fn cached(thread: &Rc<Thread>, visit: Visit) -> Answer
         let other = thread.cache.fetching.borrow().get(&*key).cloned();
         match other {
             Some(other) => {
+                visit.has_waited = true;
                 if timeout_at(due.into(), other.notified()).await.is_err() {
                     return forward::late(&visit.caller.id);
                 }
@@ -136,9 +138,13 @@ async fn fetch(thread: &Rc<Thread>, mut visit: Visit, fetching: Fetching<'_>) ->
     }
     let (lane, id) = (std::sync::Arc::clone(&visit.lane), visit.caller.id);
     let most = lane.route().cache().unwrap_or_default();
+    let has_waited = visit.has_waited;
     let answer = forward::forward(thread, visit).await;
     if answer.status() != StatusCode::OK {
-        fetching.passes(AFTER_FAILURE);
+        // One that had only the rest of its time says nothing of the backend: the next one that waits asks.
+        if !(has_waited && answer.status() == StatusCode::GATEWAY_TIMEOUT) {
+            fetching.passes(AFTER_FAILURE);
+        }
         return answer;
     }
     let fresh = freshness(answer.headers(), most).filter(|fresh| !fresh.is_zero());

@@ -78,7 +78,10 @@ pub(in crate::http) async fn serve(thread: Rc<Thread>, line: Rc<Line>, stream: S
             stream,
             Arc::new(move |sign| match sign {
                 Sign::Malformed => pulse.is_malformed(),
-                Sign::HalfHead => pulse.is_begun(true),
+                Sign::HalfHead => {
+                    pulse.is_begun(true);
+                    pulse.hears(now()); // what was held back behind another request comes from no read
+                }
                 Sign::WholeHeads => pulse.is_begun(false),
             }),
         );

@@ -103,7 +103,7 @@ async fn target(
     caller: Caller,
 ) -> Answer {
     *request.uri_mut() = inside(request.uri(), lane.route().strip());
-    let visit = Visit { world, lane, request, caller, since: now() };
+    let visit = Visit { world, lane, request, caller, since: now(), has_waited: false };
     let route = visit.lane.route();
     match (route.target(), route.cache()) {
         (HttpTarget::Cluster(_), None) => forward::forward(thread, visit).await,

@@ -22,4 +22,6 @@ pub(in crate::http) struct Visit {
     pub(in crate::http) caller: Caller,
     /// Since when its answer is waited for, unless its body is still to come.
     pub(in crate::http) since: Instant,
+    /// Whether some of that time went by while it waited for what another one fetched.
+    pub(in crate::http) has_waited: bool,
 }

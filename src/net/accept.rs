@@ -94,6 +94,9 @@ pub fn bind(listener: &Listener) -> io::Result<Bound> {
     let address = *listener.listen().get();
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?; // whatever the machine's default is: `check` goes by this
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Bound::adopt(socket.into(), listener)

@@ -293,7 +293,7 @@ async fn stop(hub: &Rc<Hub>) {
     let all_have_gone = async {
         tokio::task::yield_now().await;
         while hub.has_seats() {
-            tokio::task::yield_now().await; // the event loop goes on behind so many tasks
+            tokio::task::yield_now().await; // each time, all tasks that are ready have their turn
         }
     };
     drop(tokio::time::timeout(LAST_WRITES, all_have_gone).await);

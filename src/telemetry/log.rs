@@ -377,6 +377,15 @@ pub fn operator_asked(who: &str, what: &str, status: u16) {
     info!(who, what, status, "asked through the API");
 }
 
+/// The file of the API's token that the process was started with is not to be used any more, and the configuration names
+/// another one or none.
+pub fn token_kept(why: &str) {
+    warn!(
+        why,
+        "the token of the API stays as it was; another file counts from the next restart or upgrade on"
+    );
+}
+
 /// The token of the API is no secret on this machine.
 pub fn token_readable(path: &str, mode: u32) {
     let mode = format!("{mode:o}");

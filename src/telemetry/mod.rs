@@ -26,8 +26,8 @@ pub use log::{
     drain_began, drain_over, few_descriptors, inherited_useless, init, link_lost, link_retry, link_up,
     listening, listening_no_more, memory_unknown, notify_failed, operator_asked, operator_kicked,
     override_matches_nothing, pressure_changed, request, requests_are_told, same_priority, session, stopped,
-    task_failed, token_readable, unreachable_backend, up, upgrade_begins, upgrade_failed, upgraded,
-    world_changed, world_changes,
+    task_failed, token_kept, token_readable, unreachable_backend, up, upgrade_begins, upgrade_failed,
+    upgraded, world_changed, world_changes,
 };
 pub use login::LoginResult;
 pub use meters::{Counter, Level, ListenerMeter, Meters, Refusal, RouteCounts, RouteMeter, WorkerMeter};

@@ -282,6 +282,10 @@ fn a_reload_reads_no_other_file_for_the_token_than_the_process_was_started_with(
     assert_eq!(program.ctl(&["status", "--token-file", &mine]).code, Some(0));
     program.folder.write("token", "short");
     let said = program.ctl(&["reload", "--token-file", &mine]);
+    assert_eq!(said.code, Some(0), "no mistake of a file that names another one: {}", said.err);
+    assert_eq!(program.ctl(&["status", "--token-file", &mine]).code, Some(0));
+    program.folder.write("gate.toml", &text);
+    let said = program.ctl(&["reload", "--token-file", &mine]);
     assert!(said.code == Some(1) && said.err.contains("shorter than 16"), "{}", said.err);
     program.folder.write("token", "a-third-token-0123456789");
     assert_eq!(program.ctl(&["reload", "--token-file", &mine]).code, Some(0));

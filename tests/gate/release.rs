@@ -166,6 +166,31 @@ async fn what_is_said_right_behind_what_changes_the_group_goes_by_the_new_one() 
 }
 
 #[tokio::test]
+async fn whose_release_group_changes_is_moved_and_not_closed_whatever_on_loss_says() {
+    let (a, b, lobby) = (Backend::echo().await, Backend::echo().await, Backend::echo().await);
+    let of =
+        |backend: &Backend, group| format!("{{ address = \"{}\", group = \"{group}\" }}", backend.address());
+    let gate = Gate::builder()
+        .shared("lobby", "2000", &[lobby.address()], "")
+        .table(&format!(
+            "[cluster.battle]\non_loss = \"close\"\nbackends = [{}, {}]\n[route.battle]\nids = [1000]\ncluster = \"battle\"\n\
+             [release]\nactive = \"a\"\ncanary = [{{ group = \"b\", version = \">=2\" }}]",
+            of(&a, "a"),
+            of(&b, "b")
+        ))
+        .start()
+        .await;
+    let mut player = gate.player().await;
+    player.echo(2000, b"in").await;
+    player.echo(1000, b"in a").await;
+    let attributes = r#"{"version":"2.0.1"}"#;
+    lobby.say(lobby.session().await, Message::Attributes { attributes }).await;
+    lobby.settled().await;
+    player.echo(1000, b"in b").await;
+    assert_eq!((opens(&a), opens(&b)), (1, 1));
+}
+
+#[tokio::test]
 async fn a_list_with_other_accounts_is_told_as_what_it_does() {
     let (a, b) = (Backend::echo().await, Backend::echo().await);
     let folder = std::env::temp_dir().join(format!("realmgate-lists-{}", std::process::id()));

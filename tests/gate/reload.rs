@@ -100,6 +100,19 @@ async fn the_sessions_of_a_backend_that_is_gone_are_closed_where_on_loss_says_so
 }
 
 #[tokio::test]
+async fn who_was_told_to_be_bound_elsewhere_is_not_closed_by_what_on_loss_says_from_now_on() {
+    let (old, new) = (Backend::echo().await, Backend::echo().await);
+    let both = [old.address(), new.address()];
+    let first = Gate::builder().shared("battle", "1000", &both, "balance = \"backup\"");
+    let mut gate = first.start().await;
+    let mut player = gate.player().await;
+    player.echo(1000, b"in").await;
+    gate.reload(Gate::builder().shared("battle", "1000", &[new.address()], "on_loss = \"close\"")).await;
+    player.echo(1000, b"elsewhere").await;
+    assert_eq!((old.frames().len(), new.frames().len()), (1, 1));
+}
+
+#[tokio::test]
 async fn a_dedicated_backend_that_is_gone_still_answers_what_it_was_asked() {
     let (old, new) = (Dedicated::start().await, Dedicated::start().await);
     let mut gate = Gate::builder().dedicated("battle", "1000", &[old.address()], "").start().await;

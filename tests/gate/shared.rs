@@ -3,8 +3,8 @@
 use realmgate::base::SessionId;
 use realmgate::wire::NoticeCode;
 use realmgate::wire::link::{
-    BackendState, DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeDecoder, HelloAck, Kick, LINK, Message, Redirects,
-    append_frame_envelope,
+    BackendState, DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeDecoder, HelloAck, Kick, LINK, LoadReport, Message,
+    Redirects, append_frame_envelope,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -228,7 +228,10 @@ async fn no_frame_comes_before_an_open_that_the_backend_cannot_take() {
     let attributes = |mood: &str| format!("{{\"mood\":\"{mood}\"}}");
     lobby.say(session, Message::Attributes { attributes: &attributes(&"x".repeat(4070)) }).await;
     lobby.settled().await;
-    for _ in 0..2 {
+    let report = LoadReport { load: None, sessions: Some(0), capacity: Some(3) };
+    battle.say(LINK, Message::Load(report)).await;
+    battle.settled().await;
+    for _ in 0..5 {
         long.send(1000, b"x").await;
         assert_eq!(long.notice().await, r#"{"code":"overloaded","route":"battle","id":1000}"#);
     }

@@ -186,7 +186,7 @@ fn of_backend(what: &BackendChange, loss: Loss) -> &'static str {
             "nothing for sessions that are in: another share of new ones"
         }
         BackendChange::Group(_) => {
-            "its sessions of a group that it does not serve any more leave it as if it was lost"
+            "its sessions of a group that it does not serve any more go to another one at their next frame"
         }
         BackendChange::MaxSessions(_) => "nothing for sessions that are in, even if they are more than that",
         BackendChange::Admin(states) => match states.to {

@@ -40,6 +40,8 @@ pub(super) struct Errand {
     meter: Arc<HttpMeter>,
     patience: Patience,
     since: Instant,
+    /// Whether some of its time went by before any backend was asked.
+    has_waited: bool,
     /// How often it may still be asked anew.
     retries: u8,
 }
@@ -86,7 +88,7 @@ const DIALS: usize = 4;
 impl Errand {
     /// Makes one of a visit; an answer where no backend could ever have it.
     pub(super) fn new(thread: &Rc<Thread>, visit: Visit) -> Result<(Self, Parcel), Answer> {
-        let Visit { lane, request, caller, since, .. } = visit;
+        let Visit { lane, request, caller, since, has_waited, .. } = visit;
         let Some(cluster) = lane.cluster().cloned() else { return Err(refusal::nobody(&caller.id)) };
         let head = (request.headers(), request.uri());
         let wanted = Wanted::new(thread, &lane, &cluster, head, &caller);
@@ -103,7 +105,7 @@ impl Errand {
         let patience = Patience { answer: lane.route().timeout(), stall };
         let retries = if parcel.is_repeatable() { lane.route().retries() } else { 0 };
         let (thread, meter) = (Rc::clone(thread), Arc::clone(lane.meter()));
-        Ok((Self { thread, cluster, caller, wanted, meter, patience, since, retries }, parcel))
+        Ok((Self { thread, cluster, caller, wanted, meter, patience, since, has_waited, retries }, parcel))
     }
 
     /// Runs it to its answer.
@@ -252,11 +254,12 @@ impl Errand {
         Reply { response, wire, ticket }
     }
 
-    /// Counts a failure at the backend, where it is the backend's. A later one may have had next to none of the time.
+    /// Counts a failure at the backend, where it is the backend's. A later one may have had next to none of the time, and so
+    /// may one that has waited for another's answer.
     fn blamed(&self, failure: Failure, ticket: &mut Ticket) -> Failure {
         match failure {
             Failure::Upload(_) => {}
-            Failure::Late if self.wanted.tries() > 1 => {}
+            Failure::Late if self.has_waited || self.wanted.tries() > 1 => {}
             Failure::Unreachable(_) | Failure::Broken | Failure::Garbled | Failure::Late => ticket.failed(),
         }
         failure

@@ -93,7 +93,7 @@ impl Pigeonhole {
     /// From now on what this backend says counts, and nothing that was said before.
     pub(super) fn is_with(&self, backend: BackendKey) {
         self.server.set(Some(backend));
-        self.news.take();
+        self.news.borrow_mut().take_if(|news| !matches!(news, News::Stopping));
     }
 
     fn is_served_by(&self, backend: BackendKey) -> bool {

@@ -14,10 +14,13 @@ use crate::telemetry;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Runs until the link is retired; from then on what its backend has reported counts no longer.
+/// Runs until the link is retired; from then on what its backend has reported counts no longer, unless another link to it
+/// stands.
 pub(in crate::net) async fn keep(hub: Rc<Hub>, link: Rc<SharedLink>) {
     until_retired(&hub, &link).await;
-    link.backend().leaves();
+    if link.backend().links() == 0 {
+        link.backend().leaves();
+    }
 }
 
 async fn until_retired(hub: &Rc<Hub>, link: &Rc<SharedLink>) {

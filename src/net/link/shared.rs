@@ -234,11 +234,7 @@ impl SharedLink {
 
     /// Writes an envelope of about this length if there is room for it; whether there was.
     fn offer(&self, session: SessionId, message: Message<'_>, length: usize) -> bool {
-        let fits = self.marks.get().admits(RouteClass::Critical, self.buffered(), length);
-        if fits {
-            self.say(session, message);
-        }
-        fits
+        self.marks.get().admits(RouteClass::Critical, self.buffered(), length) && self.say(session, message)
     }
 
     /// The gateway leaves, and why.

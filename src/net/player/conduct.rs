@@ -180,7 +180,7 @@ impl Conduct {
                 counts.bytes_in.add(frame.bytes.len() as u64);
             }
             (Ok(()), None) => {}
-            // The end of the session has been told.
+            // The session has ended by it, and the player was told that.
             (Err(turned), counts) if self.session.leaving().is_some() => {
                 counts.into_iter().for_each(|counts| counts.refused(turned.refusal).add(1));
             }

@@ -72,8 +72,8 @@ impl Conduct {
     }
 
     /// Leaves backends that are gone or disabled, whose cluster no route leads to any more, or that are spoken to in
-    /// another way now. Where a lost backend closes its sessions, that comes by an order. An opaque session keeps the one
-    /// it has.
+    /// another way now. Where the loss of one closes its sessions, that is for an order, or for their next frame. An
+    /// opaque session keeps the one it has.
     pub(super) fn leave_unused(&mut self, world: &World, now: Instant) {
         if self.is_opaque() {
             return;
@@ -91,7 +91,7 @@ impl Conduct {
             }
         }
         let unused = |binding: &&Binding| {
-            // Of a cluster that is gone the sessions are told by an order, too.
+            // Where the cluster is gone an order ends the binding, and the session with it if the cluster closed for that.
             world
                 .cluster(binding.cluster)
                 .is_some_and(|cluster| !cluster.closes_on_loss() && !world.may_use(cluster, binding.backend))
@@ -114,13 +114,14 @@ impl Conduct {
         let of_cluster =
             |upstream: &Upstream| upstream.cluster == cluster.key() && upstream.left_until.is_none();
         // One that is still being made fails by itself, and then what waits for it goes elsewhere.
-        let is_lost = |upstream: &Upstream| {
+        let is_left = |upstream: &Upstream| {
             let place = cluster.entry.place_of(upstream.backend.key());
             of_cluster(upstream)
                 && upstream.is_open()
                 && !place.is_some_and(|place| cluster.keeps_sessions(place, since_start))
         };
-        if cluster.closes_on_loss() && self.upstreams.iter().any(is_lost) {
+        let mut lost = self.upstreams.iter().filter(|upstream| is_left(upstream));
+        if cluster.closes_on_loss() && lost.any(|upstream| self.is_lost(cluster, upstream.backend.key())) {
             return Err(self.lose(now));
         }
         let is_taken_out = |upstream: &Upstream| {
@@ -129,7 +130,7 @@ impl Conduct {
         };
         let awaited = &self.seat.awaited;
         self.upstreams.retain_mut(|upstream| {
-            if !is_lost(upstream) {
+            if !is_left(upstream) {
                 return true;
             }
             let may_answer = is_taken_out(upstream);

@@ -22,7 +22,7 @@ impl Conduct {
                 Order::Kick(kick) => self.kick(&kick, now),
                 Order::Refused(backend) => self.refused(world, backend),
                 Order::BackendLost(backend) if self.is_at(backend) => self.leave(EndReason::BackendLost, now),
-                Order::BackendDown(backend) if self.is_at(backend) && !self.keeps(world, backend, now) => {
+                Order::BackendDown(backend) if self.uses(backend) && !self.keeps(world, backend, now) => {
                     self.leave(EndReason::BackendLost, now);
                 }
                 Order::BackendLost(_) | Order::BackendDown(_) => {}
@@ -48,7 +48,12 @@ impl Conduct {
         self.session.bindings.knows(backend) || self.upstreams.iter().any(has)
     }
 
-    /// Whether the session goes on with a backend as it is: where few of those who serve its group are healthy, all do.
+    /// Whether frames of the session go to a backend.
+    fn uses(&self, backend: BackendKey) -> bool {
+        self.session.bindings.knows(backend) || self.upstreams.iter().any(|upstream| upstream.is_at(backend))
+    }
+
+    /// Whether the session goes on with a backend that is down: where so few are healthy that health is ignored.
     fn keeps(&self, world: &World, backend: BackendKey, now: Instant) -> bool {
         let cluster = world.clusters.iter().position(|cluster| cluster.entry.place_of(backend).is_some());
         let view = cluster.and_then(|cluster| world.view(self.seat.group_at(world, cluster), cluster));

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use super::choose::Turned;
 use super::conduct::Conduct;
 use super::upstream::Parting;
-use crate::base::{ProtocolId, Reason};
+use crate::base::{BackendKey, ProtocolId, Reason};
 use crate::net::hub;
-use crate::net::world::World;
+use crate::net::world::{ClusterView, World};
 use crate::session::{Binding, EndReason};
 use crate::telemetry::Refusal;
 use crate::wire::{Notice, NoticeCode};
@@ -49,6 +49,16 @@ impl Conduct {
                 false => self.part_all(end.reason()),
             }
         }
+    }
+
+    /// Whether a backend that does not serve the session any more is lost to it, and not one of another release group now, or
+    /// taken out by a reload, which has told those whom it closes.
+    pub(super) fn is_lost(&self, view: &ClusterView, backend: BackendKey) -> bool {
+        let world = self.hub.world.load();
+        let whole = world.cluster(view.key());
+        let is_elsewhere = || whole.is_some_and(|whole| whole.entry.place_of(backend).is_some());
+        let is_here = view.entry.place_of(backend).is_some();
+        (is_here || !is_elsewhere()) && !self.hub.gone.borrow().contains_key(&backend)
     }
 
     /// Ends a session that has lost its backend where the cluster closes for that; what its frame hears.

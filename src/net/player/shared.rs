@@ -70,7 +70,7 @@ impl Conduct {
         let serves = |place: &usize| is_up && cluster.keeps_sessions(*place, since_start);
         let place = cluster.entry.place_of(kept).filter(serves);
         if place.is_none() {
-            if cluster.closes_on_loss() && self.session.bindings.knows(kept) {
+            if cluster.closes_on_loss() && self.session.bindings.knows(kept) && self.is_lost(cluster, kept) {
                 return Err(self.lose(now));
             }
             self.unbind(kept, Reason::Moved);
@@ -95,7 +95,7 @@ impl Conduct {
         let link = backend.and_then(|backend| self.hub.link(backend.key()));
         let fits = |link: &Rc<SharedLink>| link.admits(wanted.lane.class, wanted.lent.bytes.len());
         let Some(link) = link.filter(fits) else {
-            backend.filter(|_| opened).inspect(|backend| backend.close_session());
+            backend.filter(|_| opened).inspect(|backend| backend.take_back_session());
             return Err(Turned::from(Refusal::Overloaded));
         };
         if !self.tell(wanted.cluster, &link, stands_in) {
@@ -143,7 +143,7 @@ impl Conduct {
         }
         if !link.open(&self.seat, &self.door) {
             self.session.bindings.unbind(backend);
-            link.backend().close_session();
+            link.backend().take_back_session();
             return false;
         }
         if self.much_waits {

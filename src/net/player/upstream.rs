@@ -164,6 +164,7 @@ impl Upstream {
     /// Takes over what waits for another backend that could not be reached, and its place in the session.
     pub(super) fn take_over(&mut self, other: &Self, pool: &Pool) {
         self.stands_in &= other.stands_in;
+        self.is_fresh |= self.waiting() == 0;
         if self.talk.is_some() == other.talk.is_some() {
             return self.out.tail_from(pool).extend_from_slice(&other.out.to_vec());
         }
@@ -322,6 +323,7 @@ impl Upstream {
         self.promises.drain(..).for_each(|promise| promise.succeeded(to.now));
         let is_fresh = std::mem::take(&mut self.is_fresh);
         let step = if is_fresh && to.may_wait && self.waiting() <= LATER {
+            self.progress = to.now;
             to.seat.call_for_bytes();
             self.read(cx, to)
         } else {

@@ -126,7 +126,7 @@ async fn a_proxy_says_for_whom_it_speaks_and_nobody_else_does() {
 #[tokio::test]
 async fn who_is_no_proxy_comes_in_as_everywhere_else_but_not_with_a_header() {
     let elsewhere = "proxy_protocol = { trusted = [\"127.0.0.9\"] }";
-    let limits = format!("{NO_LIMITS}\nhandshake_timeout = \"200ms\"\nidle_timeout = \"1s\"");
+    let limits = format!("{NO_LIMITS}\nhandshake_timeout = \"200ms\"\nidle_timeout = \"3s\"");
     let gate = door(&format!("{elsewhere}\n{limits}")).table(&route("all", "path = \"/*\"")).start().await;
     let mut slow = Asker::connect(open(&gate)).await;
     tokio::time::sleep(std::time::Duration::from_millis(400)).await;

@@ -309,7 +309,7 @@ fn backends() {
     check(&with("weight = 50"), &of("weight 100 -> 50"), "another share", &nobody);
     check(&with("weight = 0"), &of("weight 100 -> 0"), "no new sessions", &nobody);
     check(&with("zone = 'sh-a'"), &of("zone none -> sh-a"), "another share", &nobody);
-    check(&with("group = 'b'"), &of("group none -> b"), "leave it", &third);
+    check(&with("group = 'b'"), &of("group none -> b"), "go to another one at their next frame", &third);
     check(&with("max_sessions = 5"), &of("max_sessions any number -> 5"), "even if they are more", &nobody);
     check(
         &replaced(&format!("  {line},\n"), ""),

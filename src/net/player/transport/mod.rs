@@ -344,9 +344,12 @@ impl Transport {
         }
     }
 
-    /// The same with nothing but what was said before all that waits.
+    /// The same with nothing but what was said before all that waits. Tickets alone wait for the first words here, too.
     pub(super) fn send_ahead(&mut self, cx: &mut Context<'_>, pool: &Pool) -> Result<Sent, Broken> {
         let mut sent = Sent::default();
+        if self.end == WriteEnd::Open && self.tls.as_ref().is_some_and(|tls| tls.tickets_wait()) {
+            return Ok(Sent { done: true, ..sent });
+        }
         sent.done = self.send_pending(cx, &mut sent, pool)?;
         Ok(sent)
     }
