@@ -53,7 +53,7 @@ pub(super) struct Hub {
     /// Links whose first attempt has not ended; the gateway accepts nobody before.
     links_starting: Cell<usize>,
     links_bell: Bell,
-    started: Instant,
+    pub(super) started: Instant,
     /// The moment that was asked for last, and how long after the start it is.
     moment: Cell<(Instant, Duration)>,
     pub(super) commons: Arc<Commons>,

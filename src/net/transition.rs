@@ -67,7 +67,7 @@ impl Transition {
 pub(super) fn start_links(hub: &Rc<Hub>, world: &World) {
     for (cluster, backend) in world.members().filter(|(cluster, _)| cluster.is_shared()) {
         if hub.link(backend.key()).is_none_or(|link| link.is_retired()) {
-            let link = SharedLink::new(Arc::clone(cluster), Arc::clone(backend), hub::now());
+            let link = SharedLink::new(Arc::clone(cluster), Arc::clone(backend), hub.started, hub::now());
             hub.add_link(&link);
             tokio::task::spawn_local(link::keep(Rc::clone(hub), link));
         }

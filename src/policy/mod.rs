@@ -39,7 +39,7 @@ pub use picker::{Candidate, Picker};
 pub use pressure::{Level, Pressure, Resource, of_descriptors, of_lag, of_memory};
 pub use rate::{Pace, RateLimit, SharedPace};
 pub use ring::Ring;
-pub use shed::{Marks, RouteClass};
+pub use shed::{Marks, RouteClass, STUCK};
 pub use slow_start::slow_start_factor;
 pub use version::VersionRule;
 pub use zones::stays_local;

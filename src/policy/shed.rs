@@ -1,5 +1,11 @@
 //! What is given up first when there is too much.
 
+use std::time::Duration;
+
+/// A backend that has taken nothing for this long is stuck: nobody waits for it any more, and frames are judged by their
+/// class.
+pub const STUCK: Duration = Duration::from_millis(250);
+
 /// How dear a route is to the game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RouteClass {

@@ -14,12 +14,12 @@ use crate::net::queue::Queue;
 use crate::net::seat::{Bell, Seat};
 use crate::net::stream::Dial;
 use crate::net::world::{ClusterView, Door};
-use crate::policy::{Marks, RouteClass};
+use crate::policy::{Marks, RouteClass, STUCK};
 use crate::telemetry;
 use crate::wire::Lent;
 use crate::wire::link::{
-    DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeError, HEADER_LENGTH, LENGTH_FIELD, LINK, Message, Open,
-    append_frame_envelope, frame_head,
+    DEFAULT_MAX_ENVELOPE, Envelope, HEADER_LENGTH, LENGTH_FIELD, LINK, Message, Open, append_frame_envelope,
+    frame_head,
 };
 
 /// A backend that leaves so many questions without an answer reports only to its own harm.
@@ -35,6 +35,8 @@ pub(in crate::net) struct SharedLink {
     backend: Arc<Backend>,
     marks: Cell<Marks>,
     up: Cell<bool>,
+    /// When the process began.
+    started: Instant,
     /// How often it came up; sessions that were opened in another life are unknown to the backend.
     epoch: Cell<u32>,
     /// A moment before every report that comes now, and one that becomes so with the next PONG.
@@ -54,8 +56,6 @@ pub(in crate::net) struct SharedLink {
     /// Bytes that the backend's sum over all links has of this one.
     told: Cell<usize>,
     pub(super) bell: Bell,
-    /// When the log last heard of an envelope that the backend would refuse.
-    warned: Cell<Option<Instant>>,
     /// Sessions that wait until the buffer is below its low mark.
     waiting: RefCell<Vec<Rc<Seat>>>,
     flushed: Bell,
@@ -63,18 +63,21 @@ pub(in crate::net) struct SharedLink {
 
 /// The longest answer: a PONG with a full payload.
 const ANSWER: usize = HEADER_LENGTH + 64;
-/// A link whose backend has taken nothing for this long is stuck: nobody waits for it any more.
-const STUCK: Duration = Duration::from_millis(250);
-/// How often the log hears of envelopes that the backend would refuse.
-const WARN_EVERY: Duration = Duration::from_secs(1);
 
 impl SharedLink {
-    pub(in crate::net) fn new(cluster: Arc<ClusterView>, backend: Arc<Backend>, now: Instant) -> Rc<Self> {
+    /// One that is not connected yet, in a process that began at `started`.
+    pub(in crate::net) fn new(
+        cluster: Arc<ClusterView>,
+        backend: Arc<Backend>,
+        started: Instant,
+        now: Instant,
+    ) -> Rc<Self> {
         Rc::new(Self {
             marks: Cell::new(Marks::new(cluster.plan.send_buffer())),
             cluster: RefCell::new(cluster),
             retired: Cell::new(false),
             backend,
+            started,
             up: Cell::new(false),
             epoch: Cell::new(0),
             mark: Cell::default(),
@@ -86,7 +89,6 @@ impl SharedLink {
             progress: Cell::new(now),
             told: Cell::new(0),
             bell: Bell::default(),
-            warned: Cell::default(),
             waiting: RefCell::default(),
             flushed: Bell::default(),
         })
@@ -209,22 +211,14 @@ impl SharedLink {
     pub(super) fn say(&self, session: SessionId, message: Message<'_>) -> bool {
         let envelope = Envelope { session, message };
         let written = envelope.encode(self.max_envelope.get(), self.out.borrow_mut().tail());
-        if let Err(error) = written {
-            self.warn(error);
+        if let Err(error) = written
+            && self.backend.may_be_told(hub::now().saturating_duration_since(self.started))
+        {
+            let (cluster, backend) = (self.cluster(), self.backend.address());
+            telemetry::backend_error(cluster.name(), backend, "cannot be told", error.as_str());
         }
         self.bell.ring();
         written.is_ok()
-    }
-
-    /// At most once a second, since every frame of a session may be the cause.
-    fn warn(&self, error: EnvelopeError) {
-        let now = hub::now();
-        if self.warned.get().is_some_and(|at| now.saturating_duration_since(at) < WARN_EVERY) {
-            return;
-        }
-        self.warned.set(Some(now));
-        let (cluster, backend) = (self.cluster(), self.backend.address());
-        telemetry::backend_error(cluster.name(), backend, "cannot be told", error.as_str());
     }
 
     /// Answers what the backend sent, unless it lets so many answers lie that no more may wait. False then.

@@ -18,7 +18,7 @@ use crate::net::hub::Hub;
 use crate::net::recovery::Refused;
 use crate::net::seat::Seat;
 use crate::net::world::{Closed, ClusterView, Door, Lane, World};
-use crate::policy::RouteClass;
+use crate::policy::{RouteClass, STUCK};
 use crate::router::RouteIndex;
 use crate::session::{EndReason, Rules, Session, Verdict};
 use crate::telemetry::Refusal;
@@ -55,8 +55,6 @@ pub(super) struct Conduct {
     pub(super) farewell: Option<Box<Farewell>>,
 }
 
-/// How long a session waits for a full link that still moves before its frames are judged by their class.
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// How many frames of one session may wait for their replies: more is no game, and each is looked at in every turn.
 const MOST_AWAITED: usize = 256;
 /// How long a player is asked to wait where nothing says when it will be better: from here to twice as long.
@@ -348,8 +346,8 @@ impl Conduct {
         let moves = deaf || self.upstreams.iter().any(is_awaited) || self.waits_for_link(now);
         let full = moves || self.is_opaque() && self.upstreams.iter().any(Upstream::is_full);
         match (full, self.session.is_paused()) {
-            (true, false) if moves => self.session.pause(LONGEST_PAUSE, now),
-            (true, false) => self.session.stop_reading(LONGEST_PAUSE, now),
+            (true, false) if moves => self.session.pause(STUCK, now),
+            (true, false) => self.session.stop_reading(STUCK, now),
             (false, true) => self.session.resume(),
             (true, true) | (false, false) => {}
         }

@@ -21,7 +21,7 @@ use crate::net::outbox::Outbox;
 use crate::net::pool::Pool;
 use crate::net::queue::Queue;
 use crate::net::stream::{BackendStream, Dial, poll_read_into};
-use crate::policy::{Marks, RouteClass};
+use crate::policy::{Marks, RouteClass, STUCK};
 use crate::wire::websocket::MessageKind;
 use crate::wire::{FrameDecoder, FrameLayout, Framing, Lent};
 
@@ -107,8 +107,6 @@ pub(super) struct Speech<'a> {
 
 /// So many bytes may go out later in the turn of the event loop: to write many of them costs more than to wake somebody.
 pub(super) const LATER: usize = 4096;
-/// A backend that has taken nothing for this long is stuck.
-const STUCK: Duration = Duration::from_millis(250);
 /// How long a backend that the session has left may still answer.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
