@@ -150,9 +150,7 @@ impl Override {
             ) => false,
         }
     }
-}
 
-impl Override {
     /// When it ends by itself; `None`: when it is cleared.
     fn until(&self) -> Option<SystemTime> {
         match self {

@@ -14,7 +14,7 @@ use super::player::Carried;
 use super::pool::Pool;
 use super::roll::Roll;
 use super::standing::Standing;
-use super::world::World;
+use super::world::{ClusterView, World};
 use crate::base::{AddressKey, BackendKey, ClusterKey, ProtocolId, Reason, SessionId};
 use crate::config::Listener;
 use crate::players::{Attributes, Unfit};
@@ -366,6 +366,16 @@ impl Seat {
             self.move_at.set(None);
         }
         moves
+    }
+
+    /// What serves it at the first cluster of which this is true.
+    pub(super) fn view<'w>(
+        &self,
+        world: &'w World,
+        is_it: impl Fn(&ClusterView) -> bool,
+    ) -> Option<&'w Arc<ClusterView>> {
+        let place = world.clusters.iter().position(|cluster| is_it(cluster))?;
+        world.view(self.group_at(world, place), place)
     }
 
     /// The release group in which it meets a cluster, by its place.

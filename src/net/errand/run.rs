@@ -138,12 +138,19 @@ impl Run {
     /// Tells a backend in which the errand has a place already; false where its link has no room, or it takes no
     /// envelope as long as what it has to be told.
     fn tell(&mut self, backend: &Arc<Backend>) -> bool {
-        let mut told = Told { backend: Arc::clone(backend), epoch: 0 };
+        let epoch = self.put(backend);
+        match epoch {
+            Some(epoch) => self.told.push(Told { backend: Arc::clone(backend), epoch }),
+            None => backend.take_back_session(),
+        }
+        epoch.is_some()
+    }
+
+    /// Puts it on a backend's link; the link's life.
+    fn put(&self, backend: &Backend) -> Option<u32> {
         let (session, frame) = (self.hole.session, &self.errand.frame);
         let fits = |link: &Rc<_>| crate::net::link::SharedLink::admits(link, RouteClass::Normal, frame.len());
-        let Some(link) = self.hub.link(backend.key()).filter(|link| link.is_up()).filter(fits) else {
-            return false;
-        };
+        let link = self.hub.link(backend.key()).filter(|link| link.is_up()).filter(fits)?;
         let sender = &self.errand.sender;
         let open = Open {
             client_address: sender.address,
@@ -154,13 +161,10 @@ impl Run {
             group: None,
             attributes: Some(&sender.attributes),
         };
-        if !link.open_for(session, open) {
-            return false;
-        }
-        link.frame(session, &Lent::alone(frame), hub::now());
-        told.epoch = link.epoch();
-        self.told.push(told);
-        true
+        link.open_for(session, open).then(|| {
+            link.frame(session, &Lent::alone(frame), hub::now());
+            link.epoch()
+        })
     }
 
     /// A backend does not take it, and forgets it by itself; its standby hears that it is over.

@@ -31,9 +31,7 @@ pub(super) fn go(hub: &Hub, link: &SharedLink, world: &World, session: SessionId
         return undelivered(hub, link, session, Reason::PlayerLeft);
     };
     let (cluster, backend) = to;
-    let place = world.clusters.iter().position(|known| known.name() == cluster);
-    let view = place.and_then(|place| world.view(seat.group_at(world, place), place));
-    let Some(view) = view else {
+    let Some(view) = seat.view(world, |known| known.name() == cluster) else {
         return wrong(
             hub,
             link,

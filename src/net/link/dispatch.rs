@@ -196,8 +196,8 @@ fn is_standby(hub: &Hub, link: &SharedLink, session: SessionId, now: Duration) -
 
 fn is_first(hub: &Hub, link: &SharedLink, seat: &Seat, now: Duration) -> bool {
     let world = hub.world.load();
-    let place = world.clusters.iter().position(|cluster| cluster.key() == link.cluster().key());
-    let view = place.and_then(|place| world.view(seat.group_at(&world, place), place));
+    let key = link.cluster().key();
+    let view = seat.view(&world, |cluster| cluster.key() == key);
     let first = view.and_then(|view| view.entry.at(hub.live_pair(view, seat, now).0?));
     first.is_some_and(|first| first.key() == link.backend().key())
 }

@@ -55,10 +55,11 @@ impl Conduct {
 
     /// Whether the session goes on with a backend that is down: where so few are healthy that health is ignored.
     fn keeps(&self, world: &World, backend: BackendKey, now: Instant) -> bool {
-        let cluster = world.clusters.iter().position(|cluster| cluster.entry.place_of(backend).is_some());
-        let view = cluster.and_then(|cluster| world.view(self.seat.group_at(world, cluster), cluster));
+        let view = self.seat.view(world, |cluster| cluster.entry.place_of(backend).is_some());
         let now = self.hub.since_start(now);
-        view.and_then(|view| Some(view.keeps_sessions(view.entry.place_of(backend)?, now))).unwrap_or(false)
+        view.is_some_and(|view| {
+            view.entry.place_of(backend).is_some_and(|place| view.keeps_sessions(place, now))
+        })
     }
 
     fn kick(&mut self, kick: &Kick, now: Instant) {

@@ -317,7 +317,7 @@ impl Transport {
         pool: &Pool,
     ) -> Result<Sent, Broken> {
         let mut sent = Sent::default();
-        if self.end == WriteEnd::Open && self.tls.as_ref().is_some_and(|tls| tls.tickets_wait()) {
+        if self.has_only_tickets() {
             // For a later connection: they go out with the first words to the player, in one write.
             if outbox.waiting() == 0 {
                 return Ok(Sent { done: true, ..sent });
@@ -347,11 +347,16 @@ impl Transport {
     /// The same with nothing but what was said before all that waits. Tickets alone wait for the first words here, too.
     pub(super) fn send_ahead(&mut self, cx: &mut Context<'_>, pool: &Pool) -> Result<Sent, Broken> {
         let mut sent = Sent::default();
-        if self.end == WriteEnd::Open && self.tls.as_ref().is_some_and(|tls| tls.tickets_wait()) {
+        if self.has_only_tickets() {
             return Ok(Sent { done: true, ..sent });
         }
         sent.done = self.send_pending(cx, &mut sent, pool)?;
         Ok(sent)
+    }
+
+    /// Whether nothing was said yet, and what waits is for a later connection.
+    fn has_only_tickets(&self) -> bool {
+        self.end == WriteEnd::Open && self.tls.as_ref().is_some_and(|tls| tls.tickets_wait())
     }
 
     /// Whether everything of `pending` is out.
