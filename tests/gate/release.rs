@@ -331,11 +331,8 @@ async fn maintenance_is_for_one_route_and_ends_with_recovered_for_those_who_were
     refused.echo(3000, b"was not told of the second time").await;
 }
 
-#[tokio::test]
-async fn maintenance_ends_by_itself_at_its_time() {
-    let rank = Backend::echo().await;
-    let mut gate = Gate::builder().shared("rank", "3000", &[rank.address()], "").start().await;
-    let mut player = gate.player().await;
+/// The operator closes the route for half a second, and the player hears of both.
+async fn closes_for_a_moment(gate: &mut Gate, player: &mut Player) {
     #[expect(clippy::disallowed_methods, reason = "maintenance is told in the time of people")]
     let soon = SystemTime::now() + Duration::from_millis(500);
     gate.change(closed("a moment", Some(soon))).await;
@@ -343,6 +340,14 @@ async fn maintenance_ends_by_itself_at_its_time() {
     assert!(player.notice().await.contains("a moment"));
     assert!(player.notice().await.contains("recovered"));
     player.echo(3000, b"ranks").await;
+}
+
+#[tokio::test]
+async fn maintenance_ends_by_itself_at_its_time() {
+    let rank = Backend::echo().await;
+    let mut gate = Gate::builder().shared("rank", "3000", &[rank.address()], "").start().await;
+    let mut player = gate.player().await;
+    closes_for_a_moment(&mut gate, &mut player).await;
 }
 
 #[tokio::test]
@@ -356,13 +361,7 @@ async fn a_maintenance_whose_time_is_over_hides_that_of_the_file_no_longer_than_
     };
     let mut gate = builder().start().await;
     let mut player = gate.player().await;
-    #[expect(clippy::disallowed_methods, reason = "maintenance is told in the time of people")]
-    let soon = SystemTime::now() + Duration::from_millis(500);
-    gate.change(closed("a moment", Some(soon))).await;
-    player.send(3000, b"ranks").await;
-    assert!(player.notice().await.contains("a moment"));
-    assert!(player.notice().await.contains("recovered"));
-    player.echo(3000, b"ranks").await;
+    closes_for_a_moment(&mut gate, &mut player).await;
     gate.reload(builder()).await;
     player.send(3000, b"ranks").await;
     assert!(player.notice().await.contains("by the file"));
