@@ -472,6 +472,20 @@ mod tests {
     }
 
     #[test]
+    fn what_never_came_there_uses_up_nothing_of_a_report() {
+        let backend = backend(true);
+        let one = Report { load: None, sessions: Some(0), capacity: Some(1) };
+        backend.report(one, backend.mark(), SLOW, 0.0, at(1));
+        for _ in 0..3 {
+            assert!(backend.open_session(9));
+            backend.take_back_session();
+        }
+        assert!(backend.open_session(9));
+        backend.close_session();
+        assert!(!backend.open_session(9), "that one was there");
+    }
+
+    #[test]
     fn a_limit_of_sessions_holds_and_slow_start_holds_it_down() {
         let backend = backend(true);
         assert_eq!([backend.open_session(1), backend.open_session(1)], [true, false]);

@@ -92,6 +92,10 @@ async fn a_request_that_is_begun_has_to_come() {
     behind.ask(format!("{}GET /b HTT", get("/a"))).await;
     assert_eq!(behind.end().await, b"", "nor has one that is begun behind the first");
     assert_eq!(answered(&gate, "all"), 2);
+    let upgrade = "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let mut declined = Asker::connect(open(&gate)).await;
+    declined.ask(format!("{}GET /b HTT", get("/a").replace("\r\n\r\n", upgrade))).await;
+    assert_eq!(declined.end().await, b"", "also where it was held back until an upgrade was declined");
 }
 
 #[tokio::test]
