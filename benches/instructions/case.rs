@@ -48,8 +48,10 @@ pub(crate) const ALL: &[Case] = &[
     piece("websocket/32-a-read", "a masked message of 64 bytes, of 32 in a read", wire::message_many),
     piece("websocket/mask-1k", "the mask of 1 KiB", wire::mask),
     path("path/shared-1", "a frame there and back, one connection", 4_000, Shape::SHARED_ONE),
+    path("path/shared-200x1", "a frame there and back, of 200 times one", 20, Shape::SHARED_CROWD),
     path("path/shared-50x32", "a frame there and back, of 50 times 32", 6, Shape::SHARED_MANY),
     path("path/dedicated-1", "a frame there and back, one connection", 4_000, Shape::DEDICATED_ONE),
+    path("path/dedicated-200x1", "a frame there and back, of 200 times one", 20, Shape::DEDICATED_CROWD),
     path("path/dedicated-50x32", "a frame there and back, of 50 times 32", 6, Shape::DEDICATED_MANY),
 ];
 

@@ -17,7 +17,15 @@ pub(crate) enum Behind {
     /// A shared link.
     Link(Box<Link>),
     /// The sessions' own connections, in the order of the players.
-    Own(Vec<TcpStream>),
+    Own(Vec<Own>),
+}
+
+/// The backend's end of a session's own connection.
+#[derive(Debug)]
+pub(crate) struct Own {
+    stream: TcpStream,
+    /// What came and is to go back.
+    heard: Vec<u8>,
 }
 
 /// The backend's end of a shared link.
@@ -149,15 +157,15 @@ impl Behind {
     pub(crate) fn hear(&mut self, players: usize, burst: usize) -> Outcome<()> {
         match self {
             Self::Link(link) => link.collect(players * burst),
-            Self::Own(_) => Ok(()), // read and answered in one go
+            Self::Own(connections) => connections.iter_mut().try_for_each(|own| own.hear(burst)),
         }
     }
 
     /// Says it again.
-    pub(crate) fn answer(&mut self, burst: usize) -> Outcome<()> {
+    pub(crate) fn answer(&mut self) -> Outcome<()> {
         match self {
             Self::Link(link) => link.send_back(),
-            Self::Own(connections) => connections.iter_mut().try_for_each(|stream| echo(stream, burst)),
+            Self::Own(connections) => connections.iter_mut().try_for_each(Own::send_back),
         }
     }
 
@@ -170,19 +178,25 @@ impl Behind {
         let Self::Own(connections) = self else { return Ok(()) };
         // A probe connects and says nothing.
         loop {
-            let mut stream = accept(listener, look)?;
-            if echo(&mut stream, 1).is_ok() {
-                connections.push(stream);
+            let mut own = Own { stream: accept(listener, look)?, heard: Vec::new() };
+            if own.hear(1).is_ok() {
+                own.send_back()?;
+                connections.push(own);
                 return Ok(());
             }
         }
     }
 }
 
-fn echo(stream: &mut TcpStream, frames: usize) -> Outcome<()> {
-    let mut bytes = vec![0; frames * SIZE];
-    let done = stream.read_exact(&mut bytes).and_then(|()| stream.write_all(&bytes));
-    done.map_err(|error| format!("a dedicated connection: {error}"))
+impl Own {
+    fn hear(&mut self, frames: usize) -> Outcome<()> {
+        self.heard.resize(frames * SIZE, 0);
+        self.stream.read_exact(&mut self.heard).map_err(|error| format!("a dedicated connection: {error}"))
+    }
+
+    fn send_back(&mut self) -> Outcome<()> {
+        self.stream.write_all(&self.heard).map_err(|error| format!("a dedicated connection: {error}"))
+    }
 }
 
 impl Player {

@@ -1,8 +1,8 @@
 //! The whole path: the gateway's own program with one worker, between players and a backend that sends every frame
 //! back.
 //!
-//! Players and backend take turns, so that it does not depend on the machine what lies in one read. Where many frames
-//! are to lie there, the gateway stands still while the players speak.
+//! Players and backend take turns, so that it does not depend on the machine what lies in one read. Where there are many
+//! of them, the gateway stands still while they speak.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -26,8 +26,10 @@ pub(crate) struct Shape {
 
 impl Shape {
     pub(crate) const SHARED_ONE: Self = Self { shared: true, players: 1, burst: 1 };
+    pub(crate) const SHARED_CROWD: Self = Self { shared: true, players: 200, burst: 1 };
     pub(crate) const SHARED_MANY: Self = Self { shared: true, players: 50, burst: BURST };
     pub(crate) const DEDICATED_ONE: Self = Self { shared: false, ..Self::SHARED_ONE };
+    pub(crate) const DEDICATED_CROWD: Self = Self { shared: false, ..Self::SHARED_CROWD };
     pub(crate) const DEDICATED_MANY: Self = Self { shared: false, ..Self::SHARED_MANY };
 
     /// The frames that go there and back in a round.
@@ -76,7 +78,7 @@ impl Stage {
             behind.takes(listener, &mut look)?;
             if shape.shared {
                 behind.hear(1, 1)?;
-                behind.answer(1)?;
+                behind.answer()?;
             }
             player.hear()?;
             players.push(player);
@@ -86,17 +88,13 @@ impl Stage {
 
     /// Everybody says its frames and hears them again.
     fn round(&mut self) -> Outcome<()> {
-        let Shape { players, burst, .. } = self.shape;
-        if players > 1 {
-            self.gateway.stand_still()?;
-        }
-        self.players.iter_mut().try_for_each(|player| player.say(burst))?;
-        if players > 1 {
-            self.gateway.go_on()?;
-        }
-        self.behind.hear(players, burst)?;
-        self.behind.answer(burst)?;
-        self.players.iter_mut().try_for_each(Player::hear)
+        let Self { gateway, behind, players, shape, .. } = self;
+        while_it_stands(gateway, *shape, || {
+            players.iter_mut().try_for_each(|player| player.say(shape.burst))
+        })?;
+        behind.hear(shape.players, shape.burst)?;
+        while_it_stands(gateway, *shape, || behind.answer())?;
+        players.iter_mut().try_for_each(Player::hear)
     }
 
     fn end(self) -> Outcome<u64> {
@@ -104,6 +102,16 @@ impl Stage {
         self.gateway.ask_to_end()?;
         self.gateway.finish()
     }
+}
+
+/// Something is said by many: the gateway stands still meanwhile and finds all of it.
+fn while_it_stands(gateway: &mut Counted, shape: Shape, said: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
+    if shape.players == 1 {
+        return said();
+    }
+    gateway.stand_still()?;
+    said()?;
+    gateway.go_on()
 }
 
 /// What the gateway reads. Nothing of it makes work beside the frames.
