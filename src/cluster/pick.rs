@@ -105,6 +105,7 @@ impl Cluster {
             state.candidates.push(Candidate {
                 weight,
                 serves: false,
+                is_full: false,
                 load: if self.balance == Balance::LeastLoad { predicted(member) / factor } else { 0.0 },
                 // The session that is asked for does not stand against itself.
                 sessions: member.backend.sessions().saturating_sub(u32::from(fit == Fit::Known)),
@@ -165,6 +166,7 @@ impl Cluster {
     ) -> Option<usize> {
         for (candidate, standing) in state.candidates.iter_mut().zip(&state.standings) {
             candidate.serves = standing.serves && chosen(standing);
+            candidate.is_full = standing.full && chosen(standing);
         }
         state.picker.pick(self.balance, &state.candidates, ask.key, &self.ring, dice)
     }

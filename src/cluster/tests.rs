@@ -117,6 +117,18 @@ fn after_a_reload_thirty_new_sessions_level_forty_and_ten() {
 }
 
 #[test]
+fn modulo_leaves_every_key_with_its_backend_when_another_one_is_full() {
+    let first = "10.0.0.1:1 max_sessions = 1";
+    let mut scene =
+        Scene::new("balance = \"modulo\"\nhash_on = \"account\"", &[first, "10.0.0.2:1", "10.0.0.3:1"]);
+    assert_eq!(scene.pick(), Ok(1));
+    assert!(scene.cluster.open_session(0, scene.now));
+    assert_eq!(scene.pick(), Ok(1), "it is one of the three, full or not");
+    scene.down(0);
+    assert_eq!(scene.pick(), Ok(2), "the second of the two that live");
+}
+
+#[test]
 fn the_own_zone_takes_all_until_less_than_72_percent_of_it_is_healthy() {
     let keys = "balance = \"random\"\nslow_start = \"0s\"\npanic_threshold = 0";
     let home: Vec<String> = (0..10).map(|n| format!("10.0.0.{n}:1 zone = \"home\"")).collect();

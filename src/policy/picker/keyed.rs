@@ -5,12 +5,15 @@ use super::super::key::{rehashed, remainder};
 use super::super::ring::Ring;
 use super::{Candidate, open};
 
-/// The key's remainder by the number of open ones, in the order of their addresses. The key is taken as it is, so
-/// that an operator can count it out; most keys move when a member comes or goes.
+/// The key's remainder by the number of live ones, in the order of their addresses; the next one that has room, if that
+/// one has none. The key is taken as it is, so that an operator can count it out; most keys move when a member comes
+/// or goes, and only its own when it is full.
 pub(super) fn by_remainder(candidates: &[Candidate], key: u64, ring: &Ring) -> Option<usize> {
-    let rank = remainder(key, open(candidates).count());
-    let in_order = (0..candidates.len()).map(|rank| ring.ranked(rank, candidates.len()));
-    in_order.filter(|&place| candidates.get(place).is_some_and(Candidate::is_open)).nth(rank)
+    let all = candidates.len();
+    let rank = remainder(key, candidates.iter().filter(|candidate| candidate.lives()).count());
+    let is = |place: usize, what: fn(&Candidate) -> bool| candidates.get(place).is_some_and(what);
+    let home = (0..all).filter(|&rank| is(ring.ranked(rank, all), Candidate::lives)).nth(rank)?;
+    (home..home + all).map(|rank| ring.ranked(rank % all, all)).find(|&place| is(place, Candidate::is_open))
 }
 
 /// The key's home; if that one is not open or has enough, the home of another hash of the key, and so on; at last

@@ -16,6 +16,8 @@ pub struct Candidate {
     pub weight: u32,
     /// Whether it can take this session now.
     pub serves: bool,
+    /// Whether all that it lacks for that is room; only `modulo` looks at it, and counts it.
+    pub is_full: bool,
     /// Its predicted load, 0.0 empty, 1.0 full, and beyond; only `least_load` looks at it. What is not a number is
     /// taken for the fullest.
     pub load: f64,
@@ -26,6 +28,10 @@ pub struct Candidate {
 impl Candidate {
     const fn is_open(&self) -> bool {
         self.serves && self.weight > 0
+    }
+
+    const fn lives(&self) -> bool {
+        (self.serves || self.is_full) && self.weight > 0
     }
 }
 

@@ -96,6 +96,20 @@ fn modulo_counts_live_members_in_the_order_of_their_addresses() {
 }
 
 #[test]
+fn modulo_counts_who_is_full_and_moves_only_its_keys() {
+    let addresses = ["c", "a", "d", "b"].map(str::to_owned).to_vec();
+    let mut four = Cluster::of(Balance::Modulo, addresses, &[1; 4]);
+    let row = |cluster: &Cluster| (0..5).map(|key| cluster.address(key)).collect::<String>();
+    let fill = |candidate: &mut Candidate| (candidate.serves, candidate.is_full) = (false, true);
+    fill(&mut four.candidates[3]);
+    assert_eq!(row(&four), "accda", "b's go to the next in order");
+    fill(&mut four.candidates[2]);
+    assert_eq!(row(&four), "accaa", "behind the last comes the first");
+    four.candidates[3].is_full = false;
+    assert_eq!(row(&four), "acaac", "who does not live is not counted");
+}
+
+#[test]
 fn consistent_hash_moves_only_the_keys_of_one_that_fails() {
     for lost in 0..10 {
         let before = Cluster::new(Balance::ConsistentHash, &[1; 10]);

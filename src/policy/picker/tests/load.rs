@@ -3,7 +3,10 @@
 use super::*;
 
 fn loaded(loads: &[f64]) -> Vec<Candidate> {
-    loads.iter().map(|&load| Candidate { weight: 1, serves: true, load, sessions: 0 }).collect()
+    loads
+        .iter()
+        .map(|&load| Candidate { weight: 1, serves: true, is_full: false, load, sessions: 0 })
+        .collect()
 }
 
 #[test]

@@ -28,7 +28,10 @@ const CHI_10: f64 = 29.59;
 const CHI_11: f64 = 31.26;
 
 fn candidates(weights: &[u32]) -> Vec<Candidate> {
-    weights.iter().map(|&weight| Candidate { weight, serves: true, load: 0.0, sessions: 0 }).collect()
+    weights
+        .iter()
+        .map(|&weight| Candidate { weight, serves: true, is_full: false, load: 0.0, sessions: 0 })
+        .collect()
 }
 
 /// How often each was picked; the n-th pick has the key n.
