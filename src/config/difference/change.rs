@@ -122,6 +122,8 @@ pub enum Loss {
     Closed,
     /// They go on with it until they end.
     Stay,
+    /// They go on with the next one of a hot standby.
+    TakenOver,
 }
 
 /// What is different at a cluster.

@@ -30,7 +30,7 @@ pub(super) fn compare(changes: &mut Vec<Change>, old: &Plan, new: &Plan) {
 fn loss(cluster: &Cluster) -> Option<Loss> {
     match (&cluster.link, cluster.on_loss) {
         (LinkKind::Http, _) => None,
-        _ if cluster.balance == Balance::HotStandby => Some(Loss::Repicked),
+        _ if cluster.balance == Balance::HotStandby => Some(Loss::TakenOver),
         (_, OnLoss::Close) => Some(Loss::Closed),
         // Bytes that are not read cannot go on elsewhere.
         (LinkKind::Dedicated { layout, .. }, _) if layout.framing == Framing::Opaque => Some(Loss::Stay),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::change::{
     BackendChange, Change, ClusterChange, HttpChange, ListenerChange, LoginChange, Loss, PartnerChange,
-    ReleaseChange, RouteChange,
+    ReleaseChange, RouteChange, Swap,
 };
 use crate::base::format_duration;
 use crate::config::AdminState;
@@ -41,6 +41,7 @@ impl Change {
         match self {
             Self::Listener { what, .. } => of_listener(what).to_owned(),
             Self::Cluster { what, .. } => of_cluster(what).to_owned(),
+            Self::Backend { what, loss: Some(Loss::TakenOver), .. } => of_standby(what).to_owned(),
             Self::Backend { what, loss: Some(loss), .. } => of_backend(what, *loss).to_owned(),
             Self::Backend { what, loss: None, .. } => of_web_backend(what).to_owned(),
             Self::Route { what, .. } => of_route(what),
@@ -84,15 +85,13 @@ impl Change {
                 | ClusterChange::OnLoss(_)
                 | ClusterChange::Judgement(_) => Touched::Nobody,
             },
-            Self::Backend { cluster, address, what, .. } => match what {
-                BackendChange::Removed | BackendChange::Group(_) | BackendChange::Admin(_) => {
-                    Touched::BackendSessions { cluster: cluster.clone(), address: address.clone() }
-                }
-                BackendChange::Added
-                | BackendChange::Weight(_)
-                | BackendChange::Zone(_)
-                | BackendChange::MaxSessions(_) => Touched::Nobody,
-            },
+            Self::Backend { cluster, what, loss: Some(Loss::TakenOver), .. } if asks_anew(what) => {
+                Touched::ClusterSessions(cluster.clone())
+            }
+            Self::Backend { cluster, address, what, .. } if is_for_its_own(what) => {
+                Touched::BackendSessions { cluster: cluster.clone(), address: address.clone() }
+            }
+            Self::Backend { .. } => Touched::Nobody,
             Self::Route { name, what } => match what {
                 RouteChange::Added(_)
                 | RouteChange::Class(_)
@@ -148,7 +147,7 @@ const fn of_cluster(what: &ClusterChange) -> &'static str {
     match what {
         ClusterChange::Added(_) => NOTHING,
         ClusterChange::Removed(None) => WEB_LOST,
-        ClusterChange::Removed(Some(Loss::Repicked)) => {
+        ClusterChange::Removed(Some(Loss::Repicked | Loss::TakenOver)) => {
             "sessions that have a backend there lose it and stay connected"
         }
         ClusterChange::Removed(Some(Loss::Closed)) => "sessions that have a backend there are closed",
@@ -174,7 +173,9 @@ const fn of_cluster(what: &ClusterChange) -> &'static str {
 
 fn of_backend(what: &BackendChange, loss: Loss) -> &'static str {
     let lost = match loss {
-        Loss::Repicked => "its sessions keep their connection and are bound elsewhere at their next frame",
+        Loss::Repicked | Loss::TakenOver => {
+            "its sessions keep their connection and are bound elsewhere at their next frame"
+        }
         Loss::Closed => "its sessions are closed",
         Loss::Stay => "nobody new; its sessions stay until they end",
     };
@@ -195,6 +196,47 @@ fn of_backend(what: &BackendChange, loss: Loss) -> &'static str {
             AdminState::Disable => lost,
         },
     }
+}
+
+/// A backend of a hot standby, where the order of the file alone says who serves.
+const fn of_standby(what: &BackendChange) -> &'static str {
+    match what {
+        what if asks_anew(what) => {
+            "the next frame of each session goes to the first two that live, in the order of the file"
+        }
+        what if is_for_its_own(what) => {
+            "its sessions keep their connection and go on with the first two others that live"
+        }
+        BackendChange::MaxSessions(_) => "nothing for sessions that are in, even if they are more than that",
+        BackendChange::Added
+        | BackendChange::Removed
+        | BackendChange::Weight(_)
+        | BackendChange::Zone(_)
+        | BackendChange::Group(_)
+        | BackendChange::Admin(_) => "nothing for sessions: the first two that live serve all of them",
+    }
+}
+
+/// Whether a backend of a hot standby may be one of the two from now on.
+const fn asks_anew(what: &BackendChange) -> bool {
+    matches!(
+        what,
+        BackendChange::Added
+            | BackendChange::Weight(Swap { from: 0, .. })
+            | BackendChange::Group(_)
+            | BackendChange::Admin(Swap { to: AdminState::Ready, .. })
+    )
+}
+
+/// Whether it means something for the sessions that a backend has.
+const fn is_for_its_own(what: &BackendChange) -> bool {
+    matches!(
+        what,
+        BackendChange::Removed
+            | BackendChange::Weight(Swap { to: 0, .. })
+            | BackendChange::Group(_)
+            | BackendChange::Admin(_)
+    )
 }
 
 const WEB_LOST: &str = "requests under way there are answered, its tunnels end";

@@ -300,6 +300,44 @@ fn a_hot_standby_binds_its_sessions_to_the_order_of_its_backends() {
 }
 
 #[test]
+fn in_a_hot_standby_the_first_two_that_live_serve_every_session_at_once() {
+    let ungrouped = [", group = \"a\"", ", group = \"b\"", "[release]\nactive = \"a\"\n"];
+    let old = ungrouped.iter().fold(OLD.to_owned(), |text, group| text.replace(group, ""));
+    let standby = old.replace("[cluster.battle]", "[cluster.battle]\nbalance = 'hot_standby'");
+    let line = r#"{ address = "10.0.1.3:7100" }"#;
+    let with = |keys: &str| only(&standby, &standby.replace(line, keys));
+    let (nobody, third) = (Touched::Nobody, backend("battle", "10.0.1.3:7100"));
+    let all = Touched::ClusterSessions("battle".to_owned());
+    let of = |what: &str| format!("backend battle 10.0.1.3:7100: {what}");
+    let (taken, asked) = ("go on with the first two others", "goes to the first two that live");
+    let weightless = r#"{ address = "10.0.1.3:7100", weight = 0 }"#;
+    check(&with(weightless), &of("weight 100 -> 0"), taken, &third);
+    check(&only(&standby.replace(line, weightless), &standby), &of("weight 0 -> 100"), asked, &all);
+    check(
+        &with(r#"{ address = "10.0.1.3:7100", weight = 50 }"#),
+        &of("weight 100 -> 50"),
+        "nothing",
+        &nobody,
+    );
+    check(
+        &with(r#"{ address = "10.0.1.3:7100", zone = 'sh-a' }"#),
+        &of("zone none -> sh-a"),
+        "nothing",
+        &nobody,
+    );
+    let gone = only(&standby, &standby.replace(&format!("  {line},\n"), ""));
+    check(&gone, &of("removed"), taken, &third);
+    let more = with(&format!(r#"{line}, {{ address = "10.0.1.4:7100" }}"#));
+    check(&more, "backend battle 10.0.1.4:7100: added", asked, &all);
+    let file = plan(&standby);
+    let (cluster, address) = ("battle".to_owned(), "10.0.1.3:7100".to_owned());
+    let drain = Override::State { cluster, address, state: AdminState::Drain };
+    let drained = file.with(&Overrides::default().with(drain));
+    check(&told(&file, &drained)[0], &of("ready -> drain"), taken, &third);
+    check(&told(&drained, &file)[0], &of("drain -> ready"), asked, &all);
+}
+
+#[test]
 fn backends() {
     let nobody = Touched::Nobody;
     let third = backend("battle", "10.0.1.3:7100");
@@ -307,7 +345,7 @@ fn backends() {
     let with = |keys: &str| replaced(line, &format!(r#"{{ address = "10.0.1.3:7100", {keys} }}"#));
     let of = |what: &str| format!("backend battle 10.0.1.3:7100: {what}");
     check(&with("weight = 50"), &of("weight 100 -> 50"), "another share", &nobody);
-    check(&with("weight = 0"), &of("weight 100 -> 0"), "no new sessions", &nobody);
+    check(&with("weight = 0"), &of("weight 100 -> 0"), "no new sessions", &third);
     check(&with("zone = 'sh-a'"), &of("zone none -> sh-a"), "another share", &nobody);
     check(&with("group = 'b'"), &of("group none -> b"), "go to another one at their next frame", &third);
     check(&with("max_sessions = 5"), &of("max_sessions any number -> 5"), "even if they are more", &nobody);
