@@ -1,6 +1,6 @@
 # The commands of this project; README.md names the first two.
 SECONDS_EACH ?= 10
-FUZZ_TARGETS := decode envelope config session_steps messages request
+FUZZ_TARGETS := decode envelope config session_steps messages inflate request
 
 .PHONY: demo test lint fuzz-smoke verify-unit verify-metrics autobahn bench-micro bench-instructions bench-peers bench-web bench-hold bench-scheduling bench-live bench-crowd
 
