@@ -36,6 +36,8 @@ pub(super) struct Seat {
     call: Cell<Call>,
     /// Whether an order ends the session: what comes after it is not delivered any more.
     closing: Cell<bool>,
+    /// More than half of what may wait was waiting when the last frame was left, and never little since.
+    has_risen: Cell<bool>,
     /// Whether the connection's handshakes are through: until then nothing may be said, and an opaque session has no backend.
     pub(super) greeted: Cell<bool>,
     /// Whether the player has come in through the login.
@@ -175,6 +177,7 @@ impl Seat {
             is_websocket: listener.websocket().is_some(),
             orders: RefCell::default(),
             closing: Cell::new(false),
+            has_risen: Cell::new(false),
             waits_for: RefCell::default(),
             awaited: RefCell::default(),
             lockstep: RefCell::default(),
@@ -408,14 +411,15 @@ impl Seat {
         }
     }
 
-    /// Leaves a whole frame and wakes the session.
-    pub(super) fn deliver(&self, frame: &Lent<'_>, id: ProtocolId, pool: &Pool) -> Result<(), Full> {
+    /// Leaves a whole frame and wakes the session. Whether that is as much as should wait before the session has its turn.
+    pub(super) fn deliver(&self, frame: &Lent<'_>, id: ProtocolId, pool: &Pool) -> Result<bool, Full> {
         self.put(id, |outbox| outbox.put_lent(frame, pool))
     }
 
     /// Leaves a whole frame in the outbox by `put` and wakes the session.
-    fn put(&self, id: ProtocolId, put: impl FnOnce(&mut Outbox) -> Result<(), Full>) -> Result<(), Full> {
+    fn put(&self, id: ProtocolId, put: impl FnOnce(&mut Outbox) -> Result<(), Full>) -> Result<bool, Full> {
         let mut outbox = self.outbox.borrow_mut();
+        let was_high = self.has_risen.get() && !outbox.is_low();
         let counts = !self.layout.is_of_gateway(id);
         match put(&mut outbox) {
             Ok(()) if counts => {}
@@ -428,11 +432,17 @@ impl Seat {
             }
         }
         self.call_for_bytes();
-        Ok(())
+        self.has_risen.set(was_high || outbox.is_high());
+        Ok(!was_high && self.has_risen.get())
     }
 
     /// Leaves a whole frame that others get too, and wakes the session.
-    pub(super) fn deliver_shared(&self, frame: &Arc<[u8]>, id: ProtocolId, pool: &Pool) -> Result<(), Full> {
+    pub(super) fn deliver_shared(
+        &self,
+        frame: &Arc<[u8]>,
+        id: ProtocolId,
+        pool: &Pool,
+    ) -> Result<bool, Full> {
         self.put(id, |outbox| outbox.put_shared(frame, pool))
     }
 

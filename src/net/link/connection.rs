@@ -236,7 +236,13 @@ impl Connection {
         while let Some(raw) = &envelopes.next() {
             let raw = raw.as_ref().map_err(|error| LinkError::Envelope(*error))?;
             let publication = dispatch::envelope(hub, &self.link, &world, raw, since_start);
-            let Some(publication) = publication.map_err(LinkError::Envelope)? else { continue };
+            let Some(publication) = publication.map_err(LinkError::Envelope)? else {
+                if self.link.rests.take() {
+                    cx.waker().wake_by_ref(); // behind the session, which was woken first
+                    return Ok((false, None));
+                }
+                continue;
+            };
             let mut publishing = Publishing::begin(hub, &publication);
             if publishing.poll(cx, hub, budget).is_pending() {
                 self.publishing = Some(publishing);

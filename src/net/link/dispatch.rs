@@ -11,6 +11,7 @@ use crate::base::{Reason, SessionId};
 use crate::cluster::{Report, ServingState};
 use crate::net::errand;
 use crate::net::hub::Hub;
+use crate::net::outbox::Full;
 use crate::net::publish::{Publication, whole_frame};
 use crate::net::seat::{Bind, Kick, Order, Seat};
 use crate::net::world::World;
@@ -175,10 +176,13 @@ fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, fram
     }
     seat.answered(link.backend().key(), id, now);
     link.backend().succeeded();
-    if seat.deliver(frame, id, &hub.pool).is_err() {
-        seat.overflowed();
-        undelivered(hub, link, session, Reason::TooSlow);
-        return;
+    match seat.deliver(frame, id, &hub.pool) {
+        Ok(false) => {}
+        Ok(true) => link.rests.set(true),
+        Err(Full) => {
+            seat.overflowed();
+            return undelivered(hub, link, session, Reason::TooSlow);
+        }
     }
     hub.count_out(world, id, frame.bytes.len());
 }

@@ -59,6 +59,8 @@ pub(in crate::net) struct SharedLink {
     /// Sessions that wait until the buffer is below its low mark.
     waiting: RefCell<Vec<Rc<Seat>>>,
     flushed: Bell,
+    /// Much waits for a player: its session has a turn before the link is read on.
+    pub(super) rests: Cell<bool>,
 }
 
 /// The longest answer: a PONG with a full payload.
@@ -91,6 +93,7 @@ impl SharedLink {
             bell: Bell::default(),
             waiting: RefCell::default(),
             flushed: Bell::default(),
+            rests: Cell::new(false),
         })
     }
 
