@@ -14,6 +14,10 @@ use crate::wire::{FrameError, FrameLayout, NoticeCode};
 pub struct Session {
     state: State,
     membership: Membership,
+    /// Nothing is read, and a frame is half here: its time runs again when the gateway reads on.
+    is_torn: bool,
+    /// It ends, and who does not take the last words at once is not waited for.
+    hurries: bool,
     timers: Timers,
     limits: Arc<ListenerLimits>,
     /// Which backends know the session.
@@ -94,9 +98,10 @@ pub enum Expired {
     TellPlace,
 }
 
-/// How long the last words may take to reach the player, and how long its own end of the connection may take to
-/// follow.
+/// How long the player's own end of the connection may take to follow the last words.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long a player has in all that goes on taking what was said before.
+const LONGEST_END: Duration = Duration::from_secs(60);
 
 impl Session {
     /// A session that has just been accepted.
@@ -113,6 +118,8 @@ impl Session {
         Self {
             state,
             membership: Membership::Guest,
+            is_torn: false,
+            hurries: false,
             timers,
             limits,
             bindings: Bindings::default(),
@@ -257,6 +264,7 @@ impl Session {
 
     /// After reading: whether the beginning of a frame is held.
     pub fn holds_part(&mut self, part: bool, now: Instant) {
+        self.is_torn = false;
         if !part {
             self.timers.clear(Timer::Frame);
         } else if self.state == State::Playing && !self.timers.runs(Timer::Frame) {
@@ -266,10 +274,23 @@ impl Session {
 
     /// After writing: whether something waits for the player, and whether it took anything just now.
     pub fn waits(&mut self, waits: bool, took: bool, now: Instant) {
+        let waited = self.is_behind();
         if !waits {
             self.timers.clear(Timer::Write);
-        } else if took || !self.timers.runs(Timer::Write) {
+        } else if took || !waited {
             self.timers.set(Timer::Write, now + self.limits.write_timeout());
+        }
+        if self.leaving().is_some() && !self.hurries && (waits || waited) {
+            self.linger(waits, took || !waited, now);
+        }
+    }
+
+    /// Whoever takes what was said before has the time for it that a session has; then the end has its own.
+    fn linger(&mut self, waits: bool, moves: bool, now: Instant) {
+        match (waits, moves) {
+            (true, true) => self.timers.set(Timer::Linger, now + self.limits.write_timeout()),
+            (true, false) => {}
+            (false, _) => self.timers.set(Timer::Linger, now + LINGER),
         }
     }
 
@@ -280,7 +301,7 @@ impl Session {
     }
 
     /// The gateway stops reading for at most this long. A frame that is half here, or not here yet, is not held
-    /// against the player.
+    /// against the player; what is half here has its whole time again behind that.
     pub fn pause(&mut self, longest: Duration, now: Instant) {
         self.touched(now);
         self.stop_reading(longest, now);
@@ -288,13 +309,17 @@ impl Session {
 
     /// The same where nothing moves: the session is idle meanwhile.
     pub fn stop_reading(&mut self, longest: Duration, now: Instant) {
+        self.is_torn |= self.timers.runs(Timer::Frame);
         self.timers.clear(Timer::Frame);
         self.timers.set(Timer::Pause, now + longest);
     }
 
     /// The gateway reads on.
-    pub fn resume(&mut self) {
+    pub fn resume(&mut self, now: Instant) {
         self.timers.clear(Timer::Pause);
+        if self.is_torn {
+            self.holds_part(true, now);
+        }
     }
 
     /// Whether the gateway has stopped reading.
@@ -340,6 +365,7 @@ impl Session {
         if self.may_come_back() {
             self.state = State::Playing;
             self.limits = limits;
+            self.is_torn = false;
             self.timers.clear_all();
             self.timers.set(Timer::Idle, now + self.limits.idle_timeout());
         }
@@ -369,9 +395,11 @@ impl Session {
         if matches!(self.state, State::Leaving(_)) {
             return false;
         }
+        self.hurries = self.is_handshaking() || matches!(end, EndReason::TooSlow | EndReason::Cut);
         self.state = State::Leaving(end);
         self.timers.clear_all();
         self.timers.set(Timer::Linger, now + LINGER);
+        self.timers.set(Timer::Idle, now + LONGEST_END);
         true
     }
 
@@ -417,16 +445,20 @@ impl Session {
     /// The first deadline that has passed by `now`, if any; call until `None`.
     pub fn expired(&mut self, now: Instant) -> Option<Expired> {
         let mut timer = self.timers.take_expired(now)?;
-        if timer == Timer::Idle && self.membership == Membership::Queued {
+        if timer == Timer::Idle && self.membership == Membership::Queued && self.state == State::Playing {
             self.touched(now); // who waits has nothing to say
             timer = self.timers.take_expired(now)?;
         }
         Some(match timer {
             Timer::Handshake => Expired::Leave(EndReason::HandshakeTimeout),
             Timer::Frame => Expired::Leave(EndReason::FrameTimeout),
+            Timer::Idle if self.leaving().is_some() => Expired::Close,
             Timer::Idle => Expired::Leave(EndReason::Idle),
             Timer::Write => Expired::Leave(EndReason::TooSlow),
-            Timer::Pause => Expired::Resume,
+            Timer::Pause => {
+                self.resume(now);
+                Expired::Resume
+            }
             Timer::Linger => Expired::Close,
             Timer::Login => Expired::Leave(EndReason::LoginTimeout),
             Timer::Place => Expired::TellPlace,

@@ -9,7 +9,7 @@ pub enum Timer {
     Handshake,
     /// The rest of a frame.
     Frame,
-    /// The next whole frame.
+    /// The next whole frame; of a session that ends, all of its end.
     Idle,
     /// The player to take something of what waits for it.
     Write,

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use realmgate::session::EndReason;
 use realmgate::wire::link::Message;
 
-use crate::fakes::{Backend, Dedicated, Gate, Manner, frame, within};
+use crate::fakes::{Backend, Dedicated, Event, Gate, Manner, Player, frame, within};
 
 #[tokio::test]
 async fn bytes_split_at_every_position_give_the_same_frames() {
@@ -65,8 +66,37 @@ async fn a_frame_that_is_not_whole_in_time_ends_the_session_however_it_trickles(
     player.closed().await;
     drop(player);
     gate.has_sessions(0).await;
-    assert_eq!(gate.meters().total(|meter| meter.ended(realmgate::session::EndReason::FrameTimeout)), 1);
+    assert_eq!(gate.meters().total(|meter| meter.ended(EndReason::FrameTimeout)), 1);
     assert_eq!(battle.frames(), [frame(1000, b"in")]);
+}
+
+#[tokio::test]
+async fn a_frame_that_is_half_here_has_its_time_also_behind_a_stop_of_the_reading() {
+    let battle = Backend::echo().await;
+    let gate = Gate::builder()
+        .limit("frame_timeout = \"3s\"\nsend_buffer = \"1MiB\"")
+        .shared("battle", "1000", &[battle.address()], "")
+        .start()
+        .await;
+    let mut player = Player::connect_narrow(gate.address()).await;
+    player.send_raw(&[frame(1000, b"in"), vec![0; 3]].concat()).await;
+    assert_eq!(player.recv().await.body, b"in");
+    let (session, pushed) = (battle.session().await, frame(1001, &[5; 60_000]));
+    let mut count = 0;
+    let gone = || gate.meters().total(|meter| meter.ended(EndReason::FrameTimeout)) > 0;
+    while !battle.events().contains(&Event::Pause { session }) {
+        battle.say(session, Message::Frame { payload: &pushed }).await;
+        battle.settled().await;
+        assert!(!gone(), "it has waited for room, not for the player");
+        count += 1;
+    }
+    for _ in 0..count {
+        assert_eq!(player.recv().await.body.len(), 60_000);
+    }
+    assert_eq!(player.notice().await, r#"{"code":"idle"}"#);
+    player.closed().await;
+    gate.has_sessions(0).await;
+    assert!(gone());
 }
 
 #[tokio::test]
@@ -144,7 +174,7 @@ async fn a_player_that_does_not_read_is_too_slow_and_delays_nobody() {
     deaf.send(1000, b"in").await;
     let (session, pushed) = (battle.session().await, frame(1001, &[5; 60_000]));
     let ended = gate.meters();
-    let too_slow = || ended.total(|meter| meter.ended(realmgate::session::EndReason::TooSlow));
+    let too_slow = || ended.total(|meter| meter.ended(EndReason::TooSlow));
     within("the deaf player to be too slow", async {
         while too_slow() == 0 {
             battle.say(session, Message::Frame { payload: &pushed }).await;

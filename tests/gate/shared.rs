@@ -1,5 +1,7 @@
 //! The rules of the shared link at the gate.
 
+use std::time::Duration;
+
 use realmgate::base::SessionId;
 use realmgate::wire::NoticeCode;
 use realmgate::wire::link::{
@@ -74,6 +76,54 @@ async fn a_kick_follows_what_was_sent_before_and_says_why() {
         let closed = Event::Close { session, reason: 0x8002 };
         backend.wait("CLOSE", |events| events.contains(&closed).then_some(())).await;
     }
+}
+
+#[tokio::test]
+async fn a_kick_waits_for_a_player_that_takes_what_was_sent_before_slowly() {
+    let battle = Backend::with(Manner::Silent).await;
+    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "").start().await;
+    let mut player = gate.player().await;
+    player.send(1000, b"in").await;
+    let (session, mut said) = (battle.session().await, 0);
+    while !battle.events().contains(&Event::Pause { session }) {
+        battle.say(session, Message::Frame { payload: &frame(1001, &[5; 60_000]) }).await;
+        battle.settled().await;
+        said += 1;
+    }
+    battle.say(session, Message::Kick(kick(0x8002, None))).await;
+    battle.settled().await;
+    tokio::time::sleep(Duration::from_millis(1500)).await; // the player is slow
+    for _ in 0..said {
+        assert_eq!(player.recv().await.body.len(), 60_000);
+    }
+    assert_eq!(
+        player.notice().await,
+        r#"{"code":"kicked","retry_after_ms":500,"redirect":["gw2.test:7000"]}"#
+    );
+    player.closed().await;
+    gate.has_sessions(0).await;
+}
+
+#[tokio::test]
+async fn a_player_that_reads_gets_more_at_once_than_may_wait_for_it() {
+    let battle = Backend::with(Manner::Silent).await;
+    let gate = Gate::builder()
+        .limit("send_buffer = \"64KiB\"")
+        .shared("battle", "1000", &[battle.address()], "")
+        .start()
+        .await;
+    let mut player = gate.player().await;
+    player.send(1000, b"in").await;
+    let session = battle.session().await;
+    let mut burst = Vec::new();
+    for _ in 0..1000 {
+        append_frame_envelope(session, &frame(1001, &[5; 1000]), &mut burst).expect("a frame");
+    }
+    battle.say_raw(&burst).await;
+    for count in 0..1000 {
+        assert_eq!(player.recv().await.body, [5; 1000], "{count}");
+    }
+    assert_eq!(gate.meters().total(|meter| Some(&meter.undelivered)), 0);
 }
 
 #[tokio::test]

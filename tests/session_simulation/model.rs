@@ -36,6 +36,7 @@ const FRAME: u64 = 10_000;
 const IDLE: u64 = 90_000;
 const WRITE: u64 = 15_000;
 const LINGER: u64 = 1_000;
+const LONGEST_END: u64 = 60_000;
 const RESUME: u64 = 3_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,10 @@ struct Shadow {
     idle_for: u64,
     handshake: Option<u64>,
     frame: Option<u64>,
+    /// A frame was half here when the reading stopped.
+    torn: bool,
+    /// Nobody waits for it to take its last words.
+    hurries: bool,
     idle: Option<u64>,
     write: Option<u64>,
     pause: Option<u64>,
@@ -163,13 +168,13 @@ impl Pair {
             }
             7 if odd => {
                 self.session.pause(Duration::from_millis(250), now);
-                self.shadow.frame = None;
+                self.shadow.torn |= self.shadow.frame.take().is_some();
                 self.shadow.touched(self.now);
                 self.shadow.pause = Some(self.now + 250);
             }
             7 => {
-                self.session.resume();
-                self.shadow.pause = None;
+                self.session.resume(now);
+                self.shadow.resume(self.now);
             }
             8 if how < 40 => {
                 self.session.half_close();
@@ -298,6 +303,8 @@ impl Shadow {
             idle_for,
             handshake: tls.then_some(HANDSHAKE),
             frame: None,
+            torn: false,
+            hurries: false,
             idle: (!tls).then_some(idle_for),
             write: None,
             pause: None,
@@ -347,7 +354,15 @@ impl Shadow {
         }
     }
 
+    fn resume(&mut self, now: u64) {
+        self.pause = None;
+        if self.torn {
+            self.holds_part(true, now);
+        }
+    }
+
     fn holds_part(&mut self, part: bool, now: u64) {
+        self.torn = false;
         if !part {
             self.frame = None;
         } else if self.stage == Stage::Playing && self.frame.is_none() {
@@ -356,10 +371,18 @@ impl Shadow {
     }
 
     fn waits(&mut self, waits: bool, took: bool, now: u64) {
+        let waited = self.write.is_some();
         if !waits {
             self.write = None;
-        } else if took || self.write.is_none() {
+        } else if took || !waited {
             self.write = Some(now + WRITE);
+        }
+        if matches!(self.stage, Stage::Leaving(_)) && !self.hurries {
+            if waits && (took || !waited) {
+                self.linger = Some(now + WRITE);
+            } else if !waits && waited {
+                self.linger = Some(now + LINGER);
+            }
         }
     }
 
@@ -374,9 +397,11 @@ impl Shadow {
         if matches!(self.stage, Stage::Leaving(_)) {
             return false;
         }
+        self.hurries = self.stage == Stage::Handshaking || matches!(end, EndReason::TooSlow | EndReason::Cut);
         self.stage = Stage::Leaving(end);
         self.stop_timers();
         self.linger = Some(now + LINGER);
+        self.idle = Some(now + LONGEST_END);
         true
     }
 
@@ -393,6 +418,7 @@ impl Shadow {
     fn comes_back(&mut self, now: u64) {
         if matches!(self.stage, Stage::Playing | Stage::Parked) {
             self.stage = Stage::Playing;
+            self.torn = false;
             self.stop_timers();
             self.idle = Some(now + self.idle_for);
         }
@@ -404,10 +430,11 @@ impl Shadow {
     }
 
     fn deadlines(&self) -> [(Option<u64>, Expired); 7] {
+        let leaves = matches!(self.stage, Stage::Leaving(_));
         [
             (self.handshake, Expired::Leave(EndReason::HandshakeTimeout)),
             (self.frame, Expired::Leave(EndReason::FrameTimeout)),
-            (self.idle, Expired::Leave(EndReason::Idle)),
+            (self.idle, if leaves { Expired::Close } else { Expired::Leave(EndReason::Idle) }),
             (self.write, Expired::Leave(EndReason::TooSlow)),
             (self.pause, Expired::Resume),
             (self.linger, Expired::Close),
@@ -425,7 +452,12 @@ impl Shadow {
             Expired::Leave(EndReason::Idle) => self.idle = None,
             Expired::Leave(EndReason::NotResumed) => self.parked = None,
             Expired::Leave(_) => self.write = None,
-            Expired::Resume => self.pause = None,
+            Expired::Resume => self.resume(now),
+            Expired::Close
+                if self.idle.is_some_and(|idle| self.linger.is_none_or(|linger| idle <= linger)) =>
+            {
+                self.idle = None;
+            }
             Expired::Close => self.linger = None,
             Expired::TellPlace => unreachable!("nobody waits in line here"),
         }

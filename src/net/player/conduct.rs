@@ -348,7 +348,7 @@ impl Conduct {
         match (full, self.session.is_paused()) {
             (true, false) if moves => self.session.pause(STUCK, now),
             (true, false) => self.session.stop_reading(STUCK, now),
-            (false, true) => self.session.resume(),
+            (false, true) => self.session.resume(now),
             (true, true) | (false, false) => {}
         }
         !full
