@@ -39,6 +39,7 @@ pub(super) fn check(
     }
     if routes.iter().all(Option::is_some) && clusters.iter().all(Option::is_some) {
         opaque_listeners(context, &known, clusters, routes);
+        opaque_clusters(context, &known, complete, clusters, routes);
         messages::agree(context, &known, clusters, routes);
         opaque_maintenance(context, clusters, routes);
     }
@@ -171,6 +172,47 @@ fn opaque_listeners(
                     listener.frame
                 )),
         );
+    }
+}
+
+/// Frames have no way to a cluster that reads none: its answers would tear those of others.
+fn opaque_clusters(
+    context: &Context<'_>,
+    listeners: &[&Listener],
+    complete: bool,
+    clusters: &[Option<Cluster>],
+    routes: &[Option<Route>],
+) {
+    let Some(framed) = listeners.iter().find(|listener| !is_opaque(&listener.layout)) else { return };
+    let some_opaque = listeners.iter().any(|listener| is_opaque(&listener.layout));
+    for (raw, route) in context.raw.routes.iter().zip(routes.iter().flatten()) {
+        let cluster = clusters.get(route.cluster).and_then(Option::as_ref);
+        let Some(cluster) = cluster.filter(|cluster| cluster.reads_no_frames()) else { continue };
+        let items = || raw.body.ids.value().into_iter().flatten();
+        let (number, rest) = (
+            items().find(|item| *item.get() != raw::Ids::All),
+            items().find(|item| *item.get() == raw::Ids::All),
+        );
+        let name = &route.name;
+        let mend = format!("write frame = \"{}\" in [cluster.{}]", framed.frame, cluster.name);
+        if let Some(number) = number {
+            let title = format!("[route.{name}] has IDs, and [cluster.{}] reads no frames", cluster.name);
+            context.add(
+                Problem::at(number.site(), title)
+                    .because("what its backends say would have torn the frames of other backends")
+                    .write(format!("{mend}, or leave the IDs to a cluster that reads frames")),
+            );
+        }
+        if let (Some(rest), true, false) = (rest, complete, some_opaque) {
+            let title = format!("[cluster.{}] reads no frames, and no listener is opaque", cluster.name);
+            context.add(
+                Problem::at(rest.site(), title)
+                    .because(format!(
+                        "[route.{name}] would have got nothing, and what no other route has would have been unknown"
+                    ))
+                    .write(format!("{mend}, or add a listener with an opaque frame")),
+            );
+        }
     }
 }
 
