@@ -245,6 +245,7 @@ async fn the_plan_is_told_as_it_is() {
     }
     assert_eq!(named("http", "frames")["convert"], json!({ "id": 1101, "reply": 1102 }));
     assert_eq!(named("http", "frames")["max_body"], 1024);
+    assert_eq!(named("clusters", "battle")["frame"], "game", "what requests become there");
     assert!(named("http", "season")["file"].as_str().is_some_and(|path| path.ends_with("token")));
     for secret in [crate::fakes::SECRET, "hush"] {
         assert!(!reply.body.contains(secret), "{secret}: {}", reply.body);

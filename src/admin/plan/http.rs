@@ -6,6 +6,17 @@ use super::breaker;
 use crate::base::format_duration;
 use crate::config::{Cluster, HttpRoute, HttpTarget, Listener, Partner, Plan};
 
+/// The frames that requests become for a cluster, if any do.
+pub(super) fn frame<'p>(plan: &'p Plan, cluster: &Cluster) -> Option<&'p str> {
+    plan.http().iter().find_map(|route| match route.target() {
+        HttpTarget::Convert(frames) => {
+            let to = plan.clusters().get(frames.cluster())?;
+            (to.name() == cluster.name()).then(|| frames.frame())
+        }
+        HttpTarget::Cluster(_) | HttpTarget::File(_) => None,
+    })
+}
+
 pub(super) fn view(plan: &Plan, route: &HttpRoute) -> Value {
     let cluster = route.target().cluster().and_then(|place| plan.clusters().get(place));
     let partners = route.partners().iter().filter_map(|place| plan.partners().get(*place));

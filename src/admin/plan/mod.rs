@@ -106,9 +106,9 @@ fn partner(partner: &Partner) -> Value {
 
 fn cluster(plan: &Plan, cluster: &Cluster) -> Value {
     let (frame, proxy, websocket) = match cluster.link() {
-        LinkKind::Shared | LinkKind::Http => (None, None, None),
+        LinkKind::Shared | LinkKind::Http => (http::frame(plan, cluster), None, None),
         LinkKind::Dedicated { frame, proxy, websocket, .. } => {
-            (Some(frame), Some(header(*proxy)), websocket.as_deref())
+            (Some(frame.as_str()), Some(header(*proxy)), websocket.as_deref())
         }
     };
     let tls = cluster

@@ -126,21 +126,22 @@ fn target(context: &Context<'_>, raw: &Named<raw::Http>) -> Option<HttpTarget> {
         })
     };
     let (id, reply) = (id("id", &conversion.id), id("reply", &conversion.reply));
-    let layout = layout(context, cluster)?;
+    let (frame, layout) = layout(context, cluster)?;
     Some(HttpTarget::Convert(Conversion {
         cluster,
         id: ProtocolId(*id?.get()),
         reply: ProtocolId(*reply?.get()),
+        frame: frame.to_owned(),
         layout,
     }))
 }
 
 /// The frames of a cluster: the ones it names, or the only ones.
-fn layout(context: &Context<'_>, cluster: usize) -> Option<Arc<FrameLayout>> {
+fn layout<'a>(context: &Context<'a>, cluster: usize) -> Option<(&'a str, Arc<FrameLayout>)> {
     let cluster = context.raw.clusters.get(cluster)?;
     let named = cluster.body.frame.value().map(String::as_str).or(context.layouts.only());
     if named.is_none() {
         convert::no_layout(context, cluster);
     }
-    context.layouts.get(named?)
+    Some((named?, context.layouts.get(named?)?))
 }

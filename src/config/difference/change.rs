@@ -208,6 +208,8 @@ pub enum HttpChange {
     Opened(String),
     /// What answers.
     Target(Swap<String>),
+    /// The frames of this name, which its requests become, look different.
+    Layout(String),
     /// These keys, which the next request follows.
     Rules(Vec<&'static str>),
 }

@@ -301,7 +301,11 @@ const fn of_http(what: &HttpChange) -> &'static str {
         HttpChange::Opened(_) => {
             "requests under way go on as they began; the next ones are answered whoever asks, and prove nothing"
         }
-        HttpChange::Requests(_) | HttpChange::Partners(_) | HttpChange::Target(_) | HttpChange::Rules(_) => {
+        HttpChange::Requests(_)
+        | HttpChange::Partners(_)
+        | HttpChange::Target(_)
+        | HttpChange::Layout(_)
+        | HttpChange::Rules(_) => {
             "requests under way go on as they began; the next ones follow it; connections stay"
         }
     }

@@ -30,11 +30,18 @@ fn one((old_plan, old): (&Plan, &HttpRoute), (new_plan, new): (&Plan, &HttpRoute
         Swap::of(old_plan.asked_at(old), new_plan.asked_at(new)).map(HttpChange::Requests),
         askers,
         Swap::of(old_plan.answers(old), new_plan.answers(new)).map(HttpChange::Target),
+        layout(old, new).map(HttpChange::Layout),
         (!keys.is_empty()).then_some(HttpChange::Rules(keys)),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// The frames that requests become, where they have kept their name and look different.
+fn layout(old: &HttpRoute, new: &HttpRoute) -> Option<String> {
+    let (old, new) = (old.target.conversion()?, new.target.conversion()?);
+    (old.frame == new.frame && old.layout != new.layout).then(|| new.frame.clone())
 }
 
 fn rules(old: &HttpRoute, new: &HttpRoute) -> Vec<&'static str> {

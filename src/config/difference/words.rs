@@ -131,6 +131,7 @@ impl Display for HttpChange {
             Self::Partners(names) => write!(into, "partners {names}"),
             Self::Opened(names) => write!(into, "open to everybody, and was to {names} only"),
             Self::Target(targets) => write!(into, "to {targets}"),
+            Self::Layout(name) => write!(into, "[frame.{name}] is another layout"),
             Self::Rules(keys) => into.write_str(&keys.join(", ")),
         }
     }

@@ -57,6 +57,7 @@ pub struct Conversion {
     pub(in crate::config) cluster: usize,
     pub(in crate::config) id: ProtocolId,
     pub(in crate::config) reply: ProtocolId,
+    pub(in crate::config) frame: String,
     pub(in crate::config) layout: Arc<FrameLayout>,
 }
 
@@ -165,7 +166,8 @@ impl Plan {
         match &route.target {
             HttpTarget::Cluster(cluster) => name(*cluster).to_owned(),
             HttpTarget::Convert(to) => {
-                format!("{} as frame {} answered by {}", name(to.cluster), to.id, to.reply)
+                let (cluster, frame) = (name(to.cluster), &to.frame);
+                format!("{cluster} as frame {} of [frame.{frame}] answered by {}", to.id, to.reply)
             }
             HttpTarget::File(path) => format!("file {}", path.get().display()),
         }
@@ -218,6 +220,12 @@ impl Conversion {
     #[must_use]
     pub fn reply(&self) -> ProtocolId {
         self.reply
+    }
+
+    /// The name of the layout that both have.
+    #[must_use]
+    pub fn frame(&self) -> &str {
+        &self.frame
     }
 
     /// What both look like.

@@ -241,6 +241,23 @@ fn a_layout_of_the_same_name_is_told_where_it_is_used() {
 }
 
 #[test]
+fn frames_that_requests_are_converted_to_are_told_as_their_routes() {
+    let shared = "[cluster.ask]\nframe = 'game'\nbackends = [{ address = '10.0.0.8:7100' }]\n";
+    let old = format!("{OLD}{REQUESTS}{shared}")
+        .replace("cluster = \"web\"", "cluster = \"ask\"\nconvert = { id = 5, reply = 6 }");
+    let other = old.replace("[cluster.ask]\nframe = 'game'", "[cluster.ask]\nframe = 'long'");
+    check(
+        &only(&old, &other),
+        "http shop: to ask as frame 5 of [frame.game] answered by 6 -> ask as frame 5 of [frame.long] answered by 6",
+        "requests under way go on",
+        &Touched::Nobody,
+    );
+    let wider = other.replace("id = { offset = 4, width = 4 }", "id = { offset = 4, width = 8 }");
+    let what = "http shop: [frame.long] is another layout";
+    check(&only(&other, &wider), what, "requests under way go on", &Touched::Nobody);
+}
+
+#[test]
 fn clusters() {
     let pay = format!("{OLD}[cluster.pay]\nbackends = [{{ address = '10.0.1.1:7200' }}]\n");
     check(&only(OLD, &pay), "cluster pay: added with 1 backend", "nothing", &Touched::Nobody);
