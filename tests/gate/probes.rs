@@ -322,6 +322,51 @@ async fn a_body_that_is_a_load_report_is_taken_in() {
     assert_eq!(player.recv().await.body, second.address.to_string().as_bytes());
 }
 
+/// Waits until a backend of the cluster `web` is known to have this load.
+async fn loaded(gate: &Gate, backend: SocketAddr, load: &str) {
+    let labels = format!("cluster=\"web\",backend=\"{backend}\",kind=\"reported\"");
+    gate.shows(&format!("realmgate_backend_load_ratio{{{labels}}} {load}")).await;
+}
+
+/// Who serves a new player of the cluster `web`.
+async fn serves(gate: &Gate) -> String {
+    let mut player = gate.player().await;
+    player.send(3000, WHO).await;
+    String::from_utf8(player.recv().await.body.to_vec()).expect("an address")
+}
+
+#[tokio::test]
+async fn the_load_in_a_body_decides_who_is_picked() {
+    let health = health("probe = \"http\"");
+    let (first, second) = (Server::start(&said("{}")).await, Server::start(&said("{}")).await);
+    let more = format!("balance = \"least_load\"\n{health}");
+    let backends = [first.address, second.address];
+    let gate = Gate::builder().dedicated("web", "3000", &backends, &more).start().await;
+    for (busy, idle) in [(&first, &second), (&second, &first)] {
+        busy.answers(&said("{\"load\": 0.75, \"capacity\": 1000}"));
+        idle.answers(&said("{\"load\": 0.25, \"capacity\": 1000}"));
+        loaded(&gate, busy.address, "0.75").await;
+        loaded(&gate, idle.address, "0.25").await;
+        for _ in 0..4 {
+            assert_eq!(serves(&gate).await, idle.address.to_string());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_with_sessions_and_a_capacity_says_who_is_full() {
+    let health = health("probe = \"http\"");
+    let (first, second) = (Server::start(&said("{}")).await, Server::start(&said("{}")).await);
+    let more = format!("balance = \"backup\"\n{health}");
+    let backends = [first.address, second.address];
+    let gate = Gate::builder().dedicated("web", "3000", &backends, &more).start().await;
+    for (sessions, load, serving) in [(8, "1", &second), (0, "0", &first)] {
+        first.answers(&said(&format!("{{\"sessions\": {sessions}, \"capacity\": 8}}")));
+        loaded(&gate, first.address, load).await;
+        assert_eq!(serves(&gate).await, serving.address.to_string());
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_report_is_said_once_and_makes_nobody_dead() {
     let health = health("probe = \"http\"");
