@@ -185,6 +185,23 @@ async fn a_backend_that_fails_in_a_row_is_taken_out_and_the_breaker_of_its_route
 }
 
 #[tokio::test]
+async fn an_answer_that_admits_a_fault_of_the_program_is_a_success_of_the_backend() {
+    for status in [500, 501, 505] {
+        let shop = Origin::start(move |_| said(status, "", "a fault")).await;
+        let stage = before(&[shop.address])
+            .table("[http.shop.breaker]\nconsecutive = 1")
+            .table("[cluster.shop.outlier]\nconsecutive = 1")
+            .start()
+            .await;
+        for _ in 0..3 {
+            assert_eq!(stage.ask(GET).await.told(), (status, "a fault"));
+        }
+        let labels = format!("{{route=\"http.shop\",backend=\"{}\"}}", shop.address);
+        stage.shows(&format!("realmgate_route_breaker_state{labels} 0")).await;
+    }
+}
+
+#[tokio::test]
 async fn traffic_takes_an_ill_backend_out_of_the_cluster() {
     let (ill, well) = (Origin::start(|_| said(504, "", "ill")).await, Origin::named("well").await);
     let stage = before(&[ill.address, well.address])
