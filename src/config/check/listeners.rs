@@ -251,9 +251,11 @@ fn repeated(context: &Context<'_>) {
     }
 }
 
-/// Port 0 is a new port each time. A socket for all addresses of IPv6 takes IPv4 too.
+/// Port 0 is a new port each time. A socket for all addresses of IPv6 takes IPv4 too, and an address of IPv4 is the
+/// same one as IPv6 writes it.
 pub(super) fn collide(one: &SocketAddr, other: &SocketAddr) -> bool {
+    let ip = |address: &SocketAddr| address.ip().to_canonical();
     let covers = |all: IpAddr, one: IpAddr| all.is_unspecified() && (all.is_ipv6() || one.is_ipv4());
-    let same = one.ip() == other.ip() || covers(one.ip(), other.ip()) || covers(other.ip(), one.ip());
+    let same = ip(one) == ip(other) || covers(ip(one), ip(other)) || covers(ip(other), ip(one));
     one.port() != 0 && one.port() == other.port() && same
 }
