@@ -213,6 +213,31 @@ fn certificates_that_cannot_be_used_are_mistakes_of_the_configuration() {
     assert_eq!(realmgate(&["check"], &folder.file()).status.code(), Some(0));
 }
 
+/// The file with names of four files that are not there.
+fn lacking(text: &str) -> (String, [&'static str; 4]) {
+    let more = "[admin]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"no.token\"\n[listener.open]\n\
+                listen = \"127.0.0.1:0\"\nprotocol = \"http\"\n\
+                tls = { certificate = \"none.pem\", key = \"none.key\" }\n\
+                [http.page]\nlistener = \"open\"\npath = \"/\"\nfile = \"page.html\"\n";
+    (format!("{text}{more}"), ["no.token", "none.pem", "none.key", "page.html"])
+}
+
+#[test]
+fn what_is_wrong_with_the_files_that_a_file_names_is_told_with_its_own_mistakes() {
+    let (good, names) = lacking(GOOD);
+    let wrong = good.replace("workers = 1", "wokers = 1").replace("\"rest\"", "\"rset\"");
+    for (file, own) in [(&good, &[][..]), (&wrong, &["wokers", "rset"])] {
+        let folder = Folder::new("lacking", file);
+        for command in ["check", "run"] {
+            let output = realmgate(&[command], &folder.file());
+            let told = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(64), "{told}");
+            assert!(names.iter().chain(own).all(|name| told.contains(name)), "{command}: {told}");
+            assert!(told.contains(&format!("\n{} mistakes in ", names.len() + own.len())), "{told}");
+        }
+    }
+}
+
 #[test]
 fn explain_says_what_a_frame_meets_and_why() {
     let folder =
@@ -353,6 +378,11 @@ gateway.workers: only a restart or an upgrade changes it
     let wrong = diff(&GOOD.replace("cluster = \"rest\"", "cluster = \"rset\""));
     assert_eq!(wrong.status.code(), Some(64));
     assert!(text(&wrong.stdout).is_empty() && text(&wrong.stderr).contains("[cluster.rset]"));
+    let (lacking, names) = lacking(GOOD);
+    let refused = diff(&lacking);
+    assert_eq!(refused.status.code(), Some(64), "a reload would be refused");
+    assert!(text(&refused.stdout).starts_with("listener open: added"), "{}", text(&refused.stdout));
+    assert!(names.iter().all(|name| text(&refused.stderr).contains(name)), "{}", text(&refused.stderr));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::gate::{Gate, now, wall_clock};
 use crate::admin::{Access, Refused, Reloaded, Why};
-use crate::config::{self, Banned, Override, Overrides, Plan, Problem, Report, Unfit, Unmatched};
+use crate::config::{self, Admin, Banned, Override, Overrides, Plan, Problem, Report, Unfit, Unmatched};
 use crate::net::{Bound, Command, Ground, Opened, Target, Transition, World};
 use crate::telemetry::{self, ReloadResult};
 
@@ -32,7 +32,7 @@ impl Gate {
     pub async fn reload_file(&mut self, who: &str) -> Result<Reloaded, Refused> {
         let result = match config::load(self.file.origin()) {
             Ok(plan) => self.reload(plan, who).await,
-            Err(report) => Err(Box::new(report)),
+            Err(report) => Err(Box::new(self.with_files(report))),
         };
         self.meters.reloads.reloaded(match &result {
             Ok(reloaded) if reloaded.changes.is_empty() => ReloadResult::Unchanged,
@@ -59,7 +59,7 @@ impl Gate {
             telemetry::override_matches_nothing(&stale.to_string());
         }
         let opened = Opened::read(&file.with(&overrides), &self.tickets, wall_clock());
-        let (opened, access) = match (opened, self.renewed(&file)) {
+        let (opened, access) = match (opened, self.renewed(file.admin())) {
             (Ok(opened), Ok(access)) => (opened, access),
             (Ok(_), Err(problem)) => return Err(refuse(vec![problem])),
             (Err(mut problems), access) => {
@@ -74,13 +74,21 @@ impl Gate {
         Ok(reloaded)
     }
 
+    /// The mistakes of a file with those of the files that it names.
+    fn with_files(&self, report: Report) -> Report {
+        let parts = report.parts();
+        let mut found = Opened::faults(parts, &self.tickets, wall_clock());
+        found.extend(self.renewed(parts.admin).err());
+        report.and(found)
+    }
+
     /// The token of the API, read again as certificates are, from the file that this process was started with: which
     /// file that is, no reload changes.
-    fn renewed(&self, file: &Plan) -> Result<Option<Access>, Problem> {
+    fn renewed(&self, named: Option<&Admin>) -> Result<Option<Access>, Problem> {
         let running = self.world.load();
         let Some(admin) = running.plan().admin().filter(|_| self.access.is_some()) else { return Ok(None) };
         let Some(token_file) = admin.token_file() else { return Ok(None) };
-        let named = file.admin().filter(|named| {
+        let named = named.filter(|named| {
             named.token_file().is_some_and(|named_file| named_file.get() == token_file.get())
         });
         match Access::read(named.unwrap_or(admin)) {

@@ -20,7 +20,7 @@ use super::rotation::Rotation;
 use crate::admin::{Access, Desk, Order, Store, StoreError};
 use crate::base::Phase;
 use crate::cluster::Registry;
-use crate::config::{Banned, Overrides, Plan, Report};
+use crate::config::{Banned, Overrides, Plan, Problem, Report};
 use crate::http::{Ledger, LedgerFault, Web, WebSetup};
 use crate::net::{
     Command, Commons, Ground, Opened, Pressure, Prober, Reception, SessionIds, Tickets, Usher, WorkerHandle,
@@ -353,10 +353,9 @@ impl Gate {
 /// # Errors
 /// Certificates, keys and a token that cannot be used.
 pub(super) fn build(plan: Plan, meters: &Meters) -> Result<World, StartError> {
-    let access = plan.admin().map(Access::read).transpose();
-    access.map_err(|problem| StartError::Configuration(Box::new(plan.report(vec![problem]))))?;
+    let access = plan.admin().and_then(|admin| Access::read(admin).err());
     let (tickets, _) = Legacy::default().tickets()?;
-    let opened = open(&plan, &tickets)?;
+    let opened = open(&plan, &tickets, access)?;
     let (registry, overrides) = (&mut Registry::default(), &Overrides::default());
     let (clock, now) = (wall_clock(), Duration::ZERO);
     let ground = Ground { registry, meters, overrides, generation: 1, clock, now };
@@ -372,15 +371,19 @@ fn first_world(
     now: Duration,
 ) -> Result<World, StartError> {
     let plan = file.with(&legacy.overrides);
-    let opened = open(&plan, tickets)?;
+    let opened = open(&plan, tickets, None)?;
     let (overrides, clock) = (&legacy.overrides, wall_clock());
     let ground = Ground { registry, meters, overrides, generation: 1, clock, now };
     Ok(World::assemble(plan, opened, ground))
 }
 
-fn open(plan: &Plan, tickets: &Tickets) -> Result<Opened, StartError> {
-    Opened::read(plan, tickets, wall_clock())
-        .map_err(|problems| StartError::Configuration(Box::new(plan.report(problems))))
+/// Opens its files; `more` is what else is wrong with them.
+fn open(plan: &Plan, tickets: &Tickets, more: Option<Problem>) -> Result<Opened, StartError> {
+    let refuse = |problems| StartError::Configuration(Box::new(plan.report(problems)));
+    match (Opened::read(plan, tickets, wall_clock()), more) {
+        (Ok(opened), None) => Ok(opened),
+        (opened, more) => Err(refuse(opened.err().into_iter().flatten().chain(more).collect())),
+    }
 }
 
 async fn start_workers(

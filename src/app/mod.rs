@@ -8,6 +8,7 @@ mod descriptors;
 mod diff;
 mod doors;
 mod effects;
+mod files;
 mod gate;
 pub mod handover;
 mod legacy;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::files::faults;
 use super::gate::StartError;
 use super::handover::Owner;
 use super::legacy::Legacy;
@@ -31,8 +32,10 @@ impl Office {
     /// When the token cannot be used or the address not be listened at.
     pub(super) fn open(plan: &Plan, legacy: &mut Legacy) -> Result<Option<Self>, StartError> {
         let Some(admin) = plan.admin() else { return Ok(None) };
-        let access = Access::read(admin)
-            .map_err(|problem| StartError::Configuration(Box::new(plan.report(vec![problem]))))?;
+        let access = Access::read(admin).map_err(|problem| {
+            let report = plan.report(vec![problem]).and(faults(plan.parts()));
+            StartError::Configuration(Box::new(report))
+        })?;
         let wanted = *admin.listen().get();
         let known = legacy.socket(&Owner::Admin, wanted);
         let socket = known.map_or_else(|| TcpListener::bind(wanted), Ok).map_err(|error| {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::files;
 use super::gate::{StartError, build, wall_clock};
 use super::start::Found;
 use super::summary::summary;
@@ -52,7 +53,7 @@ pub fn run(file: &Path, log: &LogOptions, options: RunOptions) -> ExitCode {
         Ok(found) => found,
         Err(error) => return fail(&error),
     };
-    match config::load(file) {
+    match files::load(file) {
         Ok(plan) => runtime.block_on(serve(found, plan, &options)),
         Err(report) => {
             runtime.block_on(found.refuse(&report.render(false)));
@@ -71,7 +72,7 @@ async fn serve(found: Found, plan: Plan, options: &RunOptions) -> ExitCode {
 /// `realmgate check`: every mistake, or one line per listener, route and cluster.
 #[must_use]
 pub fn check(file: &Path) -> ExitCode {
-    let plan = match config::load(file) {
+    let plan = match files::load(file) {
         Ok(plan) => plan,
         Err(report) => return complain(&report, USAGE),
     };

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::parts::Parts;
 use super::plan::{CanaryRule, Plan};
 use super::problem::Problem;
 
@@ -11,6 +12,17 @@ use super::problem::Problem;
 const LONGEST: u64 = 64 << 20;
 
 impl Plan {
+    /// [`Parts::account_lists`] of a whole plan.
+    ///
+    /// # Errors
+    ///
+    /// All files that cannot be read, each with the place that names it.
+    pub fn account_lists(&self) -> Result<Vec<Vec<String>>, Vec<Problem>> {
+        self.parts().account_lists()
+    }
+}
+
+impl Parts<'_> {
     /// The accounts of the canary rules that name a file, in the order of the rules.
     ///
     /// # Errors
@@ -19,7 +31,7 @@ impl Plan {
     pub fn account_lists(&self) -> Result<Vec<Vec<String>>, Vec<Problem>> {
         let mut lists = Vec::new();
         let mut problems = Vec::new();
-        for rule in &self.release.canary {
+        for rule in self.canary {
             let CanaryRule::Accounts(path) = &rule.who else { continue };
             match read(path.get()) {
                 Ok(text) => lists.push(accounts(&text)),

@@ -10,6 +10,7 @@ mod moment;
 mod nearest;
 mod overlay;
 mod overrides;
+mod parts;
 mod plan;
 mod problem;
 mod raw;
@@ -30,6 +31,7 @@ pub use moment::{format_moment, parse_moment};
 pub use nearest::nearest;
 pub use overlay::{Unfit, Unmatched};
 pub use overrides::{AdminState, Banned, Maintenance, Override, Overrides};
+pub use parts::Parts;
 pub use plan::{
     Admin, Backend, BackendTls, Canary, CanaryKey, CanaryRule, CertificatePair, Cluster, Conversion, Drain,
     Duplicate, Gateway, GroupIndex, HashOn, Health, HttpRoute, HttpTarget, LimitAction, LinkKind, Listener,
@@ -43,6 +45,7 @@ pub use site::{Located, Site};
 pub use source::Source;
 
 use mistakes::Mistakes;
+use parts::Made;
 use source::Sources;
 
 /// Reads and checks one file, or every `*.toml` of a folder merged in the order of their names.
@@ -82,12 +85,13 @@ fn build(sources: Sources) -> Result<Plan, Report> {
         check::check(&raw, &sources, &mistakes)
     } else {
         mistakes.extend(off_the_lines(&sources, &tree.broken, found.into_vec()));
-        None
+        Err(Box::<Made>::default())
     };
     match (plan, mistakes.into_vec()) {
-        (Some(plan), problems) if problems.is_empty() => Ok(plan),
-        (None, problems) if problems.is_empty() => Err(Report::new(sources, vec![unexplained()])),
-        (_, problems) => Err(Report::new(sources, problems)),
+        (Ok(plan), problems) if problems.is_empty() => Ok(plan),
+        (Ok(plan), problems) => Err(Report::new(sources, problems).about(plan.into_made())),
+        (Err(_), problems) if problems.is_empty() => Err(Report::new(sources, vec![unexplained()])),
+        (Err(made), problems) => Err(Report::new(sources, problems).about(made)),
     }
 }
 

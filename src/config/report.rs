@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::parts::{Made, Parts};
 use super::problem::Problem;
 use super::site::Site;
 use super::source::{Source, Sources};
@@ -20,12 +21,33 @@ pub struct Report {
     sources: Arc<Sources>,
     problems: Vec<Problem>,
     outcome: &'static str,
+    made: Box<Made>,
 }
 
 impl Report {
-    pub(super) fn new(sources: Arc<Sources>, mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(|problem| problem.site.as_ref().map(|site| (site.source, site.span.start)));
-        Self { sources, problems, outcome: "nothing was started" }
+    pub(super) fn new(sources: Arc<Sources>, problems: Vec<Problem>) -> Self {
+        let nothing =
+            Self { sources, problems: Vec::new(), outcome: "nothing was started", made: Box::default() };
+        nothing.and(problems)
+    }
+
+    /// What could be made of the configuration all the same.
+    pub(super) fn about(self, made: Box<Made>) -> Self {
+        Self { made, ..self }
+    }
+
+    /// The same with what was found later, in the files that the configuration names.
+    #[must_use]
+    pub fn and(mut self, found: Vec<Problem>) -> Self {
+        self.problems.extend(found);
+        self.problems.sort_by_key(|problem| problem.site.as_ref().map(|site| (site.source, site.span.start)));
+        self
+    }
+
+    /// The parts that could be made all the same, so that their files can be looked at.
+    #[must_use]
+    pub fn parts(&self) -> Parts<'_> {
+        self.made.parts()
     }
 
     /// What the last line says after the number of mistakes; a reload says "nothing was changed".

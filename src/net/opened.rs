@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::statics::{self, StaticFile};
 use super::tls::{BackendConnector, ServerTls, Tickets};
-use crate::config::{Located, LoginWay, Partner, PartnerAuth, Plan, Problem, TokenTrust};
+use crate::config::{Located, Login, LoginWay, Partner, PartnerAuth, Parts, Plan, Problem, TokenTrust};
 use crate::partners::{Keys, SecretFault};
 use crate::players::Verifier;
 
@@ -41,8 +41,18 @@ impl Opened {
     /// # Errors
     /// Everything that cannot be used, all at once.
     pub fn read(plan: &Plan, tickets: &Tickets, now: SystemTime) -> Result<Self, Vec<Problem>> {
+        Self::of(plan.parts(), tickets, now)
+    }
+
+    /// What is wrong with the files of a configuration that has other mistakes, too.
+    #[must_use]
+    pub fn faults(parts: Parts<'_>, tickets: &Tickets, now: SystemTime) -> Vec<Problem> {
+        Self::of(parts, tickets, now).err().unwrap_or_default()
+    }
+
+    fn of(parts: Parts<'_>, tickets: &Tickets, now: SystemTime) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let doors = plan.listeners().iter().map(|listener| match listener.tls() {
+        let doors = parts.listeners.iter().map(|listener| match listener.tls() {
             [] => Ok(None),
             [..] => ServerTls::new(listener, tickets, now).map(Some),
         });
@@ -50,21 +60,21 @@ impl Opened {
         let connector = |cluster: &crate::config::Cluster| {
             cluster.tls().map(|tls| BackendConnector::new(tls, now)).transpose()
         };
-        let connectors = collect(plan.clusters().iter().map(connector), &mut problems);
-        let accounts = plan.account_lists().unwrap_or_else(|found| {
+        let connectors = collect(parts.clusters.iter().map(connector), &mut problems);
+        let accounts = parts.account_lists().unwrap_or_else(|found| {
             problems.extend(found);
             Vec::new()
         });
-        let verifier = match plan.login().map(|login| login.way()) {
+        let verifier = match parts.login.map(Login::way) {
             Some(LoginWay::Token(rules)) => {
                 let nobody = "nobody could ever have logged in";
                 verifier(rules.trust(), nobody).map(Arc::new).map_err(|problem| problems.push(problem)).ok()
             }
             Some(LoginWay::Route(_)) | None => None,
         };
-        let partners = plan.partners().iter().map(|one| partner(one).map_err(|problem| vec![problem]));
+        let partners = parts.partners.iter().map(|one| partner(one).map_err(|problem| vec![problem]));
         let partners = collect(partners, &mut problems);
-        let files = statics::read(plan).unwrap_or_else(|found| {
+        let files = statics::read(parts.http).unwrap_or_else(|found| {
             problems.extend(found);
             Vec::new()
         });

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use hyper::body::Bytes;
 
-use crate::config::{HttpTarget, Located, Plan, Problem};
+use crate::config::{HttpRoute, HttpTarget, Located, Problem};
 
 /// What a file contains, and its fingerprint.
 #[derive(Debug)]
@@ -23,14 +23,14 @@ const LONGEST: u64 = 8 << 20;
 /// Of a fingerprint so many bytes are told: no two contents that anybody can make have the same.
 const TOLD: usize = 16;
 
-/// The files of a plan, by HTTP route.
+/// The files of HTTP routes, by route.
 ///
 /// # Errors
 /// Every file that cannot be answered with.
-pub(super) fn read(plan: &Plan) -> Result<Vec<Option<Arc<StaticFile>>>, Vec<Problem>> {
+pub(super) fn read(routes: &[HttpRoute]) -> Result<Vec<Option<Arc<StaticFile>>>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut files = Vec::new();
-    for route in plan.http() {
+    for route in routes {
         let HttpTarget::File(path) = route.target() else {
             files.push(None);
             continue;

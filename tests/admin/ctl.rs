@@ -203,6 +203,15 @@ fn a_reload_of_a_bad_file_tells_its_mistakes() {
     let said = program.ctl(&["reload"]);
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains("gate.toml") && said.err.contains("batle"), "{}", said.err);
+    assert!(!said.err.contains("page.html"), "{}", said.err);
+    let page = "[http.page]\nlistener = \"open\"\npath = \"/\"\nfile = \"page.html\"\n\
+                [listener.open]\nlisten = \"127.0.0.1:0\"\nprotocol = \"http\"\n";
+    program.folder.write(
+        "gate.toml",
+        &format!("{}{page}", good.replace("cluster = \"battle\"", "cluster = \"batle\"")),
+    );
+    let said = program.ctl(&["reload"]);
+    assert!(said.err.contains("batle") && said.err.contains("page.html"), "both at once: {}", said.err);
     assert!(program.ctl(&["status"]).out.contains("generation  1\n"), "nothing has changed");
 }
 

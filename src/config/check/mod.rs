@@ -33,7 +33,10 @@ use std::time::Duration;
 
 use super::mistakes::Mistakes;
 use super::nearest::nearest;
-use super::plan::{Drain, Gateway, Net, Plan};
+use super::parts::Made;
+use super::plan::{
+    Admin, Cluster, Drain, Gateway, HttpRoute, Listener, Login, Net, Partner, Plan, Release, Route,
+};
 use super::problem::{Problem, short};
 use super::raw::{self, Field, Raw};
 use super::site::{Located, Site};
@@ -45,14 +48,26 @@ use release::Groups;
 /// What every rule may look at.
 struct Context<'a> {
     raw: &'a Raw,
-    sources: &'a Sources,
+    sources: &'a Arc<Sources>,
     layouts: Layouts<'a>,
     groups: Groups<'a>,
     mistakes: &'a Mistakes,
 }
 
-/// The plan; `None` when a part could not be made, and then there is at least one mistake.
-pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> Option<Plan> {
+/// Every part, as far as it could be made.
+struct Checked {
+    listeners: Vec<Option<Listener>>,
+    clusters: Vec<Option<Cluster>>,
+    routes: Vec<Option<Route>>,
+    http: Vec<Option<HttpRoute>>,
+    partners: Vec<Option<Partner>>,
+    release: Option<Release>,
+    login: Option<Option<Login>>,
+    admin: Option<Option<Admin>>,
+}
+
+/// The plan, or what could be made of it, and then there is at least one mistake.
+pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> Result<Plan, Box<Made>> {
     let layouts = Layouts::check(&raw.frames, mistakes);
     let groups = Groups::check(raw, mistakes);
     let context = Context { raw, sources, layouts, groups, mistakes };
@@ -77,23 +92,42 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> O
     web::across(&context, &http);
     let admin = admin::check(&context);
     let drain = drain(&raw.drain, mistakes);
-    let gateway = gateway(&context);
-    Some(Plan {
-        sources: Arc::clone(sources),
-        gateway: gateway?,
-        net: net(&raw.net),
-        drain,
-        admin: admin?,
-        groups: context.groups.names(),
-        release: release?,
-        frames: context.layouts.into_named()?,
-        listeners: all(listeners)?,
-        clusters: all(clusters)?,
-        routes: all(routes)?,
-        partners: all(partners)?,
-        http: all(http)?,
-        login: login?,
-    })
+    let checked = Checked { listeners, clusters, routes, http, partners, release, login, admin };
+    let made = checked.made();
+    checked.into_plan(context, drain).ok_or(made)
+}
+
+impl Checked {
+    fn made(&self) -> Box<Made> {
+        Box::new(Made {
+            admin: self.admin.clone().flatten(),
+            listeners: self.listeners.iter().flatten().cloned().collect(),
+            clusters: self.clusters.iter().flatten().cloned().collect(),
+            canary: self.release.iter().flat_map(|release| &release.canary).cloned().collect(),
+            partners: self.partners.iter().flatten().cloned().collect(),
+            http: self.http.iter().flatten().cloned().collect(),
+            login: self.login.clone().flatten(),
+        })
+    }
+
+    fn into_plan(self, context: Context<'_>, drain: Drain) -> Option<Plan> {
+        Some(Plan {
+            sources: Arc::clone(context.sources),
+            gateway: gateway(&context)?,
+            net: net(&context.raw.net),
+            drain,
+            admin: self.admin?,
+            groups: context.groups.names(),
+            release: self.release?,
+            frames: context.layouts.into_named()?,
+            listeners: all(self.listeners)?,
+            clusters: all(self.clusters)?,
+            routes: all(self.routes)?,
+            partners: all(self.partners)?,
+            http: all(self.http)?,
+            login: self.login?,
+        })
+    }
 }
 
 impl Context<'_> {
