@@ -55,7 +55,7 @@ struct Standing {
     full: bool,
     degraded: bool,
     local: bool,
-    /// Weight under slow start, in thousandths; 0 when it is not healthy.
+    /// Weight under slow start, in thousandths; 0 where it is not healthy, as far as health counts now.
     healthy_weight: u64,
 }
 
@@ -133,7 +133,7 @@ impl Cluster {
             full: able && !serves,
             degraded: state == ServingState::Degraded,
             local: member.local,
-            healthy_weight: if healthy && ready && fit != Fit::No { u64::from(weight) } else { 0 },
+            healthy_weight: if (healthy || panic) && ready && fit != Fit::No { u64::from(weight) } else { 0 },
         }
     }
 

@@ -117,6 +117,43 @@ fn after_a_reload_thirty_new_sessions_level_forty_and_ten() {
 }
 
 #[test]
+fn where_health_is_ignored_the_own_zone_takes_all() {
+    let backends = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "10.0.1.1:1", "10.0.1.2:1"];
+    let zoned: Vec<String> = backends
+        .iter()
+        .map(|address| {
+            format!("{address} zone = \"{}\"", if address.contains(".0.0.") { "home" } else { "away" })
+        })
+        .collect();
+    let zoned: Vec<&str> = zoned.iter().map(String::as_str).collect();
+    let mut scene = Scene::new("balance = \"random\"\nslow_start = \"0s\"", &zoned);
+    (0..4).for_each(|place| scene.down(place));
+    assert!(scene.cluster.is_in_panic(scene.now));
+    let counts = scene.counts(300);
+    assert!(counts[..3].iter().all(|count| *count > 50) && counts[3..] == [0, 0], "{counts:?}");
+}
+
+#[test]
+fn slow_start_holds_down_max_sessions_too_at_joining_and_behind_an_ejection() {
+    let limits = "max_sessions = 100";
+    let mut scene = Scene::new("slow_start = \"10s\"", &[&format!("10.0.0.1:1 {limits}"), "10.0.0.2:1"]);
+    let places = |scene: &Scene| (0..200).filter(|_| scene.cluster.open_session(0, scene.now)).count();
+    let leave = |scene: &Scene, count| (0..count).for_each(|_| scene.backend(0).close_session());
+    assert_eq!(places(&scene), 100, "not at the gateway's own start");
+    leave(&scene, 100);
+    scene.down(0);
+    scene.backend(0).set_up(true, scene.now);
+    scene.now += Duration::from_secs(2);
+    assert_eq!(places(&scene), 20);
+    leave(&scene, 20);
+    scene.now += Duration::from_secs(60);
+    let key = scene.backend(0).key();
+    let out = (0..100).find_map(|_| scene.cluster.failed(key, scene.now)).expect("it is ejected");
+    scene.now += out + Duration::from_secs(3);
+    assert_eq!(places(&scene), 30);
+}
+
+#[test]
 fn modulo_leaves_every_key_with_its_backend_when_another_one_is_full() {
     let first = "10.0.0.1:1 max_sessions = 1";
     let mut scene =
