@@ -87,6 +87,35 @@ async fn a_backend_that_is_down_has_a_reason_and_keeps_it_when_it_is_up_again() 
 }
 
 #[tokio::test]
+async fn where_health_is_ignored_critical_frames_go_nowhere_and_hear_when_that_is_over() {
+    let (first, second) = (Backend::echo().await, Backend::echo().await);
+    let addresses = [first.address(), second.address()];
+    let quick = "balance = \"backup\"\npanic_threshold = 60\n\
+                 health = { interval = \"50ms\", timeout = \"40ms\", fall = 2, rise = 1 }";
+    let gate = Gate::builder()
+        .shared("battle", "1000", &addresses, quick)
+        .table("[route.pay]\nids = [2000]\ncluster = \"battle\"\nclass = \"critical\"")
+        .start()
+        .await;
+    let mut kept = gate.player().await;
+    kept.echo(2000, b"by the first, and it stays there").await;
+    second.kill().await;
+    backend_is(&gate, "battle", |backend| !backend.up).await;
+    assert!(cluster(&gate, "battle").panic);
+    let mut new = gate.player().await;
+    for player in [&mut kept, &mut new] {
+        player.echo(1000, b"others play on").await;
+        player.send(2000, b"who may be ill").await;
+        assert_eq!(player.notice().await, r#"{"code":"unavailable","route":"pay","id":2000}"#);
+    }
+    let _again = Backend::at(addresses[1]).await;
+    for player in [&mut kept, &mut new] {
+        assert_eq!(player.notice().await, r#"{"code":"recovered","route":"pay"}"#);
+        player.echo(2000, b"again").await;
+    }
+}
+
+#[tokio::test]
 async fn a_route_is_as_bad_as_the_worst_of_its_breakers() {
     let (dead, lives) = (Dedicated::start().await.address(), Dedicated::start().await.echo());
     let rules = "frame = \"game\"\nhealth = { interval = \"1h\" }\noutlier = { consecutive = 1000 }";

@@ -81,7 +81,7 @@ impl Conduct {
             return self.choose_first(wanted, promised, fit);
         }
         if let Some(kept) = wanted.kept {
-            let taken = match self.may_be_ill(wanted, kept) {
+            let taken = match may_be_ill(wanted) {
                 true => Err(Refusal::Unavailable),
                 false => self.take(wanted, kept, promised, &fit),
             };
@@ -124,19 +124,13 @@ impl Conduct {
                 self.seat.lockstep.borrow_mut().pass_over(backend.key());
                 continue;
             }
-            if self.may_be_ill(wanted, place) {
+            if may_be_ill(wanted) {
                 break;
             }
             let by_it = Wanted { kept: Some(place), ..*wanted };
             return self.take(wanted, place, promised, &fit).map_err(|refusal| self.turned(&by_it, refusal));
         }
         Err(self.turned(wanted, Refusal::Unavailable))
-    }
-
-    /// Whether a frame must not go there because health is ignored now, and the route is critical.
-    fn may_be_ill(&self, wanted: &Wanted<'_>, place: usize) -> bool {
-        let ill = || wanted.cluster.entry.at(place).is_none_or(|backend| !backend.is_healthy(wanted.now));
-        wanted.lane.class == RouteClass::Critical && ill() && wanted.cluster.entry.is_in_panic(wanted.now)
     }
 
     fn choose_other(
@@ -152,7 +146,7 @@ impl Conduct {
             Some(backend) if !is_out(place) && passes(wanted, place) => fit(backend),
             Some(_) | None => Fit::No,
         };
-        let serves = |place| wanted.cluster.entry.keeps(place, wanted.now) && !self.may_be_ill(wanted, place);
+        let serves = |place| wanted.cluster.entry.keeps(place, wanted.now) && !may_be_ill(wanted);
         let knows = |place: &usize| fit(*place) == Fit::Known && serves(*place);
         // One that stands in already goes on doing so.
         let sticky = wanted.cluster.plan.sticky();
@@ -250,6 +244,11 @@ fn refusal_of(miss: Miss) -> Refusal {
         Miss::Nobody => Refusal::Unavailable,
         Miss::Full => Refusal::Full,
     }
+}
+
+/// Whether a frame must go nowhere because health is ignored now, and the route is critical.
+fn may_be_ill(wanted: &Wanted<'_>) -> bool {
+    wanted.lane.class == RouteClass::Critical && wanted.cluster.entry.is_in_panic(wanted.now)
 }
 
 fn places(wanted: &Wanted<'_>) -> std::ops::Range<usize> {
