@@ -21,7 +21,7 @@ use super::visit::Visit;
 use super::{cache, convert, files, forward, gate, words};
 use crate::config::HttpTarget;
 use crate::net::{WebLane, World, now};
-use crate::router::{WebMiss, host_name, plain_path, without_parameters, without_prefix};
+use crate::router::{WebMiss, host_name, is_like_a_host, plain_path, without_parameters, without_prefix};
 
 /// Why a request is refused before anybody is asked.
 #[derive(Debug)]
@@ -141,6 +141,9 @@ fn find(world: &World, line: &Line, request: &mut Request<Incoming>) -> Result<A
     let lane = Arc::clone(lane);
     name_host(request);
     Ok(lane)
+    if is_like_a_host(&left_of(request.uri().path(), lane.route().strip())) {
+        return Err(Refused::bad("what is left of the path begins with two slashes"));
+    }
 }
 
 /// The host that a request names: in its target, in its headers, or in both, but then the same one.
@@ -176,7 +179,7 @@ fn name_host<B>(request: &mut Request<B>) {
 
 /// The target as what answers it sees it: no host, and no prefix that is to be taken off.
 fn inside(uri: &Uri, strip: Option<&str>) -> Uri {
-    let path = strip.map_or(Cow::Borrowed(uri.path()), |prefix| without_prefix(uri.path(), prefix));
+    let path = left_of(uri.path(), strip);
     let whole = match uri.query() {
         Some(query) => format!("{path}?{query}"),
         None => path.into_owned(),
@@ -188,6 +191,10 @@ fn inside(uri: &Uri, strip: Option<&str>) -> Uri {
 impl Refused {
     fn with(status: StatusCode, words: &'static str) -> Self {
         Self { status, words, allow: None }
+fn left_of<'p>(path: &'p str, strip: Option<&str>) -> Cow<'p, str> {
+    strip.map_or(Cow::Borrowed(path), |prefix| without_prefix(path, prefix))
+}
+
     }
 
     fn bad(words: &'static str) -> Self {

@@ -12,5 +12,6 @@ pub use explain::{Line, Question, explain};
 pub use release::{Groups, Who};
 pub use table::{RouteIndex, Router};
 pub use web::{
-    PathFault, WebIndex, WebMiss, WebRouter, host_name, plain_path, without_parameters, without_prefix,
+    PathFault, WebIndex, WebMiss, WebRouter, host_name, is_like_a_host, plain_path, without_parameters,
+    without_prefix,
 };

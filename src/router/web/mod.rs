@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::config::{HttpRoute, PathPattern, Plan};
 
 pub use host::host_name;
-pub use path::{PathFault, plain_path, without_parameters, without_prefix};
+pub use path::{PathFault, is_like_a_host, plain_path, without_parameters, without_prefix};
 
 /// An HTTP route's place in the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 pub enum PathFault {
     /// It does not begin with a slash.
     NotAbsolute,
+    /// It begins with two slashes: who reads it as a reference to a URL takes what follows for a host.
+    HostLike,
     /// A `%` without two hexadecimal digits behind it.
     Percent,
     /// A segment that means this folder or the one above, plain or in disguise.
@@ -26,6 +28,9 @@ pub fn plain_path(path: &str) -> Result<Cow<'_, [u8]>, PathFault> {
     if !path.starts_with('/') {
         return Err(PathFault::NotAbsolute);
     }
+    if is_like_a_host(path) {
+        return Err(PathFault::HostLike);
+    }
     let is_plain = |byte: u8| !matches!(byte, b'%' | b'\\') && !byte.is_ascii_control();
     let plain = if path.bytes().all(is_plain) && !path.contains("//") {
         Cow::Borrowed(path.as_bytes())
@@ -33,6 +38,12 @@ pub fn plain_path(path: &str) -> Result<Cow<'_, [u8]>, PathFault> {
         Cow::Owned(Steps::of(path).collect::<Result<Vec<_>, _>>()?)
     };
     if plain.split(|byte| *byte == b'/').any(is_dots) { Err(PathFault::Dots) } else { Ok(plain) }
+}
+
+/// Whether some readers would take the beginning of a path for a host, and the rest for the path.
+#[must_use]
+pub fn is_like_a_host(path: &str) -> bool {
+    path.starts_with("//")
 }
 
 /// What of a path is left behind a prefix that it begins with, byte by byte as it was written, with a slash at its
@@ -127,6 +138,7 @@ impl PathFault {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotAbsolute => "the path does not begin with a slash",
+            Self::HostLike => "the path begins with two slashes",
             Self::Percent => "a % in the path has no two hexadecimal digits behind it",
             Self::Dots => "the path has a segment of dots",
             Self::HiddenSlash => "the path has a backslash or an encoded slash",
@@ -145,7 +157,7 @@ mod tests {
             ("/", "/"),
             ("/pay/callback", "/pay/callback"),
             ("/p%61y/%63allback", "/pay/callback"),
-            ("//pay///callback", "/pay/callback"),
+            ("/pay///callback", "/pay/callback"),
             ("/pay/%E4%BA%94", "/pay/五"),
             ("/pay/五", "/pay/五"),
             ("/a/%2561", "/a/%61"),
@@ -163,6 +175,9 @@ mod tests {
             ("", PathFault::NotAbsolute),
             ("*", PathFault::NotAbsolute),
             ("pay", PathFault::NotAbsolute),
+            ("//", PathFault::HostLike),
+            ("//a/pay/callback", PathFault::HostLike),
+            ("///pay/callback", PathFault::HostLike),
             ("/a/..", PathFault::Dots),
             ("/a/../b", PathFault::Dots),
             ("/./a", PathFault::Dots),

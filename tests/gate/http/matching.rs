@@ -52,6 +52,9 @@ async fn what_two_readers_could_read_in_two_ways_is_refused() {
         "/a%00",
         "/a%zz",
         "/..;/pay/done",
+        "//a/pay/done",
+        "///pay/done",
+        "http://shop.test//a/pay/done",
         "/;/../pay",
         "http://b.test/x",
         "*",
@@ -69,6 +72,25 @@ async fn what_two_readers_could_read_in_two_ways_is_refused() {
     }
     for route in ["pay", "paid", "shop"] {
         assert_eq!(answered(&gate, route), 0, "{route}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_behind_a_prefix_is_no_host_to_anybody() {
+    let gate = gate("")
+        .table(&route("shop", "path = \"/shop/*\"\nstrip = \"/shop\""))
+        .table(&route("all", "path = \"/*\""))
+        .start()
+        .await;
+    let mut asker = Asker::connect(open(&gate)).await;
+    for target in ["/shop//a/pay/done", "/sh%6fp//a/pay/done"] {
+        assert_eq!(asker.ask(get(target)).await.status, 400, "{target}");
+    }
+    assert_eq!((answered(&gate, "shop"), answered(&gate, "all")), (0, 0));
+    for (target, route) in [("/shop/a//b", "shop"), ("/a//b", "all")] {
+        let before = answered(&gate, route);
+        asker.ask(get(target)).await;
+        assert_eq!(answered(&gate, route), before + 1, "{target}");
     }
 }
 
