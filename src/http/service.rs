@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hyper::body::{Body, Incoming};
 use hyper::header::{ALLOW, CONNECTION, HOST, HeaderName, HeaderValue};
 use hyper::http::uri::PathAndQuery;
-use hyper::{Request, StatusCode, Uri, Version};
+use hyper::{Method, Request, StatusCode, Uri, Version};
 
 use super::answer::{self, Answer};
 use super::line::{Caller, Line, RequestId};
@@ -44,7 +44,7 @@ pub(in crate::http) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
     let id = RequestId::new(&mut *thread.dice.borrow_mut());
-    let version = request.version();
+    let (version, to_head) = (request.version(), *request.method() == Method::HEAD);
     let mut outcome = Outcome::new(&line, &id, &request, thread.meters.http(""));
     let mut answer = decide(&thread, &line, id, request, &mut outcome).await;
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
@@ -53,6 +53,9 @@ pub(in crate::http) async fn answer(
     let is_tunnel = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
     if thread.is_leaving() && version != Version::HTTP_2 && !is_tunnel {
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if to_head {
+        answer::without_body(&mut answer);
     }
     outcome.answered(&mut answer);
     Ok(answer)
@@ -138,12 +141,12 @@ fn find(world: &World, line: &Line, request: &mut Request<Incoming>) -> Result<A
     if !without_parameters(&path).is_none_or(is_it) {
         return Err(Refused::bad("the path leads elsewhere without what follows its semicolons"));
     }
-    let lane = Arc::clone(lane);
-    name_host(request);
-    Ok(lane)
     if is_like_a_host(&left_of(request.uri().path(), lane.route().strip())) {
         return Err(Refused::bad("what is left of the path begins with two slashes"));
     }
+    let lane = Arc::clone(lane);
+    name_host(request);
+    Ok(lane)
 }
 
 /// The host that a request names: in its target, in its headers, or in both, but then the same one.
@@ -188,13 +191,13 @@ fn inside(uri: &Uri, strip: Option<&str>) -> Uri {
     Uri::from(whole)
 }
 
-impl Refused {
-    fn with(status: StatusCode, words: &'static str) -> Self {
-        Self { status, words, allow: None }
 fn left_of<'p>(path: &'p str, strip: Option<&str>) -> Cow<'p, str> {
     strip.map_or(Cow::Borrowed(path), |prefix| without_prefix(path, prefix))
 }
 
+impl Refused {
+    fn with(status: StatusCode, words: &'static str) -> Self {
+        Self { status, words, allow: None }
     }
 
     fn bad(words: &'static str) -> Self {

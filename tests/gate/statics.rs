@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::fakes::{Gate, GateBuilder, within};
-use crate::http::{Asker, Reply};
+use crate::http::{Asker, Http2, Reply};
 
 const OPEN: &str = "[listener.open]\nlisten = \"127.0.0.1:0\"\nprotocol = \"http\"\n\
                     [listener.open.limits]\nconnections_per_ip = 0\nnew_per_ip = \"off\"";
@@ -384,4 +384,40 @@ async fn an_answer_that_does_not_come_to_its_end_keeps_nobody_waiting_for_long()
     }
     assert_eq!(origin.asked("/drops"), 2, "who waited has asked for itself");
     gate.stop().await;
+}
+
+#[tokio::test]
+async fn the_answer_to_head_has_the_length_and_no_body_over_http_2_too() {
+    let (folder, origin) = (Folder::new(), Origin::start().await);
+    let file = folder.write("season.json", b"{\"season\": 4}");
+    let keys = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/examples/third-party.keys");
+    let gate = with_cache(&origin, "cache = \"1h\"")
+        .table(&format!("[partner.payments]\nauth = {{ kind = \"api_key\", keys_file = \"{keys}\" }}"))
+        .table(
+            "[http.pay]\nlistener = \"open\"\npath = \"/pay\"\ncluster = \"web\"\npartners = [\"payments\"]",
+        )
+        .table("[http.post]\nlistener = \"open\"\npath = \"/post\"\nmethods = [\"POST\"]\ncluster = \"web\"")
+        .table(&format!(
+            "[http.season]\nlistener = \"open\"\npath = \"/season\"\nfile = \"{}\"",
+            file.display()
+        ))
+        .start()
+        .await;
+    let mut two = Http2::connect(gate.inner().address("open").expect("the listener for HTTP")).await;
+    for (path, status) in
+        [("/a", 200), ("/a", 200), ("/season", 200), ("/pay", 401), ("/post", 405), ("/a%zz", 400)]
+    {
+        let uri = format!("http://open.test{path}");
+        let whole = two.get(&uri).await;
+        let head = hyper::Request::head(&uri).body(http_body_util::Empty::new()).expect("a request");
+        let head = two.ask(head).await;
+        assert_eq!((whole.status, head.status, head.body.as_slice()), (status, status, &b""[..]), "{path}");
+        let length = whole.body.len().to_string();
+        assert_eq!(head.header("content-length"), Some(length.as_str()), "{path}");
+    }
+    let mut one = asker(&gate).await;
+    one.say("HEAD /pay HTTP/1.1\r\nHost: open.test\r\nConnection: close\r\n\r\n").await;
+    let head = String::from_utf8(one.end().await).expect("text").to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 401 ") && head.ends_with("\r\n\r\n"), "{head}");
+    assert_eq!(head.matches("content-length: ").count(), 1, "{head}");
 }
