@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http_body_util::BodyExt;
 use hyper::body::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::{Map, Value};
 
@@ -98,9 +98,10 @@ fn fail(mishap: Mishap, caller: &Caller) -> Answer {
             (StatusCode::GATEWAY_TIMEOUT, "there is no answer in time; it may have been carried out")
         }
     };
-    let mut answer = answer::error(status, told, &caller.id);
-    if let Mishap::Nobody(Some(wait)) = mishap {
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+    match mishap {
+        Mishap::Nobody(wait) => answer::unavailable(told, wait, &caller.id),
+        Mishap::Overloaded | Mishap::Stopping | Mishap::Lost | Mishap::Declined | Mishap::Late => {
+            answer::error(status, told, &caller.id)
+        }
     }
-    answer
 }

@@ -1,10 +1,8 @@
 //! What a client is told when no backend answered.
 
 use std::io;
-use std::time::Duration;
 
 use hyper::StatusCode;
-use hyper::header::{HeaderValue, RETRY_AFTER};
 
 use super::choose::Turned;
 use super::exchange::Failure;
@@ -21,10 +19,7 @@ pub(super) fn nobody(id: &RequestId) -> Answer {
 /// Nobody takes the request now.
 pub(super) fn turned(turned: Turned, id: &RequestId) -> Answer {
     let told = if turned.is_full { words::TOO_MUCH } else { words::NOBODY_SERVES };
-    let mut answer = answer::error(StatusCode::SERVICE_UNAVAILABLE, told, id);
-    let wait = turned.retry_after.unwrap_or(SOON).as_secs().max(1);
-    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait));
-    answer
+    answer::unavailable(told, turned.retry_after, id)
 }
 
 /// The request was tried, and this is how it ended.
@@ -44,6 +39,3 @@ pub(super) fn failed(failure: &Failure, id: &RequestId) -> Answer {
     };
     answer::error(status, told, id)
 }
-
-/// What is said where nothing tells when somebody will serve again.
-const SOON: Duration = Duration::from_secs(1);

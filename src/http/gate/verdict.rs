@@ -7,6 +7,7 @@ use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};
 
 use super::pace::Allowance;
+use crate::http::answer::seconds;
 use crate::http::words;
 use crate::partners::Refusal;
 
@@ -76,11 +77,6 @@ impl Allowance {
         headers.insert(LIMIT, self.limit.into());
         headers.insert(REMAINING, self.remaining.into());
     }
-}
-
-/// Whole seconds, of which one more is better than one less.
-fn seconds(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 #[cfg(test)]
