@@ -56,6 +56,12 @@ impl Guard {
         self.breaker.may_enter(&self.rules, now)
     }
 
+    /// Whether a frame could be let in as soon as one of those before it is over.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.breaker.is_crowded(&self.rules)
+    }
+
     /// Lets a frame in.
     ///
     /// # Errors

@@ -123,3 +123,20 @@ async fn max_sessions_bounds_the_requests_at_a_backend() {
     stage.has_in_flight(&[1]).await;
     assert_eq!(stage.get("/").await.told(), (200, "hi"));
 }
+
+#[tokio::test]
+async fn max_in_flight_bounds_the_requests_of_a_route_and_says_so() {
+    let shop = Origin::start(|asked| if asked.line() == "GET /wait" { Deed::Wait } else { ok("hi") }).await;
+    let breaker = "[http.shop.breaker]\nmax_in_flight = 1";
+    let stage = before(&[shop.address]).table(breaker).start().await;
+    let mut first = stage.client().await;
+    first.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    stage.has_in_flight(&[1]).await;
+    let second = stage.get("/").await;
+    assert_eq!((second.status, second.all("retry-after")), (503, vec!["1"]), "{}", second.text());
+    assert!(second.text().contains(r#""error":"too much is asked at once""#), "{}", second.text());
+    stage.shows("realmgate_http_tries_failed_total{http=\"shop\",reason=\"full\"} 1").await;
+    drop(first);
+    stage.has_in_flight(&[0]).await;
+    assert_eq!(stage.get("/").await.told(), (200, "hi"));
+}

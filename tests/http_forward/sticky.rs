@@ -107,3 +107,27 @@ async fn polling_and_the_upgrade_behind_it_meet_the_same_process() {
         client.hears(format!("hello from {name}").as_bytes()).await;
     }
 }
+
+#[tokio::test]
+async fn a_client_whose_backend_has_as_many_requests_of_the_route_as_it_may_is_not_moved() {
+    let waits = |name: &'static str| {
+        move |asked: &Asked| if asked.line() == "GET /wait" { Deed::Wait } else { ok(name) }
+    };
+    let (one, two) = (Origin::start(waits("one")).await, Origin::start(waits("two")).await);
+    let stage = before(&[one.address, two.address])
+        .cluster(INSERT)
+        .table("[http.shop.breaker]\nmax_in_flight = 1")
+        .start()
+        .await;
+    let cookie = given(&stage.get("/").await);
+    let mut waiting = stage.client().await;
+    waiting.send(format!("GET /wait HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n")).await;
+    crate::within("the request at its backend", async {
+        while !stage.in_flight().contains(&1) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let full = with(&stage, &cookie).await;
+    assert_eq!((full.status, full.all("set-cookie").len()), (503, 0), "{}", full.head);
+}

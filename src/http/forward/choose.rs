@@ -1,7 +1,7 @@
 //! Which backend gets a request: the one that the client's cookie names, while that serves; else the one that the
 //! balance gives.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use crate::cluster::{Ask, Fit, Miss, PickState};
 use crate::http::line::Caller;
 use crate::http::thread::Thread;
 use crate::net::{self, ClusterView, WebLane};
+use crate::policy::Shut;
 
 /// A request that wants a backend, and who has had it already.
 #[derive(Debug)]
@@ -87,21 +88,26 @@ impl Wanted {
         }
         let ask = Ask { key: self.key, critical: false, now };
         let refused: RefCell<Vec<usize>> = RefCell::default();
+        let is_full = Cell::new(false);
         let fit = |place| {
             let is_out = self.tried.contains(&place) || refused.borrow().contains(&place);
-            if is_out || !self.passes(place, now) { Fit::No } else { Fit::New }
+            if is_out || !self.passes(place, now) {
+                return Fit::No;
+            }
+            let is_crowded = self.is_crowded(place);
+            is_full.set(is_full.get() || is_crowded && self.cluster.entry().keeps(place, now));
+            if is_crowded { Fit::No } else { Fit::New }
         };
-        let mut is_full = false;
         for _ in 0..TRIES {
             let picked = self.pick(&ask, fit);
-            let place = picked.map_err(|miss| self.turned(is_full || miss == Miss::Full, now))?;
+            let place = picked.map_err(|miss| self.turned(is_full.get() || miss == Miss::Full, now))?;
             match self.take(place, now) {
                 Ok(ticket) => return Ok(ticket),
-                Err(full) => is_full |= full,
+                Err(full) => is_full.set(is_full.get() || full),
             }
             refused.borrow_mut().push(place);
         }
-        Err(self.turned(is_full, now))
+        Err(self.turned(is_full.get(), now))
     }
 
     /// The place of the cluster's next member among those that fit.
@@ -123,18 +129,23 @@ impl Wanted {
         (serves && !self.tried.contains(&place)).then_some(place)
     }
 
-    /// Whether a backend may be tried, and the route's breaker there lets requests in.
+    /// Whether a backend may be tried, and the route's breaker there lets requests in, if not too many are there.
     fn passes(&self, place: usize, now: Duration) -> bool {
-        self.lane
-            .guards()
-            .get(place)
-            .is_some_and(|guard| guard.may_enter(now) && guard.backend().may_be_tried(now))
+        self.lane.guards().get(place).is_some_and(|guard| {
+            (guard.may_enter(now) || guard.is_crowded()) && guard.backend().may_be_tried(now)
+        })
+    }
+
+    /// Whether a backend has as many requests of the route as it may have.
+    fn is_crowded(&self, place: usize) -> bool {
+        self.lane.guards().get(place).is_some_and(|guard| guard.is_crowded())
     }
 
     /// Takes a place; whether it is for want of one if it fails.
     fn take(&self, place: usize, now: Duration) -> Result<Ticket, bool> {
         let guard = self.lane.guards().get(place).ok_or(false)?;
-        let promise = guard.enter(now, &mut *self.thread.dice.borrow_mut()).map_err(|_| false)?;
+        let promise = guard.enter(now, &mut *self.thread.dice.borrow_mut());
+        let promise = promise.map_err(|shut| shut == Shut::Crowded)?;
         if !self.cluster.entry().open_session(place, now) {
             return Err(true);
         }

@@ -117,6 +117,12 @@ impl Breaker {
         }
     }
 
+    /// Whether it lets frames in, and only those that it has already are too many.
+    #[must_use]
+    pub fn is_crowded(&self, rules: &BreakerRules) -> bool {
+        self.standing(Ordering::Relaxed).phase == Phase::Closed && self.in_flight() >= rules.max_in_flight
+    }
+
     /// The frame had a good result. Returns the state that this brought about, if it did.
     pub fn succeeded(&self, pass: Pass, rules: &BreakerRules, now: Duration) -> Option<BreakerState> {
         match self.leave(pass) {

@@ -177,10 +177,12 @@ fn beyond_the_most_in_flight_it_is_crowded_but_the_trial_goes() {
     let mut bench = Bench::new();
     let mut passes: Vec<Pass> = (0..RULES.max_in_flight).map(|_| bench.pass()).collect();
     assert_eq!((bench.enter(), bench.breaker.may_enter(&RULES, bench.now)), (Err(Shut::Crowded), false));
+    assert!(bench.breaker.is_crowded(&RULES));
     for _ in 0..RULES.consecutive {
         bench.breaker.failed(passes.pop().expect("one"), &RULES, bench.now, &mut bench.dice);
         passes.extend(bench.enter());
     }
+    assert!(!bench.breaker.is_crowded(&RULES), "it is open");
     bench.wait_until_trial();
     assert_eq!(bench.enter(), Ok(Pass::Trial));
 }
