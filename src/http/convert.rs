@@ -1,10 +1,10 @@
 //! Requests that become frames of a cluster with shared links, and the frames that answer them. The body goes as it came.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http_body_util::BodyExt;
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::{Map, Value};
@@ -17,11 +17,15 @@ use super::upload::Upload;
 use super::visit::Visit;
 use super::words;
 use crate::net::{Errand, ErrandSender, ErrandWay, Mishap, now};
+use crate::partners::Room;
 
 /// Why a body becomes no frame.
 type Unfit = (StatusCode, &'static str);
 
+/// The bodies that come at once, on all threads: an address has half of what others leave.
+const ROOM: Room = Room { places: 4096, bytes: 64 << 20 };
 const TOO_LONG: Unfit = (StatusCode::PAYLOAD_TOO_LARGE, words::BODY_TOO_LONG);
+const TOO_MUCH: Unfit = (StatusCode::SERVICE_UNAVAILABLE, words::TOO_MUCH);
 
 /// Sends a request as a frame and answers with the reply's body.
 pub(in crate::http) async fn convert(thread: &Rc<Thread>, visit: Visit) -> Answer {
@@ -29,7 +33,8 @@ pub(in crate::http) async fn convert(thread: &Rc<Thread>, visit: Visit) -> Answe
     let Some(way) = lane.errands() else {
         return answer::error(StatusCode::NOT_FOUND, words::NOTHING_HERE, &caller.id);
     };
-    let frame = match frame(way, request.into_body()).await {
+    let body = request.into_body().no_longer_than(way.longest());
+    let frame = match frame(thread, way, caller.line.address.ip(), body).await {
         Ok(frame) => frame,
         Err((status, told)) => return answer::error(status, told, &caller.id),
     };
@@ -47,26 +52,18 @@ pub(in crate::http) async fn convert(thread: &Rc<Thread>, visit: Visit) -> Answe
 }
 
 /// The whole frame for a body of JSON.
-async fn frame(way: &ErrandWay, body: Upload) -> Result<Vec<u8>, Unfit> {
-    let body = whole(body, way.longest()).await?;
+async fn frame(thread: &Thread, way: &ErrandWay, from: IpAddr, body: Upload) -> Result<Vec<u8>, Unfit> {
+    let most = body.most();
+    if body.size_hint().lower() > most {
+        return Err(TOO_LONG);
+    }
+    let begin = || thread.gate.conversions().begin(from, ROOM, most.min(ROOM.bytes)).ok_or(TOO_MUCH);
+    let _reading = if body.is_here() { None } else { Some(begin()?) };
+    let body = body.read().await.map_err(|error| error.told())?;
     if serde_json::from_slice::<Value>(&body).is_err() {
         return Err((StatusCode::BAD_REQUEST, "the body is no JSON"));
     }
     way.frame(&body).ok_or(TOO_LONG)
-}
-
-/// Reads a body as far as it could still be a frame.
-async fn whole(mut body: Upload, longest: usize) -> Result<Vec<u8>, Unfit> {
-    let mut bytes = Vec::new();
-    while let Some(piece) = body.frame().await {
-        let piece = piece.map_err(|error| error.told())?;
-        let piece = piece.into_data().unwrap_or_default();
-        if bytes.len() + piece.len() > longest {
-            return Err(TOO_LONG);
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    Ok(bytes)
 }
 
 /// What the backend is told of who asks.

@@ -66,6 +66,21 @@ impl Upload {
         Self { source: Source::Whole(body), may: None, left, stall, patience: None, waits: false }
     }
 
+    /// The same, if it is no longer than this.
+    pub(in crate::http) fn no_longer_than(self, most: usize) -> Self {
+        Self { left: self.left.min(most as u64), ..self }
+    }
+
+    /// What may still come of it.
+    pub(in crate::http) fn most(&self) -> u64 {
+        self.size_hint().upper().map_or(self.left, |upper| upper.min(self.left))
+    }
+
+    /// Whether nothing of it is still to come.
+    pub(in crate::http) fn is_here(&self) -> bool {
+        matches!(self.source, Source::Whole(_)) || self.is_end_stream()
+    }
+
     /// It ends where this says no when a piece has come.
     pub(in crate::http) fn while_so(self, may: impl Fn() -> bool + 'static) -> Self {
         Self { may: Some(Box::new(may)), ..self }

@@ -16,6 +16,6 @@ pub use claim::{Claim, Shown};
 pub use daily::{Daily, Damaged, Taken, day_of, read as read_days, until_midnight, write as write_days};
 pub use keys::{Keys, SecretFault};
 pub use nonces::{Nonces, Spent, WINDOW};
-pub use reading::{Reading, Readings};
+pub use reading::{Reading, Readings, Room};
 pub use refusal::Refusal;
 pub use signature::{Request, Signed};

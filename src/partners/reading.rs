@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::AddressKey;
 
-/// The bodies that come for one partner, by who sends them.
+/// The bodies that come for one partner, or to be converted, by who sends them.
 #[derive(Debug, Default)]
 pub struct Readings(Mutex<Counts>);
 
@@ -31,22 +31,36 @@ struct Load {
     bytes: u64,
 }
 
+/// How many bodies may come at once, and how long they may be together: they wait in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// So many.
+    pub places: u32,
+    /// So long.
+    pub bytes: u64,
+}
+
 /// Places beside two for each request that may be in progress.
 const SPARE: u32 = 16;
-/// What the bodies together may be long: they wait in memory.
-const MOST_BYTES: u64 = 256 << 20;
+
+impl Room {
+    /// For a partner of which so many requests may be in progress.
+    #[must_use]
+    pub const fn for_partner(in_flight: u32) -> Self {
+        Self { places: in_flight.saturating_mul(2).saturating_add(SPARE), bytes: 256 << 20 }
+    }
+}
 
 impl Readings {
     /// One more of so many bytes, if its address has less than what is left for everybody. So an address that is alone
-    /// has room for `in_flight` and some more, and however many one takes, the next one finds half of the rest.
+    /// has half of the room, and however many one takes, the next one finds half of the rest.
     #[must_use]
-    pub fn begin(self: &Arc<Self>, from: IpAddr, in_flight: u32, bytes: u64) -> Option<Reading> {
+    pub fn begin(self: &Arc<Self>, from: IpAddr, room: Room, bytes: u64) -> Option<Reading> {
         let from = AddressKey::of(from);
-        let most = in_flight.saturating_mul(2).saturating_add(SPARE);
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let own = counts.by_address.get(&from).copied().unwrap_or_default();
-        let has_place = own.places < most.saturating_sub(counts.all.places);
-        let has_room = own.bytes.saturating_add(bytes) <= MOST_BYTES.saturating_sub(counts.all.bytes);
+        let has_place = own.places < room.places.saturating_sub(counts.all.places);
+        let has_room = own.bytes.saturating_add(bytes) <= room.bytes.saturating_sub(counts.all.bytes);
         if !has_place || !has_room {
             return None;
         }
@@ -88,7 +102,8 @@ mod tests {
     use super::*;
 
     fn take(readings: &Arc<Readings>, last: u8, in_flight: u32) -> Vec<Reading> {
-        std::iter::from_fn(|| readings.begin([192, 0, 2, last].into(), in_flight, 1)).collect()
+        let room = Room::for_partner(in_flight);
+        std::iter::from_fn(|| readings.begin([192, 0, 2, last].into(), room, 1)).collect()
     }
 
     #[test]
@@ -106,13 +121,14 @@ mod tests {
     #[test]
     fn long_bodies_are_few() {
         let readings = Arc::<Readings>::default();
+        let room = Room::for_partner(64);
         let long = |last| {
-            let begin = || readings.begin([192, 0, 2, last].into(), 64, 64 << 20);
+            let begin = || readings.begin([192, 0, 2, last].into(), room, 64 << 20);
             std::iter::from_fn(begin).collect::<Vec<_>>()
         };
         let held = [long(1), long(2), long(3)];
         assert_eq!(held.each_ref().map(Vec::len), [2, 1, 1]);
-        assert!(readings.begin([192, 0, 2, 1].into(), 64, 0).is_none(), "it has more than is left");
+        assert!(readings.begin([192, 0, 2, 1].into(), room, 0).is_none(), "it has more than is left");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod attack;
 mod breakers;
 mod changes;
 mod convert;
+mod convert_bodies;
 mod dedicated;
 mod door;
 mod ends;

@@ -25,7 +25,7 @@ use super::thread::Thread;
 use super::upload::{Upload, UploadError};
 use crate::config::Partner;
 use crate::net::{WebLane, World};
-use crate::partners::{Claim, InFlight, Keys, Refusal, Standing};
+use crate::partners::{Claim, InFlight, Keys, Readings, Refusal, Standing};
 use crate::telemetry;
 
 pub(in crate::http) use guests::Guests;
@@ -33,11 +33,12 @@ pub use ledger::{Ledger, LedgerFault};
 use pace::{Allowance, Paces};
 use verdict::Refused;
 
-/// What all threads share of partners beside their standing.
+/// What all threads share of those who ask beside the standing of partners.
 #[derive(Debug)]
 pub(in crate::http) struct Gatehouse {
     paces: Paces,
     ledger: Arc<Ledger>,
+    conversions: Arc<Readings>,
 }
 
 /// A request was let through, and is in progress until this is dropped.
@@ -131,11 +132,16 @@ fn refusal(refused: Refused, caller: &Caller) -> Answer {
 
 impl Gatehouse {
     pub(in crate::http) fn new(ledger: Ledger) -> Self {
-        Self { paces: Paces::default(), ledger: Arc::new(ledger) }
+        Self { paces: Paces::default(), ledger: Arc::new(ledger), conversions: Arc::default() }
     }
 
     pub(in crate::http) fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// The bodies that come to be converted, whoever sends them.
+    pub(in crate::http) fn conversions(&self) -> &Arc<Readings> {
+        &self.conversions
     }
 }
 

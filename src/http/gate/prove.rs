@@ -6,7 +6,7 @@ use hyper::body::Body;
 use super::{Asking, Denied, Known, Proven, is_enabled};
 use crate::http::upload::Upload;
 use crate::net::since_1970;
-use crate::partners::{self, Claim, Refusal};
+use crate::partners::{self, Claim, Refusal, Room};
 
 impl<'a> Asking<'a> {
     /// Looks at the head, and where the signature is over all of it at the rest.
@@ -37,7 +37,8 @@ impl<'a> Asking<'a> {
         let begin = || {
             let from = self.caller.line.address.ip();
             let bytes = body.size_hint().upper().unwrap_or(self.lane.route().max_body());
-            let reading = known.standing.readings.begin(from, known.partner.in_flight(), bytes);
+            let reading =
+                known.standing.readings.begin(from, Room::for_partner(known.partner.in_flight()), bytes);
             reading.ok_or_else(|| self.deny(Some(known), known.too_many()))
         };
         let _reading = if body.is_end_stream() { None } else { Some(begin()?) };
