@@ -22,7 +22,10 @@ pub(in crate::http) struct Upload {
     stall: Duration,
     /// Until when the next piece must be here; there is none where none was waited for.
     patience: Option<Pin<Box<Sleep>>>,
-    waits: bool,
+    /// Since when the next piece is waited for.
+    waits: Option<Instant>,
+    /// How long it was waited for since `LEAST` came, and what came meanwhile.
+    lag: (Duration, u64),
 }
 
 #[derive(Debug)]
@@ -52,18 +55,22 @@ pub(in crate::http) enum UploadError {
 
 /// What of a body that is read whole has to come in the time in which something has to come.
 const PIECE: usize = 64 << 10;
+/// The same of one that is given on as it comes. Only the time counts in which it is waited for.
+const LEAST: u64 = 16 << 10;
+const NO_LAG: (Duration, u64) = (Duration::ZERO, 0);
 
 impl Upload {
-    /// As it comes: so many bytes at most, with pauses no longer than these.
+    /// As it comes: so many bytes at most, and no more than this time is waited for `LEAST` of them.
     pub(in crate::http) fn stream(body: Incoming, version: Version, most: u64, stall: Duration) -> Self {
         let source = Source::Stream { body, is_http2: version == Version::HTTP_2 };
-        Self { source, may: None, left: most, stall, patience: None, waits: false }
+        Self { source, may: None, left: most, stall, patience: None, waits: None, lag: NO_LAG }
     }
 
     /// One that is here already.
     pub(in crate::http) fn whole(body: Bytes) -> Self {
         let (left, stall) = (u64::MAX, Duration::MAX);
-        Self { source: Source::Whole(body), may: None, left, stall, patience: None, waits: false }
+        let source = Source::Whole(body);
+        Self { source, may: None, left, stall, patience: None, waits: None, lag: NO_LAG }
     }
 
     /// The same, if it is no longer than this.
@@ -111,14 +118,26 @@ impl Upload {
     }
 
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<UploadError> {
-        let stall = self.stall;
-        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(stall)));
-        if !self.waits {
-            self.waits = true;
-            patience.as_mut().reset(Instant::from(crate::net::now()) + stall);
+        let left = self.stall.saturating_sub(self.lag.0);
+        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(left)));
+        if self.waits.is_none() {
+            let now = Instant::from(crate::net::now());
+            self.waits = Some(now);
+            patience.as_mut().reset(now + left);
         }
         ready!(patience.as_mut().poll(cx));
         Poll::Ready(UploadError::Stalled)
+    }
+
+    /// So many bytes have come.
+    fn comes(&mut self, length: u64) {
+        if let Some(since) = self.waits.take() {
+            self.lag.0 += Instant::from(crate::net::now()).duration_since(since);
+        }
+        self.lag.1 += length;
+        if self.lag.1 >= LEAST {
+            self.lag = NO_LAG;
+        }
     }
 }
 
@@ -137,7 +156,6 @@ impl Body for Upload {
             Source::Stream { body, .. } => Pin::new(body).poll_frame(cx),
         };
         let Poll::Ready(frame) = polled else { return this.wait(cx).map(|error| Some(Err(error))) };
-        this.waits = false;
         let Some(frame) = frame else {
             return Poll::Ready(this.is_taken_back().then_some(Err(UploadError::TakenBack)));
         };
@@ -146,6 +164,7 @@ impl Body for Upload {
             return Poll::Ready(Some(Err(UploadError::Forbidden)));
         }
         let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+        this.comes(length);
         match this.left.checked_sub(length) {
             Some(left) => this.left = left,
             None => return Poll::Ready(Some(Err(UploadError::TooLong))),

@@ -125,6 +125,37 @@ async fn max_sessions_bounds_the_requests_at_a_backend() {
 }
 
 #[tokio::test]
+async fn a_body_that_comes_drop_by_drop_does_not_hold_its_place_for_ever() {
+    let shop = Origin::named("shop").await;
+    let stage = before(&[shop.address]).limit("write_timeout = \"500ms\"").start().await;
+    let mut client = stage.client().await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n").await;
+    let drops = async {
+        // Each well within write_timeout.
+        while timeout(Duration::from_millis(50), client.stream.readable()).await.is_err() {
+            client.send("x").await;
+        }
+    };
+    within("the end of its patience", drops).await;
+    let answered = client.answer(false).await;
+    assert_eq!(answered.status, 408, "{}", answered.text());
+    stage.has_in_flight(&[0]).await;
+}
+
+#[tokio::test]
+async fn a_body_that_comes_fast_enough_may_take_longer_than_the_time_for_a_piece() {
+    let shop = Origin::named("shop").await;
+    let stage = before(&[shop.address]).limit("write_timeout = \"1s\"").start().await;
+    let mut client = stage.client().await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 163840\r\n\r\n").await;
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        client.send("x".repeat(16 << 10)).await;
+    }
+    assert_eq!(client.answer(false).await.told(), (200, "shop"));
+}
+
+#[tokio::test]
 async fn max_in_flight_bounds_the_requests_of_a_route_and_says_so() {
     let shop = Origin::start(|asked| if asked.line() == "GET /wait" { Deed::Wait } else { ok("hi") }).await;
     let breaker = "[http.shop.breaker]\nmax_in_flight = 1";
