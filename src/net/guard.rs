@@ -106,6 +106,12 @@ impl Promise {
         &self.guard.backend
     }
 
+    /// Whether nothing else is let in before its result is known.
+    #[must_use]
+    pub fn is_trial(&self) -> bool {
+        self.pass == Some(Pass::Trial)
+    }
+
     /// It went out in this life of a link.
     pub(super) fn carried_by(mut self, epoch: u32) -> Self {
         self.epoch = epoch;

@@ -251,3 +251,42 @@ async fn a_backend_that_is_killed_under_load_fails_only_what_it_had_and_what_may
     assert!(posts <= 4, "{posts} of four clients: only those on their way may have failed");
     assert_eq!(stage.in_flight(), [0, 0]);
 }
+
+#[tokio::test]
+async fn a_trial_whose_body_takes_its_time_leaves_the_decision_to_the_next_request() {
+    let shop =
+        Origin::start(|asked| if asked.line() == "GET /fail" { said(502, "", "ill") } else { ok("well") });
+    let shop = shop.await;
+    let stage = before(&[shop.address])
+        .limit("write_timeout = \"1m\"")
+        .table("[http.shop.breaker]\nconsecutive = 1\nopen = \"100ms\"")
+        .table("[cluster.shop.outlier]\nconsecutive = 1000")
+        .start()
+        .await;
+    let labels = format!("{{route=\"http.shop\",backend=\"{}\"}}", shop.address);
+    let shown = |state: u8| format!("realmgate_route_breaker_state{labels} {state}");
+    assert_eq!(stage.get("/fail").await.told(), (502, "ill"));
+    stage.shows(&shown(2)).await;
+    let mut slow = stage.client().await;
+    crate::within("the slow one to be the trial", async {
+        loop {
+            slow.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nh").await;
+            let refused = tokio::time::timeout(Duration::from_millis(50), slow.stream.readable()).await;
+            if refused.is_err() {
+                return;
+            }
+            slow = stage.client().await;
+        }
+    })
+    .await;
+    stage.shows(&shown(1)).await;
+    crate::within("another request to be the trial", async {
+        while stage.get("/").await.told() != (200, "well") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    stage.shows(&shown(0)).await;
+    slow.send("i").await;
+    assert_eq!(slow.answer(false).await.told(), (200, "well"), "and the slow one is served all the same");
+}

@@ -84,6 +84,8 @@ struct Reply {
 
 /// How many backends a request looks for a connection at.
 const DIALS: usize = 4;
+/// So long the body of a breaker's trial may take to be whole: nothing else of the route goes there meanwhile.
+const TRIAL_BODY: Duration = Duration::from_secs(1);
 
 impl Errand {
     /// Makes one of a visit; an answer where no backend could ever have it.
@@ -169,7 +171,7 @@ impl Errand {
     /// Asks one backend: over a connection that waits, and where that turns out dead, over a new one.
     async fn attempt(&self, mut ticket: Ticket, parcel: &mut Parcel) -> Result<Reply, Failure> {
         if let Some(wire) = self.waiting_wire(&ticket, parcel).await {
-            match self.ask(wire, parcel).await {
+            match self.ask(wire, parcel, &mut ticket).await {
                 Ok((response, wire)) => return Ok(self.judged(response, wire, ticket)),
                 // It ended while it waited, or in the moment in which it was used.
                 Err(Failure::Broken) if parcel.is_unsent() || parcel.is_repeatable() => {}
@@ -185,7 +187,7 @@ impl Errand {
             Err(failure) => return Err(self.blamed(failure, &mut ticket)),
         };
         ticket.backend().connected();
-        match self.ask(wire, parcel).await {
+        match self.ask(wire, parcel, &mut ticket).await {
             Ok((response, wire)) => Ok(self.judged(response, wire, ticket)),
             Err(failure) => Err(self.blamed(failure, &mut ticket)),
         }
@@ -219,12 +221,19 @@ impl Errand {
     }
 
     /// Sends the request and waits for the head of the answer.
-    async fn ask(&self, mut wire: Wire, parcel: &mut Parcel) -> Result<(Response<Incoming>, Wire), Failure> {
+    async fn ask(
+        &self,
+        mut wire: Wire,
+        parcel: &mut Parcel,
+        ticket: &mut Ticket,
+    ) -> Result<(Response<Incoming>, Wire), Failure> {
         let (request, watch) = parcel.pack(&wire.preludes, self.since);
         let mut answer = std::pin::pin!(wire.send(request));
+        let mut until_whole = (ticket.is_trial() && !watch.is_whole()).then(|| net::now() + TRIAL_BODY);
         loop {
             let deadline = watch.deadline(self.patience, self.since, net::now());
-            match timeout_at(deadline.into(), &mut answer).await {
+            let look = until_whole.map_or(deadline, |until| until.min(deadline));
+            match timeout_at(look.into(), &mut answer).await {
                 Ok(_) if wire.preludes.are_too_many() => return Err(Failure::Garbled),
                 Ok(Ok(response)) => {
                     // Its connection goes with it: where the answer ends is anybody's guess.
@@ -238,7 +247,12 @@ impl Errand {
                 Err(_) if watch.is_late(self.patience, self.since, net::now()) => {
                     return Err(Failure::Late);
                 }
-                Err(_) => {}
+                Err(_) => {
+                    let is_over = until_whole.take_if(|until| *until <= net::now()).is_some();
+                    if is_over && !watch.is_whole() {
+                        ticket.is_no_trial();
+                    }
+                }
             }
         }
     }

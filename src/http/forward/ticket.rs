@@ -60,6 +60,16 @@ impl Ticket {
         self.thread.since_start(net::now())
     }
 
+    /// Whether the route sends nothing else there before the breaker has heard.
+    pub(super) fn is_trial(&self) -> bool {
+        self.promise.as_ref().is_some_and(Promise::is_trial)
+    }
+
+    /// The breaker will not hear of it: the next request decides.
+    pub(super) fn is_no_trial(&mut self) {
+        self.promise = None;
+    }
+
     /// The backend answered as it should.
     pub(super) fn succeeded(&mut self) {
         self.backend.succeeded();
