@@ -109,6 +109,24 @@ async fn polling_and_the_upgrade_behind_it_meet_the_same_process() {
 }
 
 #[tokio::test]
+async fn a_client_is_not_moved_by_a_word_or_a_broken_connection_of_its_backend() {
+    for (deed, status) in [(said(503, "", "busy"), 503), (Deed::Break, 502)] {
+        let manner = |name: &'static str| {
+            let deed = deed.clone();
+            move |asked: &Asked| if asked.line() == "GET /fail" { deed.clone() } else { ok(name) }
+        };
+        let (one, two) = (Origin::start(manner("one")).await, Origin::start(manner("two")).await);
+        let stage = before(&[one.address, two.address]).cluster(INSERT).start().await;
+        let first = stage.get("/").await;
+        let cookie = given(&first);
+        let failed = stage.ask(&format!("GET /fail HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n")).await;
+        assert_eq!((failed.status, failed.all("set-cookie").len()), (status, 0), "{}", failed.head);
+        let again = with(&stage, &cookie).await;
+        assert_eq!((again.told(), again.all("set-cookie").len()), ((200, first.text()), 0));
+    }
+}
+
+#[tokio::test]
 async fn a_client_whose_backend_has_as_many_requests_of_the_route_as_it_may_is_not_moved() {
     let waits = |name: &'static str| {
         move |asked: &Asked| if asked.line() == "GET /wait" { Deed::Wait } else { ok(name) }

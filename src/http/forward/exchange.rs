@@ -119,15 +119,16 @@ impl Errand {
         };
         loop {
             self.wanted.had(ticket.place());
+            let is_kept = self.wanted.keeps(&ticket);
             let next = match self.attempt(ticket, &mut parcel).await {
                 Ok(reply) if reply.response.status() == StatusCode::SERVICE_UNAVAILABLE => {
-                    match self.another() {
+                    match self.another(is_kept) {
                         Some(next) => next,
                         None => return self.answer(reply, parcel),
                     }
                 }
                 Ok(reply) => return self.answer(reply, parcel),
-                Err(failure) => match self.after(&failure) {
+                Err(failure) => match self.after(&failure, is_kept) {
                     Some(next) => next,
                     None => return refusal::failed(&failure, &self.caller.id),
                 },
@@ -141,19 +142,23 @@ impl Errand {
     }
 
     /// The backend that gets the request after this failure, if any does.
-    fn after(&mut self, failure: &Failure) -> Option<Ticket> {
+    fn after(&mut self, failure: &Failure, is_kept: bool) -> Option<Ticket> {
         self.meter.failed(failure.reason());
         match failure {
             Failure::Unreachable(_) if self.wanted.tries() < DIALS && !self.is_over() => {
                 self.wanted.choose().ok()
             }
-            Failure::Broken => self.another(),
+            Failure::Broken => self.another(is_kept),
             Failure::Unreachable(_) | Failure::Garbled | Failure::Late | Failure::Upload(_) => None,
         }
     }
 
-    /// The backend that a request is asked anew at, where it may be.
-    fn another(&mut self) -> Option<Ticket> {
+    /// The backend that a request is asked anew at, where it may be. A client that keeps the one that had it would lose
+    /// what it has there.
+    fn another(&mut self, is_kept: bool) -> Option<Ticket> {
+        if is_kept {
+            return None;
+        }
         self.retries = self.retries.checked_sub(1)?;
         if self.is_over() {
             return None;
