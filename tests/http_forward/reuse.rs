@@ -1,6 +1,7 @@
 //! Connections to backends: used again, found dead, and met under TLS.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
@@ -121,4 +122,28 @@ async fn backends_are_met_under_tls_and_must_prove_who_they_are() {
         assert_eq!(answered.text() == "secret", status == 200);
         std::fs::remove_dir_all(&folder).expect("it is there");
     }
+}
+
+#[tokio::test]
+async fn a_backend_that_had_the_request_for_a_while_has_failed_whatever_connection_it_came_on() {
+    let mut shop = Origin::start(|asked| match asked.line() {
+        "GET /slow" => Deed::WaitAndBreak(Duration::from_millis(500)),
+        _ => ok("hi"),
+    })
+    .await;
+    let breaker = "[http.shop.breaker]\nconsecutive = 1";
+    let stage = before(&[shop.address]).route("retries = 0").table(breaker).start().await;
+    assert_eq!(stage.ask(GET).await.told(), (200, "hi"));
+    stage.has_in_flight(&[0]).await;
+    let failed = stage.get("/slow").await;
+    assert_eq!(failed.status, 502, "{}", failed.text());
+    let asked = [shop.asked().await, shop.asked().await];
+    assert_eq!(
+        asked.each_ref().map(|asked| (asked.line(), asked.connection)),
+        [("GET /", 0), ("GET /slow", 0)]
+    );
+    assert!(shop.is_idle(), "it was asked once");
+    stage.shows("realmgate_http_tries_failed_total{http=\"shop\",reason=\"broken\"} 1").await;
+    let labels = format!("{{route=\"http.shop\",backend=\"{}\"}}", shop.address);
+    stage.shows(&format!("realmgate_route_breaker_state{labels} 2")).await;
 }

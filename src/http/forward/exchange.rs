@@ -84,6 +84,8 @@ struct Reply {
 
 /// How many backends a request looks for a connection at.
 const DIALS: usize = 4;
+/// A connection that waited and ends so soon behind the request was dead before: the request and its end met on the way.
+const AT_ONCE: Duration = Duration::from_millis(50);
 /// So long the body of a breaker's trial may take to be whole: nothing else of the route goes there meanwhile.
 const TRIAL_BODY: Duration = Duration::from_secs(1);
 
@@ -176,10 +178,13 @@ impl Errand {
     /// Asks one backend: over a connection that waits, and where that turns out dead, over a new one.
     async fn attempt(&self, mut ticket: Ticket, parcel: &mut Parcel) -> Result<Reply, Failure> {
         if let Some(wire) = self.waiting_wire(&ticket, parcel).await {
+            let began = net::now();
             match self.ask(wire, parcel, &mut ticket).await {
                 Ok((response, wire)) => return Ok(self.judged(response, wire, ticket)),
                 // It ended while it waited, or in the moment in which it was used.
-                Err(Failure::Broken) if parcel.is_unsent() || parcel.is_repeatable() => {}
+                Err(Failure::Broken) if parcel.is_unsent() => {}
+                Err(Failure::Broken)
+                    if parcel.is_repeatable() && net::now().duration_since(began) < AT_ONCE => {}
                 Err(failure) => return Err(self.blamed(failure, &mut ticket)),
             }
         }
