@@ -8,7 +8,8 @@ async fn a_backend_hears_who_asks_in_the_gates_words_alone() {
     let mut shop = Origin::named("shop").await;
     let stage = before(&[shop.address]).start().await;
     let lies = "X-Forwarded-For: 10.9.9.9\r\nForwarded: for=10.9.9.9\r\nX-Forwarded-Proto: https\r\n\
-                X-Request-Id: mine\r\nX-Realmgate-Partner: adnet\r\nX_Realmgate_Partner: adnet\r\n";
+                X-Request-Id: mine\r\nX-Realmgate-Partner: adnet\r\nX_Realmgate_Partner: adnet\r\n\
+                X-Real-IP: 10.9.9.9\r\nX_Original_URL: /admin\r\nX-Forwarded-Prefix: /admin\r\nProxy: evil\r\n";
     let answered = stage.ask(&format!("GET /a%20b/?q=%2f&r HTTP/1.1\r\nHost: Shop.test\r\n{lies}\r\n")).await;
     assert_eq!(answered.told(), (200, "shop"));
     let asked = shop.asked().await;
@@ -21,7 +22,8 @@ async fn a_backend_hears_who_asks_in_the_gates_words_alone() {
     let id = asked.one("x-request-id");
     assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
     assert_eq!(answered.all("x-request-id"), [id], "the client hears the same");
-    for name in ["x-realmgate-partner", "x_realmgate_partner"] {
+    let claims = ["x-real-ip", "x_original_url", "x-forwarded-prefix", "proxy"];
+    for name in ["x-realmgate-partner", "x_realmgate_partner"].into_iter().chain(claims) {
         assert!(asked.all(name).is_empty(), "{}", asked.head);
     }
 }

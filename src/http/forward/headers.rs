@@ -4,8 +4,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, Entry, FORWARDED, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, Entry, FORWARDED, HOST, HeaderName, HeaderValue, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::{HeaderMap, StatusCode};
 
@@ -25,24 +25,20 @@ pub(super) struct Origin<'a> {
 }
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_REALMGATE_PARTNER: HeaderName = HeaderName::from_static("x-realmgate-partner");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// For one connection only, besides what `Connection` names.
-const HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    KEEP_ALIVE,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    PROXY_CONNECTION,
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+/// For one connection only, besides what `Connection` names and what begins with `PROXY`.
+const HOP_BY_HOP: [HeaderName; 5] = [CONNECTION, KEEP_ALIVE, TE, TRANSFER_ENCODING, UPGRADE];
+const PROXY: &str = "proxy-";
+
+/// What backends are told by proxies of the client and of its target, and by this one otherwise: a word of the client's
+/// would be believed. `Proxy` is a setting to programs behind CGI.
+const CLAIMS: [&str; 5] = ["proxy", "true-client-ip", "x-original-url", "x-real-ip", "x-rewrite-url"];
+const FORWARDS: &str = "x-forwarded-";
 
 /// Whether the head wants the connection to become a WebSocket's.
 pub(super) fn wants_websocket(headers: &HeaderMap) -> bool {
@@ -57,7 +53,7 @@ pub(super) fn to_backend(headers: &mut HeaderMap, origin: &Origin<'_>, websocket
     without_hops(headers);
     // Without this word none are sent: who merges trailers into the head would believe what they say of the client.
     headers.remove(TRAILER);
-    without_disguises(headers);
+    without_claims(headers);
     one_cookie(headers);
     if takes_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -104,6 +100,14 @@ fn without_hops(headers: &mut HeaderMap) {
     for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
     }
+    remove_where(headers, |name| name.starts_with(PROXY));
+}
+
+fn remove_where(headers: &mut HeaderMap, is_out: impl Fn(&str) -> bool) {
+    let out: Vec<HeaderName> = headers.keys().filter(|name| is_out(name.as_str())).cloned().collect();
+    for name in out {
+        headers.remove(name);
+    }
 }
 
 /// Whether the client reads trailers, which is all that `TE` may say to the next one.
@@ -112,25 +116,18 @@ fn takes_trailers(headers: &HeaderMap) -> bool {
     values.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case("trailers"))
 }
 
-/// Takes out names that a backend behind CGI or WSGI cannot tell from the gateway's own, or from what says where a body
-/// ends: there `X_Forwarded_For` is `X-Forwarded-For`.
-fn without_disguises(headers: &mut HeaderMap) {
-    let own = [
-        &X_FORWARDED_FOR,
-        &X_FORWARDED_HOST,
-        &X_FORWARDED_PROTO,
-        &X_REALMGATE_PARTNER,
-        &X_REQUEST_ID,
-        &CONTENT_LENGTH,
-        &TRANSFER_ENCODING,
-    ];
-    let is_one = |name: &&HeaderName| {
-        name.as_str().contains('_') && own.iter().any(|own| own.as_str() == name.as_str().replace('_', "-"))
-    };
-    let disguised: Vec<HeaderName> = headers.keys().filter(is_one).cloned().collect();
-    for name in disguised {
-        headers.remove(name);
-    }
+/// Takes out what a client says of itself and its target, and names that a backend behind CGI or WSGI cannot tell from
+/// that, from the gateway's own, or from what says where a body ends: there `X_Forwarded_For` is `X-Forwarded-For`.
+fn without_claims(headers: &mut HeaderMap) {
+    let own = [&X_REALMGATE_PARTNER, &X_REQUEST_ID, &CONTENT_LENGTH, &TRANSFER_ENCODING];
+    let is_claim = |name: &str| CLAIMS.contains(&name) || name.starts_with(FORWARDS);
+    remove_where(headers, |name| {
+        if !name.contains('_') {
+            return is_claim(name);
+        }
+        let plain = name.replace('_', "-");
+        is_claim(&plain) || plain.starts_with(PROXY) || own.iter().any(|own| own.as_str() == plain)
+    });
 }
 
 /// HTTP/2 may send a cookie in pieces; HTTP/1.1 has one header for all (RFC 9113, 8.2.3).
@@ -235,6 +232,7 @@ mod tests {
             ("keep-alive", "timeout=5"),
             ("proxy-connection", "keep-alive"),
             ("proxy-authorization", "Basic QQ=="),
+            ("proxy-status", "mine"),
             ("transfer-encoding", "chunked"),
             ("upgrade", "h2c"),
             ("x-mine", "1"),
@@ -285,6 +283,17 @@ mod tests {
             ("x-realmgate_partner", "adnet"),
             ("content_length", "5"),
             ("transfer_encoding", "chunked"),
+            ("x-real-ip", "127.0.0.1"),
+            ("x_real_ip", "127.0.0.1"),
+            ("true-client-ip", "127.0.0.1"),
+            ("x-original-url", "/admin"),
+            ("x-rewrite-url", "/admin"),
+            ("x_rewrite-url", "/admin"),
+            ("x-forwarded-port", "1"),
+            ("x-forwarded-prefix", "/admin"),
+            ("x_forwarded_prefix", "/admin"),
+            ("proxy", "evil:3128"),
+            ("proxy_authorization", "Basic QQ=="),
         ];
         let mut headers = head(&lies);
         to_backend(&mut headers, &ORIGIN, false);
