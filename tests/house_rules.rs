@@ -63,6 +63,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
         &[
             "arc_swap",
             "governor",
+            "h2",
             "http_body_util",
             "hyper",
             "hyper_util",

@@ -184,9 +184,7 @@ async fn watch(thread: &Thread, line: &Line, patience: &Patience, connection: im
             () = sleep_until(look.unwrap_or_else(|| now() + patience.idle).into()) => Woken::Time,
         };
         match woken {
-            Woken::Ended(Err(error)) if error.is_parse() && !error.is_parse_too_large() => {
-                return line.pulse.is_malformed();
-            }
+            Woken::Ended(Err(error)) if is_malformed(&error) => return line.pulse.is_malformed(),
             Woken::Ended(_) => return,
             Woken::News => ending.hear(thread, line, &mut news),
             Woken::Time => {}
@@ -198,6 +196,23 @@ async fn watch(thread: &Thread, line: &Line, patience: &Patience, connection: im
 }
 
 /// How a connection comes to its end.
+/// Whether what came has ended the connection: no HTTP, or against the rules of HTTP/2. What is only too long is none.
+fn is_malformed(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
+    let own = source.filter(|source| source.is_library());
+    let is_breach = own.and_then(h2::Error::reason).is_some_and(|reason| BREACHES.contains(&reason));
+    is_breach || error.is_parse() && !error.is_parse_too_large()
+}
+
+/// What HTTP/2 calls what a client did that did not keep its rules.
+const BREACHES: [h2::Reason; 5] = [
+    h2::Reason::PROTOCOL_ERROR,
+    h2::Reason::COMPRESSION_ERROR,
+    h2::Reason::FLOW_CONTROL_ERROR,
+    h2::Reason::FRAME_SIZE_ERROR,
+    h2::Reason::ENHANCE_YOUR_CALM,
+];
+
 #[derive(Debug, Default)]
 struct Ending {
     /// When the client was told.

@@ -122,3 +122,29 @@ async fn what_is_no_http_is_counted_and_held_against_the_address() {
     assert!(String::from_utf8_lossy(&wrong.end().await).starts_with("HTTP/1.1 400 "));
     gate.shows("realmgate_http_malformed_total{listener=\"open\"} 1").await;
 }
+
+#[tokio::test]
+async fn what_breaks_the_rules_of_http_2_is_counted_too_and_who_only_leaves_is_not() {
+    let gate = open_gate("connections_per_ip = 100").await;
+    let begun = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
+    let away = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    for leaves in [&[][..], &away, &[0, 0, 8, 6]] {
+        let mut asker = Asker::connect(open(&gate)).await;
+        asker.say([&begun, leaves].concat()).await;
+        drop(asker);
+    }
+    gate.shows("realmgate_listener_connections{listener=\"open\"} 0").await;
+    gate.shows("realmgate_http_malformed_total{listener=\"open\"} 0").await;
+    let breaches: [&[u8]; 4] = [
+        &[0, 0, 1, 0, 0, 0, 0, 0, 0, 7],                      // DATA on stream 0
+        &[0, 0, 1, 1, 5, 0, 0, 0, 1, 0xff],                   // half a number of HPACK
+        &[0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff], // a window that is too large
+        &[0, 0, 1, 6, 0, 0, 0, 0, 0, 7],                      // a PING of one byte
+    ];
+    for (number, breach) in (1..).zip(breaches) {
+        let mut asker = Asker::connect(open(&gate)).await;
+        asker.say([&begun, breach].concat()).await;
+        asker.end().await;
+        gate.shows(&format!("realmgate_http_malformed_total{{listener=\"open\"}} {number}")).await;
+    }
+}
