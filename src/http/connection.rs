@@ -73,11 +73,12 @@ pub(in crate::http) async fn serve(thread: Rc<Thread>, line: Rc<Line>, stream: S
         let connection = http2(patience.write).serve_connection(TokioIo::new(stream), service_fn(asked));
         watch(&thread, &line, &patience, connection).await;
     } else {
-        let pulse = Arc::clone(&line.pulse);
+        let (pulse, elsewhere) = (Arc::clone(&line.pulse), thread.meters.http("").of(""));
         let screened = Screen::new(
             stream,
             Arc::new(move |sign| match sign {
                 Sign::Malformed => pulse.is_malformed(),
+                Sign::TooLarge => elsewhere.add(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16()),
                 Sign::HalfHead => {
                     pulse.is_begun(true);
                     pulse.hears(now()); // what was held back behind another request comes from no read
@@ -195,7 +196,6 @@ async fn watch(thread: &Thread, line: &Line, patience: &Patience, connection: im
     }
 }
 
-/// How a connection comes to its end.
 /// Whether what came has ended the connection: no HTTP, or against the rules of HTTP/2. What is only too long is none.
 fn is_malformed(error: &hyper::Error) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
@@ -213,6 +213,7 @@ const BREACHES: [h2::Reason; 5] = [
     h2::Reason::ENHANCE_YOUR_CALM,
 ];
 
+/// How a connection comes to its end.
 #[derive(Debug, Default)]
 struct Ending {
     /// When the client was told.

@@ -29,6 +29,8 @@ pub(in crate::http) type Alarm = Arc<dyn Fn(Sign) + Send + Sync>;
 pub(in crate::http) enum Sign {
     /// A bad line.
     Malformed,
+    /// A head that is too long: it is hyper that says 431, and no request that anybody else hears of.
+    TooLarge,
     /// So far the beginning of a head.
     HalfHead,
     /// All of every head that has begun.
@@ -170,8 +172,10 @@ impl<S> Screen<S> {
             }
             Verdict::Refuse(passed, poison) => {
                 (self.alarm)(Sign::WholeHeads); // no more of it will come
-                if poison == POISON {
-                    (self.alarm)(Sign::Malformed);
+                match poison {
+                    POISON => (self.alarm)(Sign::Malformed),
+                    CUT => {}
+                    _ => (self.alarm)(Sign::TooLarge),
                 }
                 self.mode = Mode::Refused(poison);
                 self.held = Vec::new();

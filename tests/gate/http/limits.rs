@@ -31,6 +31,7 @@ async fn heads_have_bounds() {
     let reply = two.get(&format!("http://a.test/{}", "x".repeat(9000))).await;
     assert_eq!(reply.status, 414);
     assert_eq!((answered(&gate, "all"), with_status(&gate, "", 414)), (0, 5));
+    assert_eq!(with_status(&gate, "", 431), 2);
     let pieces = |name: &str, count: usize, length: usize| {
         let request = hyper::Request::get("http://a.test/a");
         let value = "x".repeat(length);
@@ -44,7 +45,7 @@ async fn heads_have_bounds() {
         let reply = two.ask(pieces(name, count, length)).await;
         assert_eq!(reply.status, 431, "{name} {count} {length}");
     }
-    assert_eq!(with_status(&gate, "", 431), 4);
+    assert_eq!(with_status(&gate, "", 431), 6);
     gate.shows("realmgate_http_malformed_total{listener=\"open\"} 0").await;
     two.ask(pieces("cookie", 200, 1)).await;
     assert_eq!(answered(&gate, "all"), 1, "pieces of a cookie are one line");
