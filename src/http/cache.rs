@@ -84,6 +84,7 @@ pub(in crate::http) async fn cached(thread: &Rc<Thread>, mut visit: Visit) -> An
         match found {
             Found::Kept(kept, age) => {
                 let mut answer = kept.answer(visit.request.method(), visit.request.headers());
+                let age = age_of(answer.headers()).saturating_add(age);
                 answer.headers_mut().insert(AGE, HeaderValue::from(age.as_secs()));
                 return answer;
             }
@@ -194,8 +195,14 @@ async fn gather(mut body: Content) -> Gathered {
     }
 }
 
-/// How long an answer may be given to others: as long as the route says, or less if the backend says so; `None` where
-/// it is not for others at all.
+/// How old an answer was when it came: somebody before may have kept it, too.
+fn age_of(head: &HeaderMap) -> Duration {
+    let age = head.get(AGE).and_then(|age| age.to_str().ok());
+    age.and_then(|age| age.trim().parse().ok()).map_or(Duration::ZERO, Duration::from_secs)
+}
+
+/// How long an answer may be given to others: as long as the route says, or less if the backend says so, for an age that
+/// it may have had already; `None` where it is not for others at all.
 fn freshness(head: &HeaderMap, most: Duration) -> Option<Duration> {
     let varies = |value: &HeaderValue| {
         let names = value.to_str().unwrap_or("*");
@@ -204,12 +211,15 @@ fn freshness(head: &HeaderMap, most: Duration) -> Option<Duration> {
     if head.contains_key(SET_COOKIE) || head.get_all(VARY).iter().any(varies) {
         return None;
     }
-    let mut fresh = most;
+    let (mut fresh, age) = (most, age_of(head));
     let (mut is_shared, mut has_age) = (false, false);
     for value in head.get_all(CACHE_CONTROL) {
         for word in value.to_str().ok()?.split(',') {
             let (name, number) = word.split_once('=').unwrap_or((word, ""));
-            let seconds = || number.trim().trim_matches('"').parse().map(Duration::from_secs).ok();
+            let seconds = || {
+                let whole = number.trim().trim_matches('"').parse().map(Duration::from_secs).ok();
+                whole.map(|whole| whole.saturating_sub(age))
+            };
             match name.trim().to_ascii_lowercase().as_str() {
                 "private" | "no-store" | "no-cache" => return None,
                 "s-maxage" => (fresh, is_shared, has_age) = (most.min(seconds()?), true, true),
@@ -287,6 +297,23 @@ mod tests {
             assert_eq!(freshness(&head(&[(CACHE_CONTROL, words)]), most), fresh, "{words}");
         }
         assert_eq!(freshness(&HeaderMap::new(), most), Some(most));
+    }
+
+    #[test]
+    fn the_age_that_an_answer_came_with_is_part_of_its_time() {
+        let most = Duration::from_secs(10);
+        for (words, age, fresh) in [
+            ("max-age=60", "30", 10),
+            ("max-age=60", "57", 3),
+            ("max-age=60", "60", 0),
+            ("max-age=60", "100", 0),
+            ("s-maxage=9, max-age=60", "5", 4),
+            ("max-age=9", "soon", 9),
+            ("public", "100", 10),
+        ] {
+            let head = head(&[(CACHE_CONTROL, words), (AGE, age)]);
+            assert_eq!(freshness(&head, most), Some(Duration::from_secs(fresh)), "{words} {age}");
+        }
     }
 
     #[test]

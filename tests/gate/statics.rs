@@ -226,6 +226,8 @@ fn said(path: &str, number: usize) -> Vec<u8> {
         "/cookie" => "Set-Cookie: a=b\r\n",
         "/private" => "Cache-Control: private\r\n",
         "/own" => "ETag: \"own\"\r\nCache-Control: max-age=5\r\n",
+        "/aged" => "Age: 1000\r\nCache-Control: max-age=4000\r\n",
+        "/over" => "Age: 1000\r\nCache-Control: max-age=1000\r\n",
         _ => "",
     };
     let status = if path == "/fails" { "500 Oh" } else { "200 OK" };
@@ -280,6 +282,20 @@ async fn an_answer_is_fetched_once_and_given_to_all() {
     asker.ask(get("/a", "")).await;
     assert_eq!(origin.asked("/a"), 6);
     gate.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_somebody_before_has_kept_is_as_old_as_it_is() {
+    let origin = Origin::start().await;
+    let gate = with_cache(&origin, "cache = \"1h\"").start().await;
+    let mut asker = asker(&gate).await;
+    for path in ["/aged", "/over"] {
+        for _ in 0..2 {
+            let age = asker.ask(get(path, "")).await.header("age").expect("an age").parse::<u64>();
+            assert!(age.is_ok_and(|age| (1000..1100).contains(&age)), "{path}");
+        }
+    }
+    assert_eq!((origin.asked("/aged"), origin.asked("/over")), (1, 2), "what is over is kept for nobody");
 }
 
 #[tokio::test]
