@@ -188,7 +188,8 @@ async fn a_backend_that_breaks_the_protocol_is_told_and_dropped_and_may_come_bac
 async fn a_backend_whose_hello_ack_is_wrong_is_told_what_is_missing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
-    let starting = tokio::spawn(Gate::builder().shared("battle", "1000", &[address], "").start());
+    let builder = Gate::builder().shared("battle", "1000", &[address], "health.interval = \"1h\"");
+    let starting = tokio::spawn(builder.start());
     let (mut stream, _) = within("the gate to dial", listener.accept()).await.expect("a connection");
     let only_version = [0, 0, 0, 17, 2, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 0, 1];
     stream.write_all(&only_version).await.expect("written");
@@ -314,7 +315,8 @@ async fn who_cannot_be_told_again_and_again_fills_no_log() {
 async fn what_comes_right_behind_hello_ack_counts_and_a_backend_that_never_reads_is_not_answered_for_ever() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
-    let builder = Gate::builder().shared("battle", "1000", &[address], "send_buffer = \"128KiB\"");
+    let more = "send_buffer = \"128KiB\"\nhealth.interval = \"1h\"";
+    let builder = Gate::builder().shared("battle", "1000", &[address], more);
     let starting = tokio::spawn(builder.start());
     let (mut stream, _) = within("the gate to dial", listener.accept()).await.expect("a connection");
     let mut first = Vec::new();

@@ -217,9 +217,9 @@ async fn a_dedicated_connection_speaks_tls_too() {
     let address = listener.local_addr().expect("bound");
     let acceptor = acceptor(&certificates, "backend");
     tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.expect("a connection");
-        let (mut read, mut write) = tokio::io::split(acceptor.accept(stream).await.expect("a handshake"));
-        drop(tokio::io::copy(&mut read, &mut write).await);
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(echo(acceptor.accept(stream)));
+        }
     });
     let pair = certificates.pair("gateway");
     let folder = certificates.folder.display();
@@ -242,6 +242,13 @@ async fn a_truncated_connection_ends_the_session() {
     let end = within("the end", player.try_recv()).await;
     assert_eq!(end.expect_err("nothing more").kind(), ErrorKind::UnexpectedEof);
     gate.has_sessions(0).await;
+}
+
+/// Sends back what comes. A probe breaks its connection without a word.
+async fn echo(handshake: tokio_rustls::Accept<TcpStream>) {
+    let Ok(stream) = handshake.await else { return };
+    let (mut read, mut write) = tokio::io::split(stream);
+    drop(tokio::io::copy(&mut read, &mut write).await);
 }
 
 pub(crate) fn acceptor(certificates: &Certificates, name: &str) -> TlsAcceptor {

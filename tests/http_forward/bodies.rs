@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::origin::{Deed, Origin, ok, values};
+use crate::origin::{Deed, Origin, accept, ok, values};
 use crate::stage::before;
 use crate::within;
 
@@ -60,7 +60,7 @@ async fn the_beginning_of_a_body_is_there_before_its_end_is_written() {
     let stage = before(&[address]).start().await;
     let mut client = stage.client().await;
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst").await;
-    let (mut backend, _) = within("a connection", listener.accept()).await.expect("the gate comes");
+    let mut backend = accept(&listener).await;
     let mut read = Vec::new();
     while !read.ends_with(b"\r\n\r\nfirst") {
         assert!(within("the first half", backend.read_buf(&mut read)).await.expect("bytes") > 0);
@@ -132,7 +132,7 @@ async fn a_client_that_leaves_ends_the_request_at_the_backend() {
     let stage = before(&[address]).start().await;
     let mut client = stage.client().await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    let (mut backend, _) = within("a connection", listener.accept()).await.expect("the gate comes");
+    let mut backend = accept(&listener).await;
     let mut read = Vec::new();
     within("a request", backend.read_buf(&mut read)).await.expect("bytes");
     stage.has_in_flight(&[1]).await;
@@ -155,7 +155,7 @@ async fn an_answer_before_the_end_of_the_body_reaches_the_client() {
         let mut piece = tokio::io::repeat(7).take(8_000_000);
         drop((taken, tokio::io::copy(&mut piece, &mut writing).await));
     });
-    let (mut backend, _) = within("a connection", listener.accept()).await.expect("the gate comes");
+    let mut backend = accept(&listener).await;
     let mut read = vec![0; 1024];
     within("the head", backend.read(&mut read)).await.expect("bytes");
     backend.write_all(b"HTTP/1.1 409 Conflict\r\nContent-Length: 2\r\n\r\nno").await.expect("taken");

@@ -143,6 +143,19 @@ impl Drop for Origin {
     }
 }
 
+/// The next connection that says something: a probe breaks its own without a word.
+pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
+    within("a connection that says something", async {
+        loop {
+            let (stream, _) = listener.accept().await.expect("the gate comes");
+            if stream.peek(&mut [0]).await.is_ok_and(|length| length > 0) {
+                return stream;
+            }
+        }
+    })
+    .await
+}
+
 async fn serve(listener: TcpListener, manner: Manner, tell: mpsc::Sender<Asked>, count: Arc<AtomicUsize>) {
     // Ends all of its connections when it is ended itself.
     let mut served = tokio::task::JoinSet::new();
@@ -155,8 +168,8 @@ async fn serve(listener: TcpListener, manner: Manner, tell: mpsc::Sender<Asked>,
 
 async fn converse(mut stream: TcpStream, count: Arc<AtomicUsize>, manner: Manner, tell: mpsc::Sender<Asked>) {
     let mut read = Vec::new();
-    // A probe connects and says nothing.
-    if stream.read_buf(&mut read).await.is_ok_and(|length| length == 0) {
+    // A probe says nothing and breaks its connection.
+    if !stream.read_buf(&mut read).await.is_ok_and(|length| length > 0) {
         return;
     }
     let connection = count.fetch_add(1, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::origin::{Origin, ok};
+use crate::origin::{Origin, accept, ok};
 use crate::stage::{Stage, before};
 use crate::within;
 
@@ -64,19 +64,6 @@ const END_HEADERS: u8 = 4;
 /// `POST http://a/`.
 const POST: &[u8] = b"\x83\x86\x84\x01\x01a";
 
-/// A request at a backend as far as the first piece of its body. A probe says nothing.
-async fn first_piece(listener: &TcpListener) -> (TcpStream, Vec<u8>) {
-    loop {
-        let (mut stream, _) = listener.accept().await.expect("the gate comes");
-        let mut read = Vec::new();
-        while stream.read_buf(&mut read).await.is_ok_and(|length| length > 0) {
-            if read.ends_with(b"\r\n3\r\none\r\n") {
-                return (stream, read);
-            }
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_body_that_its_client_takes_back_never_looks_whole() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -86,7 +73,10 @@ async fn a_body_that_its_client_takes_back_never_looks_whole() {
         client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
         let begun = [frame(SETTINGS, 0, b""), frame(HEADERS, END_HEADERS, POST), frame(DATA, 0, b"one")];
         client.send(begun.concat()).await;
-        let (mut backend, mut read) = within("the beginning", first_piece(&listener)).await;
+        let (mut backend, mut read) = (accept(&listener).await, Vec::new());
+        while !read.ends_with(b"\r\n3\r\none\r\n") {
+            assert!(within("the beginning", backend.read_buf(&mut read)).await.expect("bytes") > 0);
+        }
         client.send([frame(DATA, 0, b"two"), frame(RESET, 0, &reason.to_be_bytes())].concat()).await;
         let rest = async { while backend.read_buf(&mut read).await.is_ok_and(|length| length > 0) {} };
         within("the end", rest).await;

@@ -8,7 +8,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::origin::{Origin, ending, ok, said, values};
+use crate::origin::{Origin, accept, ending, ok, said, values};
 use crate::stage::{Client, Setting, Stage, before};
 use crate::within;
 
@@ -41,7 +41,7 @@ impl Tunnel {
         let stage = set(before(&[address])).start().await;
         let mut client = stage.client().await;
         client.send(UPGRADE).await;
-        let (mut backend, _) = within("a connection", listener.accept()).await.expect("the gate comes");
+        let mut backend = accept(&listener).await;
         // One write of the gate: a server that reads once sees the whole head.
         let mut read = vec![0; 64 * 1024];
         let length = within("the head", backend.read(&mut read)).await.expect("bytes");
@@ -111,7 +111,7 @@ async fn what_comes_with_the_heads_is_not_lost() {
     let stage = before(&[address]).start().await;
     let mut client = stage.client().await;
     client.send(format!("{UPGRADE}early client")).await;
-    let (mut backend, _) = within("a connection", listener.accept()).await.expect("the gate comes");
+    let mut backend = accept(&listener).await;
     let mut read = Vec::new();
     while ending(&read, b"\r\n\r\n").is_none() {
         within("the head", backend.read_buf(&mut read)).await.expect("bytes");
