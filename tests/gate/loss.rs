@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::fakes::{Backend, Dedicated, Event, Gate, Player, within};
+use tokio::time::Instant;
+
+use crate::fakes::{Backend, Dedicated, Event, Gate, Player, log, within};
 
 const CHILD: &str = "REALMGATE_TEST_BACKEND";
 
@@ -148,6 +150,28 @@ async fn a_cluster_that_closes_on_loss_ends_the_sessions_of_that_backend_only() 
     assert_eq!(lost.notice().await, r#"{"code":"unavailable"}"#);
     lost.closed().await;
     kept.echo(1000, b"still here").await;
+}
+
+#[tokio::test]
+async fn a_backend_that_is_not_heard_for_fifteen_seconds_loses_its_link_and_its_sessions() {
+    let (first, second) = (Backend::echo().await, Backend::echo().await);
+    let backends = [first.address(), second.address()];
+    log::listen();
+    // No probe comes in between.
+    let more = "balance = \"backup\"\nhealth.interval = \"1h\"";
+    let gate = Gate::builder().shared("battle", "1000", &backends, more).start().await;
+    let mut player = gate.player().await;
+    let began = Instant::now();
+    player.echo(1000, b"heard").await;
+    first.set_silent(true);
+    let questions = |events: &[Event]| events.iter().filter(|event| **event == Event::Ping).count();
+    first.wait("ten questions", |events| (questions(events) >= 10).then_some(())).await;
+    first.wait("the end of the link", |events| events.contains(&Event::Lost).then_some(())).await;
+    assert!(began.elapsed() >= Duration::from_secs(15), "{:?}", began.elapsed());
+    let line = within("a line of it", log::wait(first.address(), "link lost", 1)).await;
+    assert!(line.fields.contains("why=nothing heard for 15 s"), "{line:?}");
+    player.echo(1000, b"elsewhere").await;
+    assert_eq!((first.frames().len(), second.frames().len()), (1, 1));
 }
 
 #[tokio::test]
