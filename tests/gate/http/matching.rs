@@ -25,6 +25,10 @@ async fn host_path_and_method_lead_to_the_route() {
         assert_eq!(answered(&gate, route), before + 1, "{request}");
     }
     assert_eq!(answered(&gate, ""), 0);
+    // Each took its time.
+    for (route, requests) in [("paid", 1), ("pay", 2), ("shop", 2)] {
+        gate.shows(&format!("realmgate_http_request_seconds_count{{http=\"{route}\"}} {requests}")).await;
+    }
 }
 
 #[tokio::test]
