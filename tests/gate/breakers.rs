@@ -1,7 +1,7 @@
 //! Breakers through the running gate: who hangs is left alone, the player is told in the game's own format, and
 //! hears once when it works again.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use realmgate::wire::link::{Exception, LINK, Message};
 
@@ -15,40 +15,6 @@ async fn is_notice(player: &mut Player, code: &str) -> String {
     let notice = player.notice().await;
     assert!(notice.starts_with(&format!("{{\"code\":\"{code}\"")), "{notice} is no {code}");
     notice
-}
-
-const ROUNDS: usize = 200;
-
-/// How long each of many chat frames took to come back.
-#[expect(clippy::disallowed_methods, reason = "a figure for people")]
-async fn chat_times(player: &mut Player) -> Vec<Duration> {
-    let mut times = Vec::new();
-    for _ in 0..ROUNDS {
-        let began = Instant::now();
-        player.echo(3000, b"chat").await;
-        times.push(began.elapsed());
-    }
-    times
-}
-
-/// How long each of many frames took to be refused, while the breaker is open. A trial, which is not, is not counted.
-#[expect(clippy::disallowed_methods, reason = "a figure for people")]
-async fn refusal_times(player: &mut Player) -> Vec<Duration> {
-    let mut times = Vec::new();
-    while times.len() < ROUNDS {
-        let began = Instant::now();
-        player.send(2000, b"at once").await;
-        if tokio::time::timeout(Duration::from_millis(150), is_notice(player, "unavailable")).await.is_ok() {
-            times.push(began.elapsed());
-        }
-    }
-    times
-}
-
-fn figures(mut times: Vec<Duration>) -> String {
-    times.sort();
-    let at = |percent: usize| times[(times.len() - 1) * percent / 100];
-    format!("median {:?}, p99 {:?}, slowest {:?}", at(50), at(99), at(100))
 }
 
 /// Sends frames until one is refused; the notice.
@@ -69,6 +35,12 @@ async fn until_refused(player: &mut Player, id: u16) -> String {
     .await
 }
 
+/// Reads up to the answer of a heartbeat: of all that was sent before, nothing comes behind it.
+async fn hear_all(player: &mut Player) {
+    player.send(1, b"").await;
+    within("the heartbeat's answer", async { while player.recv().await.id != 2 {} }).await;
+}
+
 #[tokio::test]
 async fn a_backend_that_hangs_opens_its_routes_breaker_and_recovered_comes_once_when_it_heals() {
     let (pay, chat) = (Backend::echo().await, Backend::echo().await);
@@ -81,16 +53,14 @@ async fn a_backend_that_hangs_opens_its_routes_breaker_and_recovered_comes_once_
     let (mut player, mut other, mut chatter) =
         (gate.player().await, gate.player().await, gate.player().await);
     player.echo(2000, b"works").await;
-    let chat_before = chat_times(&mut chatter).await;
+    chatter.echo(3000, b"chat").await;
     pay.behave(Manner::Silent);
     let notice = until_refused(&mut player, 2000).await;
     assert!(notice.starts_with(r#"{"code":"unavailable","route":"pay""#), "{notice}");
     assert!(notice.contains("retry_after_ms"), "{notice}");
-    let refused = refusal_times(&mut other).await;
-    let chat_during = chat_times(&mut chatter).await;
-    // Figures for people (--nocapture); no test depends on them.
-    println!("refused within: {}", figures(refused));
-    println!("chat before: {}; while pay hangs: {}", figures(chat_before), figures(chat_during));
+    until_refused(&mut other, 2000).await;
+    hear_all(&mut other).await;
+    chatter.echo(3000, b"chat while pay hangs").await;
     pay.behave(Manner::Echo);
     // `other` only waits; the trial is a frame of `player`, which tries again as it was asked to.
     within("`recovered`", async {

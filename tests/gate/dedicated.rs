@@ -209,7 +209,7 @@ async fn a_backend_that_was_left_and_takes_nothing_keeps_nobody_from_being_read(
         let (cluster, address) = ("chat".to_owned(), stuck.address().to_string());
         gate.change(Override::State { cluster, address, state: AdminState::Disable }).await;
         // What was left may still answer for ten seconds.
-        timeout(Duration::from_secs(7), sending).await.expect("it is read").expect("a connection");
+        timeout(Duration::from_secs(9), sending).await.expect("it is read").expect("a connection");
         takes_nothing
     };
     while player.recv().await.id != 1000 {} // what could not go to the other cluster is told
@@ -226,7 +226,7 @@ async fn frames_for_a_backend_that_takes_nothing_are_refused_and_the_others_go_t
     let mut bytes = frame(3000, &[7; 30_000]).repeat(MUCH / 30_000);
     bytes.extend(frame(1, b""));
     // A connection that takes nothing is given up by the operating system after 15 seconds.
-    let sending = timeout(Duration::from_secs(7), player.try_send_raw(&bytes));
+    let sending = timeout(Duration::from_secs(13), player.try_send_raw(&bytes));
     let (sent, _takes_nothing) = tokio::join!(sending, stuck.accept_any());
     sent.expect("it is read").expect("a connection");
     let mut refused = 0;

@@ -60,7 +60,8 @@ async fn a_drain_accepts_for_a_while_then_tells_everyone_and_cuts_nobody() {
 async fn idle_sessions_leave_first() {
     let battle = Backend::echo().await;
     let text = Gate::builder().shared("battle", "1000", &[battle.address()], "").text();
-    let gate = start(text.replace("spread = \"0s\"", "spread = \"400ms\"")).await;
+    let text = text.replace("deadline = \"5s\"", "deadline = \"20s\"");
+    let gate = start(text.replace("spread = \"0s\"", "spread = \"4s\"")).await;
     let address = gate.address("players").expect("listening");
     let (mut busy, mut idle) = (Player::connect(address).await, Player::connect(address).await);
     idle.echo(1000, b"long ago").await;

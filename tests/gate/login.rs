@@ -198,7 +198,7 @@ async fn tokens_log_in_and_no_bind_does_where_tokens_are_wanted() {
 async fn who_does_not_log_in_in_time_is_told_and_closed_and_who_does_stays() {
     let battle = Backend::echo().await;
     let issuer = Issuer::new();
-    let gate = game(&battle, &issuer, "").limit("login_timeout = \"300ms\"").start().await;
+    let gate = game(&battle, &issuer, "").limit("login_timeout = \"3s\"").start().await;
     let (mut guest, mut player) = (gate.player().await, gate.player().await);
     assert_eq!(shown(&mut player, &issuer.token("ann")).await, ADMITTED);
     assert_eq!(guest.notice().await, r#"{"code":"login_required"}"#);

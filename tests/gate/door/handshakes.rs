@@ -65,7 +65,7 @@ async fn who_says_nothing_takes_no_turn() {
 async fn who_waits_too_long_is_turned_away_and_counted() {
     let battle = Backend::echo().await;
     let certificates = Certificates::new();
-    let gate = gate(&battle, 1).limit("handshake_timeout = \"300ms\"").start_tls(&certificates).await;
+    let gate = gate(&battle, 1).limit("handshake_timeout = \"3s\"").start_tls(&certificates).await;
     let mut stuck = Vec::new();
     for _ in 0..10 {
         let mut player = gate.player().await;
