@@ -67,6 +67,12 @@ impl Link {
         within("the answer to a PING", self.hear_until(&payload)).await
     }
 
+    /// The example has closed: in order, or with a reset, because of the PING that it never read.
+    pub(crate) async fn is_closed(&mut self) {
+        let rest = within("the end of the link", self.stream.read(&mut [0])).await;
+        assert!(!matches!(rest, Ok(1..)), "it says more");
+    }
+
     async fn hear_until(&mut self, answer: &[u8]) -> Vec<String> {
         let (mut said, mut input) = (Vec::new(), [0; 4096]);
         while let Ok(length @ 1..) = self.stream.read(&mut input).await {

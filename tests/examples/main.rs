@@ -267,6 +267,7 @@ async fn both_close_what_is_no_link() {
             link.raw(&vector(name)).await;
             let said = link.hear().await;
             assert_eq!(said.last().map(String::as_str), Some("link ERROR 0x8004"), "{name}: {said:?}");
+            link.is_closed().await;
         }
     }
 }
