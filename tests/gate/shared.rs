@@ -38,12 +38,16 @@ async fn what_is_not_one_whole_frame_never_reaches_a_player() {
     let session = battle.session().await;
     let whole = frame(1001, b"right");
     let two = [whole.clone(), whole.clone()].concat();
-    for payload in [&b""[..], b"abc", &whole[..whole.len() - 1], &two, &frame(1001, &[0; 70_000])] {
+    let wrong = [&b""[..], b"abc", &whole[..whole.len() - 1], &two, &frame(1001, &[0; 70_000])];
+    for (sent, payload) in (1..).zip(wrong) {
         let mut envelope = Vec::new();
         append_frame_envelope(session, payload, &mut envelope).expect("an envelope");
         battle.say_raw(&envelope).await;
         let undelivered = Event::Undelivered { session, reason: 0x8004 };
-        battle.wait("UNDELIVERED", |events| events.contains(&undelivered).then_some(())).await;
+        let each = |events: &[Event]| {
+            (events.iter().filter(|event| **event == undelivered).count() == sent).then_some(())
+        };
+        battle.wait("UNDELIVERED", each).await;
     }
     battle.say(session, Message::Frame { payload: &whole }).await;
     assert_eq!(player.recv().await.body, b"right");
