@@ -396,8 +396,10 @@ async fn who_is_in_doubt_is_asked_sooner() {
         stream.read_u8().await.expect("a question");
         stream.write_all(answer).await.expect("written");
     }
-    assert!(waits[0] >= Duration::from_millis(1700), "{waits:?}");
-    assert!(waits[1].min(waits[2]) < waits[0], "one of two in doubt came sooner: {waits:?}");
+    // With the dice an interval is 1.8 s at least, and a quarter of it 0.55 s at most.
+    let whole = Duration::from_millis(1700);
+    assert!(waits[0] >= whole, "{waits:?}");
+    assert!(waits[1] < whole && waits[2] < whole, "in doubt both came sooner: {waits:?}");
 }
 
 /// An answer with a body.
