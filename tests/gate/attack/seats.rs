@@ -19,7 +19,7 @@ async fn those_who_play_when_a_line_is_set_up_are_counted() {
 }
 
 #[tokio::test]
-async fn a_thousand_turns_of_coming_and_going_leave_nothing_counted() {
+async fn three_hundred_turns_of_coming_and_going_leave_nothing_counted() {
     let (battle, issuer) = (Backend::echo().await, Issuer::new());
     let login = "resume = \"1s\"\nqueue = { above = 3, admit = \"1000/s\", length = 50 }";
     let gate = by_token(&battle, &issuer, login).workers(2).start().await;
