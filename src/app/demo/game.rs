@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::DemoError;
 use super::backend::{self, Backend};
@@ -19,6 +19,7 @@ use super::show::Show;
 use super::stage::Stage;
 use crate::app::Gate;
 use crate::config::{self, Plan};
+use crate::net;
 use crate::wire::FrameLayout;
 
 /// A running game.
@@ -60,7 +61,7 @@ impl Game {
         let gate = start(plan).await?;
         let gateway = gate.address("players").ok_or(DemoError::Missing("[listener.players]"))?;
         let meters = Arc::clone(gate.meters());
-        let began = Instant::now();
+        let began = net::now().into();
         let show = Show { stage, score: Arc::clone(&score), meters, began, samples: 0, noticed: false };
         show.open(gateway, &file, PLAYERS, screen);
         let (news_out, news) = mpsc::channel(2 * PLAYERS);
