@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Lets Autobahn's fuzzing client judge the WebSocket of a running gateway, which stands in front of an echo server that
-# speaks WebSocket too: 300 cases of good and bad frames, all but those about compression. One FAILED fails the run.
+# speaks WebSocket too: 301 cases of good and bad frames, all but those about compression. One FAILED fails the run.
 #
 #   tests/autobahn/run.sh                       the gateway
 #   tests/autobahn/run.sh --echo-only           the echo server alone: what is wrong there is not the gateway's
