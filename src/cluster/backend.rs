@@ -16,7 +16,7 @@ use crate::policy::{Outlier, OutlierRules, slow_start_factor};
 pub struct Backend {
     key: BackendKey,
     address: String,
-    sessions: AtomicU32,
+    pub(super) sessions: AtomicU32,
     links: AtomicU32,
     /// Whether a shared link ever came up.
     was_linked: AtomicBool,
@@ -135,42 +135,10 @@ impl Backend {
         &self.address
     }
 
-    /// Sessions of this gateway that it serves now, over all workers.
-    #[must_use]
-    pub fn sessions(&self) -> u32 {
-        self.sessions.load(Ordering::Relaxed)
-    }
-
     /// What was seen and counted at it.
     #[must_use]
     pub fn events(&self) -> &Events {
         &self.events
-    }
-
-    /// Takes a place for one more session; false when `limit` (sessions of this gateway) or what it reported last
-    /// lets none in.
-    #[must_use]
-    pub fn open_session(&self, limit: u32) -> bool {
-        let one_more = |sessions| (sessions < limit).then_some(sessions + 1);
-        if self.sessions.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
-            return false;
-        }
-        let opened = self.reports.open();
-        if !opened {
-            self.close_session();
-        }
-        opened
-    }
-
-    /// A session that had a place there left.
-    pub fn close_session(&self) {
-        self.sessions.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// A session that was opened and of which nothing was sent there has no place, and has had none.
-    pub fn take_back_session(&self) {
-        self.close_session();
-        self.reports.take_back();
     }
 
     /// Shared links that are up, at most one per worker.
@@ -458,31 +426,6 @@ mod tests {
         backend.greeted(Some(100), SLOW, 0.0, at(1));
         backend.leaves();
         assert_eq!(backend.capacity(), Some(100), "the link that it greeted stands");
-    }
-
-    #[test]
-    fn a_place_that_the_report_does_not_give_is_no_session() {
-        let backend = backend(true);
-        let one = Report { load: None, sessions: Some(0), capacity: Some(1) };
-        backend.report(one, backend.mark(), SLOW, 0.0, at(1));
-        assert_eq!([backend.open_session(9), backend.open_session(9)], [true, false]);
-        assert_eq!(backend.sessions(), 1);
-        backend.close_session();
-        assert!(!backend.open_session(9), "who left may still be counted by the report");
-    }
-
-    #[test]
-    fn what_never_came_there_uses_up_nothing_of_a_report() {
-        let backend = backend(true);
-        let one = Report { load: None, sessions: Some(0), capacity: Some(1) };
-        backend.report(one, backend.mark(), SLOW, 0.0, at(1));
-        for _ in 0..3 {
-            assert!(backend.open_session(9));
-            backend.take_back_session();
-        }
-        assert!(backend.open_session(9));
-        backend.close_session();
-        assert!(!backend.open_session(9), "that one was there");
     }
 
     #[test]

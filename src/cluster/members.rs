@@ -143,22 +143,6 @@ impl Cluster {
         self.is_enabled(place) && (healthy() || self.is_in_panic(now))
     }
 
-    /// Whether the member at a place takes sessions that it does not have, as far as it says itself and the operator
-    /// wants.
-    #[must_use]
-    pub fn takes_sessions(&self, place: usize) -> bool {
-        let takes =
-            |member: &Member| member.admin == AdminState::Ready && member.backend.state().takes_sessions();
-        self.members.get(place).is_some_and(takes)
-    }
-
-    /// Takes a place for a new session at a member; false when its limits let none in.
-    #[must_use]
-    pub fn open_session(&self, place: usize, now: Duration) -> bool {
-        let member = self.members.get(place).inspect(|member| member.backend.reports.age(now));
-        member.is_some_and(|member| member.backend.open_session(self.limit(member, now)))
-    }
-
     /// The first two members in file order that live: reachable, not about to end, and healthy as far as health
     /// counts now.
     pub fn live_pair(
@@ -176,10 +160,6 @@ impl Cluster {
         let mut live =
             self.members.iter().enumerate().filter(|(_, member)| lives(member)).map(|(place, _)| place);
         (live.next(), live.next())
-    }
-
-    pub(super) fn limit(&self, member: &Member, now: Duration) -> u32 {
-        member.backend.limit(member.max_sessions, member.backend.slow_start(self.slow_start, now))
     }
 
     /// Counts a failure of real traffic at a backend; how long it is out if that was one too many.

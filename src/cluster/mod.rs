@@ -7,6 +7,7 @@ mod events;
 mod exceptions;
 mod members;
 mod pick;
+mod places;
 mod registry;
 mod reports;
 mod snapshot;

@@ -27,6 +27,8 @@ pub enum Fit {
     No,
     /// It has the session already.
     Known,
+    /// It has forgotten the session with a link that was lost, and the session has kept its place there.
+    Again,
     /// The session would be new there.
     New,
 }
@@ -108,7 +110,10 @@ impl Cluster {
                 is_full: false,
                 load: if self.balance == Balance::LeastLoad { predicted(member) / factor } else { 0.0 },
                 // The session that is asked for does not stand against itself.
-                sessions: member.backend.sessions().saturating_sub(u32::from(fit == Fit::Known)),
+                sessions: member
+                    .backend
+                    .sessions()
+                    .saturating_sub(u32::from(matches!(fit, Fit::Known | Fit::Again))),
             });
         }
     }
@@ -125,9 +130,8 @@ impl Cluster {
             }
             (AdminState::Disable, _) => false,
         };
-        let room = || backend.sessions() < self.limit(member, now) && backend.reports.allows();
         let able = willing && (healthy || panic) && weight > 0;
-        let serves = able && (fit == Fit::Known || room());
+        let serves = able && self.has_room(member, fit, now);
         Standing {
             serves,
             full: able && !serves,

@@ -222,6 +222,7 @@ fn a_refusing_backend_keeps_its_sessions_and_gets_no_new_one() {
         scene.backend(0).set_state(state);
         assert_eq!(scene.pick(), Err(Miss::Nobody));
         assert_eq!(scene.pick_as(|_| Fit::Known), Ok(0));
+        assert_eq!(scene.pick_as(|_| Fit::Again), Err(Miss::Nobody), "it has forgotten that one");
     }
 }
 
@@ -231,6 +232,7 @@ fn a_full_backend_keeps_its_sessions_and_gets_no_new_one() {
     scene.report(0, 1.0, 50, 50);
     assert_eq!(scene.pick(), Err(Miss::Full));
     assert_eq!(scene.pick_as(|_| Fit::Known), Ok(0));
+    assert_eq!(scene.pick_as(|_| Fit::Again), Err(Miss::Full), "it has forgotten that one");
 }
 
 #[test]

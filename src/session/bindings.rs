@@ -79,6 +79,12 @@ impl Bindings {
         self.bound.iter().any(|binding| binding.backend == backend)
     }
 
+    /// In which life of its link a backend was told of the session.
+    #[must_use]
+    pub fn told_in(&self, backend: BackendKey) -> Option<u32> {
+        self.bound.iter().find(|binding| binding.backend == backend).map(|binding| binding.epoch)
+    }
+
     /// Notes that a frame goes to a backend and says what must go before it.
     pub fn bind(&mut self, binding: Binding) -> Opening {
         let same = |known: &&mut Binding| known.backend == binding.backend;
@@ -102,6 +108,11 @@ impl Bindings {
     /// Forgets a backend; what was known of it.
     pub fn unbind(&mut self, backend: BackendKey) -> Option<Binding> {
         self.unassign(backend);
+        self.forget(backend)
+    }
+
+    /// Forgets that a backend was told; what is assigned to it stays so.
+    pub fn forget(&mut self, backend: BackendKey) -> Option<Binding> {
         let place = self.bound.iter().position(|binding| binding.backend == backend)?;
         Some(self.bound.remove(place))
     }
@@ -188,6 +199,17 @@ mod tests {
         assert!(bindings.refuse(BackendKey(11)).is_some());
         assert_eq!(bindings.unbind(BackendKey(20)), None, "it was not told yet");
         assert_eq!((bindings.assigned(one), bindings.assigned(two)), (None, None));
+    }
+
+    #[test]
+    fn a_backend_that_has_forgotten_the_session_is_left_and_keeps_what_is_assigned_to_it() {
+        let mut bindings = Bindings::default();
+        bindings.assign(ClusterKey(1), BackendKey(10));
+        bindings.bind(binding(1, 10, 3));
+        assert_eq!(bindings.told_in(BackendKey(10)), Some(3));
+        assert_eq!(bindings.forget(BackendKey(10)), Some(binding(1, 10, 3)));
+        assert_eq!((bindings.told_in(BackendKey(10)), bindings.pinned(ClusterKey(1))), (None, None));
+        assert_eq!(bindings.assigned(ClusterKey(1)), Some(BackendKey(10)));
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod queue;
 mod rates;
 mod release;
 mod reload;
+mod reopen;
 mod resume;
 mod routing;
 mod seats;

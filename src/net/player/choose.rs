@@ -34,8 +34,8 @@ pub(super) struct Wanted<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Choice {
     pub(super) place: usize,
-    /// Whether the session has a new place there, to be given back if the frame does not go.
-    pub(super) opened: bool,
+    /// How the session stood there before: what was taken for it is given back if the frame does not go.
+    pub(super) fit: Fit,
     /// Whether the backend only stands in for the one that the session keeps.
     pub(super) stands_in: bool,
 }
@@ -119,8 +119,8 @@ impl Conduct {
             else {
                 break;
             };
-            let is_new = fit(backend) == Fit::New;
-            if fit(backend) == Fit::No || is_new && !backend.state().takes_sessions() {
+            let fits = fit(backend);
+            if fits == Fit::No || is_opened(fits) && !backend.state().takes_sessions() {
                 self.seat.lockstep.borrow_mut().pass_over(backend.key());
                 continue;
             }
@@ -180,19 +180,18 @@ impl Conduct {
             return Err(Refusal::Unavailable);
         }
         let fit = fit(backend); // before it enters: what has entered stands in its own way
-        let opened = fit == Fit::New;
-        if fit == Fit::No || opened && !cluster.takes_sessions(place) {
+        if fit == Fit::No || is_opened(fit) && !cluster.takes_sessions(place) {
             return Err(Refusal::Unavailable);
         }
         if wanted.guarded {
             let entered = guard.enter(wanted.now, &mut *self.hub.dice.borrow_mut());
             *promised = Some(entered.map_err(|_| Refusal::Unavailable)?);
         }
-        if opened && !cluster.open_session(place, wanted.now) {
+        if !cluster.let_in(place, fit, wanted.now) {
             *promised = None;
             return Err(Refusal::Full);
         }
-        Ok(Choice { place, opened, stands_in: false })
+        Ok(Choice { place, fit, stands_in: false })
     }
 
     pub(super) fn ask(&self, wanted: &Wanted<'_>) -> Ask {
@@ -237,6 +236,11 @@ pub(in crate::net) fn balance_key(on: &HashOn, keyed: &Keyed<'_>) -> u64 {
             read_field(keyed.bytes, offset, width, order).unwrap_or(session)
         }
     }
+}
+
+/// Whether a backend is told of the session before the frame.
+const fn is_opened(fit: Fit) -> bool {
+    matches!(fit, Fit::New | Fit::Again)
 }
 
 fn refusal_of(miss: Miss) -> Refusal {

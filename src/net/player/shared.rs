@@ -24,6 +24,7 @@ impl Conduct {
         now: Instant,
     ) -> Result<(), Turned> {
         let since_start = self.hub.since_start(now);
+        self.leave_full(cluster, now)?;
         let kept = self.kept_shared(cluster, now)?;
         let wanted = Wanted {
             cluster,
@@ -78,24 +79,55 @@ impl Conduct {
         Ok(place)
     }
 
+    /// The session is over for a backend that has lost its link. Where that has no room for it now, the session leaves it
+    /// and is served as a new one; what is assigned there stays so.
+    fn leave_full(&mut self, cluster: &ClusterView, now: Instant) -> Result<(), Turned> {
+        while let Some(backend) = self.forgot_and_is_full(cluster, now) {
+            if cluster.closes_on_loss() && self.is_lost(cluster, backend) {
+                return Err(self.lose(now));
+            }
+            self.seat.awaited.borrow_mut().forget(backend);
+            if let Some(binding) = self.session.bindings.forget(backend) {
+                self.part(binding, Reason::Moved.code());
+            }
+        }
+        Ok(())
+    }
+
+    fn forgot_and_is_full(&self, cluster: &ClusterView, now: Instant) -> Option<BackendKey> {
+        let is_out = |binding: &&Binding| {
+            let told = |link: &SharedLink| !link.is_up() || link.epoch() == binding.epoch;
+            binding.cluster == cluster.key()
+                && !self.hub.of_link(binding.backend, told).unwrap_or(true)
+                && cluster
+                    .entry
+                    .place_of(binding.backend)
+                    .is_some_and(|place| !cluster.entry.reopens(place, self.hub.since_start(now)))
+        };
+        self.session.bindings.iter().find(is_out).map(|binding| binding.backend)
+    }
+
     fn fit_shared(&self, backend: &Backend) -> Fit {
         let (key, bindings) = (backend.key(), &self.session.bindings);
         match self.hub.of_link(key, |link| link.is_up().then(|| link.epoch())).flatten() {
             Some(epoch) if bindings.has_refused(key, epoch) => Fit::No,
-            Some(_) if bindings.knows(key) => Fit::Known,
-            Some(_) => Fit::New,
+            Some(epoch) => match bindings.told_in(key) {
+                Some(told) if told == epoch => Fit::Known,
+                Some(_) => Fit::Again,
+                None => Fit::New,
+            },
             None => Fit::No,
         }
     }
 
     /// Puts the frame on the chosen one's link; in which life of it.
     fn send(&mut self, wanted: &Wanted<'_>, choice: Choice, now: Instant) -> Result<u32, Turned> {
-        let Choice { place, opened, stands_in } = choice;
+        let Choice { place, fit, stands_in } = choice;
         let backend = wanted.cluster.entry.at(place);
         let link = backend.and_then(|backend| self.hub.link(backend.key()));
         let fits = |link: &Rc<SharedLink>| link.admits(wanted.lane.class, wanted.lent.bytes.len());
         let Some(link) = link.filter(fits) else {
-            backend.filter(|_| opened).inspect(|backend| backend.take_back_session());
+            backend.into_iter().for_each(|backend| backend.take_back(fit));
             return Err(Turned::from(Refusal::Overloaded));
         };
         if !self.tell(wanted.cluster, &link, stands_in) {
@@ -119,8 +151,8 @@ impl Conduct {
             .filter(|link| link.admits(wanted.lane.class, wanted.lent.bytes.len()));
         let Some(link) = link.filter(|_| fit != Fit::No) else { return };
         let cluster = &wanted.cluster.entry;
-        let has_place =
-            fit == Fit::Known || cluster.takes_sessions(place) && cluster.open_session(place, wanted.now);
+        let may_come = fit == Fit::Known || cluster.takes_sessions(place);
+        let has_place = may_come && cluster.let_in(place, fit, wanted.now);
         if has_place && self.tell(wanted.cluster, &link, true) {
             link.frame(self.seat.id, &wanted.lent, now);
         }

@@ -1,0 +1,85 @@
+//! A link that was lost and came back: its sessions are new to the backend, and come only as far as it takes them.
+
+use realmgate::wire::link::{BackendState, LINK, LoadReport, Message};
+
+use crate::fakes::{Backend, Event, Gate, GateBuilder, Player};
+
+fn one_cluster(backends: &[&Backend], more: &str) -> GateBuilder {
+    let addresses: Vec<_> = backends.iter().map(|backend| backend.address()).collect();
+    Gate::builder().shared("battle", "1000", &addresses, &format!("slow_start = \"0s\"\n{more}"))
+}
+
+/// The same game server at the same address after its links broke; what it says of itself from the first link on.
+async fn back(backend: Backend, state: BackendState) -> Backend {
+    let backend = Backend::at(backend.kill().await).await;
+    backend.set_state(state);
+    backend.wait("the link to come back", |events| events.first().cloned()).await;
+    backend.settled().await;
+    backend
+}
+
+fn opened(backend: &Backend) -> usize {
+    backend.events().iter().filter(|event| matches!(event, Event::Open { .. })).count()
+}
+
+/// What the player's frame comes back as: the ID.
+async fn asks(player: &mut Player) -> u16 {
+    player.send(1000, b"again").await;
+    player.recv().await.id
+}
+
+#[tokio::test]
+async fn no_more_come_after_a_loss_than_the_backend_has_reported_room_for() {
+    let battle = Backend::echo().await;
+    let gate = one_cluster(&[&battle], "").start().await;
+    let (mut old, mut new) = (gate.player().await, gate.player().await);
+    old.echo(1000, b"in").await;
+    let battle = back(battle, BackendState::Ok).await;
+    let report = LoadReport { sessions: Some(0), capacity: Some(1), load: None };
+    battle.say(LINK, Message::Load(report)).await;
+    battle.settled().await;
+    new.echo(1000, b"in").await;
+    old.send(1000, b"again").await;
+    let notice = old.notice().await;
+    assert!(notice.starts_with(r#"{"code":"overloaded""#), "{notice}");
+    new.echo(1000, b"still in").await;
+    assert_eq!(opened(&battle), 1);
+    drop((old, new));
+    gate.is_empty().await;
+}
+
+#[tokio::test]
+async fn a_session_whose_link_was_lost_goes_elsewhere_when_its_backend_takes_no_new_ones() {
+    for more in ["", "sticky = false", "balance = \"hot_standby\""] {
+        let (first, second) = (Backend::echo().await, Backend::echo().await);
+        let gate = one_cluster(&[&first, &second], more).start().await;
+        let mut player = gate.player().await;
+        player.echo(1000, b"in").await;
+        let first = back(first, BackendState::Refusing).await;
+        for _ in 0..3 {
+            assert_eq!(asks(&mut player).await, 1000);
+        }
+        assert_eq!(opened(&first), 0, "{more}");
+        assert!(first.frames().is_empty(), "{more}");
+        drop(player);
+        gate.is_empty().await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_whose_link_was_lost_stays_with_its_backend_while_that_has_room() {
+    let (first, second) = (Backend::echo().await, Backend::echo().await);
+    let gate = one_cluster(&[&first, &second], "").start().await;
+    let mut player = gate.player().await;
+    player.echo(1000, b"in").await;
+    let first = back(first, BackendState::Ok).await;
+    let report = LoadReport { sessions: Some(0), capacity: Some(1), load: None };
+    first.say(LINK, Message::Load(report)).await;
+    first.settled().await;
+    for _ in 0..3 {
+        player.echo(1000, b"again").await;
+    }
+    assert_eq!((opened(&first), opened(&second)), (1, 0));
+    drop(player);
+    gate.is_empty().await;
+}
