@@ -122,7 +122,7 @@ metrics! {
     LINK_UP Gauge "link_up" ["cluster" "backend"] "Shared links to a backend that are up, at most one for each worker.";
     LINK_BUFFERED Gauge "link_buffered_bytes" ["cluster" "backend"] "Bytes that wait in the shared links to a backend.";
     LINK_RECONNECTS Counter "link_reconnects_total" ["cluster" "backend"] "How often a shared link to a backend came up again.";
-    LINK_UNDELIVERED Counter "link_undelivered_total" [] "Envelopes of backends for sessions that are gone or too slow.";
+    LINK_UNDELIVERED Counter "link_undelivered_total" [] "Envelopes of backends for sessions that are gone, too slow or not theirs.";
     LINK_UNSAID Counter "link_unsaid_total" [] "Answers to backends, and changes of attributes, that were left out because the backend does not read.";
     LINK_IGNORED Counter "link_ignored_envelopes_total" [] "Envelopes of types that this version reads and does not act on.";
     LINK_STANDBY_DROPPED Counter "link_standby_dropped_total" [] "What a hot standby that is not the first said to players or of them.";

@@ -38,6 +38,7 @@ mod serve;
 mod shared;
 mod statics;
 mod tls;
+mod strangers;
 mod turmoil;
 mod websocket;
 mod websocket_backend;

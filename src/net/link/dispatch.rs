@@ -47,10 +47,7 @@ pub(super) fn envelope(
         | Message::Attributes { .. }
         | Message::Join { .. }
         | Message::Leave { .. }
-            if is_standby(hub, link, session, now) =>
-        {
-            hub.meter.standby_dropped.add(1);
-        }
+            if !is_taken(hub, link, session, now) => {}
         Message::Kick(kick) => commands::kick(hub, link, session, &kick),
         Message::Refuse { .. } => order(hub, link, session, Order::Refused(link.backend().key())),
         Message::Move { cluster, backend } => commands::go(hub, link, world, session, (cluster, backend)),
@@ -64,7 +61,7 @@ pub(super) fn envelope(
             return Ok(commands::broadcast(hub, link, world, (&scope, payload), now));
         }
         Message::RoomClose { room } => return Ok(commands::close_room(hub, link, world, room, now)),
-        Message::State { state, text } => serves(link, state, text, now),
+        Message::State { state, text } => stands(link, state, text, now),
         Message::Load(load) => report(hub, link, report_of(load), now),
         Message::Exception(exception) => except(link, &exception, now),
         Message::Error { reason: _, text } => complains(link, text, now),
@@ -90,7 +87,7 @@ pub(super) fn envelope(
 }
 
 /// The backend says whether it takes sessions.
-fn serves(link: &SharedLink, state: BackendState, text: Option<&str>, now: Duration) {
+fn stands(link: &SharedLink, state: BackendState, text: Option<&str>, now: Duration) {
     let state = serving_state(state);
     if link.backend().set_state(state) && link.backend().may_be_told(now) {
         telemetry::backend_state(link.cluster().name(), link.backend().address(), state, text);
@@ -191,6 +188,18 @@ fn deliver(hub: &Hub, link: &SharedLink, world: &World, session: SessionId, fram
 fn is_heard(hub: &Hub, link: &SharedLink, seat: &Seat, now: Duration) -> bool {
     let is_first = is_first(hub, link, seat, now);
     seat.lockstep.borrow_mut().says(link.cluster().key(), link.backend().key(), is_first)
+}
+
+/// Whether what a backend wants of a session is done: not where it has left that or never had it, which it is told, nor while
+/// it is not the first of a hot standby.
+fn is_taken(hub: &Hub, link: &SharedLink, session: SessionId, now: Duration) -> bool {
+    if !link.has_told_of(session) || !hub.seat(session).is_some_and(|seat| seat.is_taken()) {
+        undelivered(hub, link, session, Reason::PlayerLeft);
+        return false;
+    }
+    let is_standby = is_standby(hub, link, session, now);
+    hub.meter.standby_dropped.add(is_standby.into());
+    !is_standby
 }
 
 /// Whether the backend is one of a hot standby and not the first of a session: then its words do not count.

@@ -1,11 +1,13 @@
 //! What sessions see of a link: whether it can take a frame, and the buffer they write into.
 
 use std::cell::{Cell, Ref, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
+
+use foldhash::fast::RandomState;
 
 use crate::base::SessionId;
 use crate::cluster::{Backend, Mark};
@@ -56,6 +58,8 @@ pub(in crate::net) struct SharedLink {
     /// Bytes that the backend's sum over all links has of this one.
     told: Cell<usize>,
     pub(super) bell: Bell,
+    /// Players' sessions that the backend was told of in this life and not yet told to forget.
+    told_of: RefCell<HashSet<SessionId, RandomState>>,
     /// Sessions that wait until the buffer is below its low mark.
     waiting: RefCell<Vec<Rc<Seat>>>,
     flushed: Bell,
@@ -91,6 +95,7 @@ impl SharedLink {
             progress: Cell::new(now),
             told: Cell::new(0),
             bell: Bell::default(),
+            told_of: RefCell::default(),
             waiting: RefCell::default(),
             flushed: Bell::default(),
             rests: Cell::new(false),
@@ -166,7 +171,21 @@ impl SharedLink {
             group: group.as_deref(),
             attributes: attributes.as_deref(),
         };
-        self.open_for(seat.id, open)
+        let is_told = self.open_for(seat.id, open);
+        if is_told {
+            self.told_of.borrow_mut().insert(seat.id);
+        }
+        is_told
+    }
+
+    /// Whether the backend has a player's session now, on this link: what it says of others is not taken.
+    pub(super) fn has_told_of(&self, session: SessionId) -> bool {
+        self.told_of.borrow().contains(&session)
+    }
+
+    /// The backend does not have a player's session any more, and knows that by itself.
+    pub(in crate::net) fn forget(&self, session: SessionId) {
+        self.told_of.borrow_mut().remove(&session);
     }
 
     /// Tells the backend of a session as it is described here; false as in [`SharedLink::open`].
@@ -176,6 +195,7 @@ impl SharedLink {
 
     /// Tells the backend that a session is over, and the number of the reason.
     pub(in crate::net) fn close(&self, session: SessionId, reason: u16) {
+        self.forget(session);
         self.say(session, Message::Close { reason, text: None });
     }
 
@@ -334,6 +354,7 @@ impl SharedLink {
     pub(super) fn went_down(&self) -> bool {
         let was_last = self.up.replace(false) && self.backend.link_went();
         self.out.take();
+        self.told_of.take();
         self.in_writing.set(0);
         self.held_back.set(false);
         self.tell_buffered();

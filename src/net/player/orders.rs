@@ -135,6 +135,7 @@ impl Conduct {
         self.seat.awaited.borrow_mut().forget(backend);
         if let Some(link) = self.hub.link(backend) {
             link.backend().close_session();
+            link.forget(self.seat.id);
         }
         let cluster = world.clusters.iter().position(|cluster| cluster.key() == binding.cluster);
         let Some((place, cluster)) = cluster.and_then(|place| Some((place, world.clusters.get(place)?)))
