@@ -43,6 +43,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// From this number on a client may not reconnect by itself, whether this version knows the reason or not.
+    pub const FOR_GOOD: u16 = 0x8000;
+
     /// Every reason, for tables and tests.
     pub const ALL: [Self; 17] = [
         Self::PlayerLeft,
@@ -79,7 +82,7 @@ impl Reason {
     /// Whether a client may reconnect by itself.
     #[must_use]
     pub const fn may_reconnect(self) -> bool {
-        self.code() < 0x8000
+        self.code() < Self::FOR_GOOD
     }
 
     /// The word for logs and metric labels.

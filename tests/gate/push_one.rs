@@ -298,7 +298,17 @@ async fn a_kick_says_to_the_player_what_its_reason_means() {
         (6, "moved", EndReason::Moved),
         (11, "maintenance", EndReason::Kicked),
         (5, "overloaded", EndReason::Kicked),
-        (4711, "kicked", EndReason::Kicked),
+        (2, "idle", EndReason::Kicked),
+        (4, "shutting_down", EndReason::Kicked),
+        (7, "too_slow", EndReason::Kicked),
+        (8, "login_required", EndReason::Kicked),
+        (9, "overloaded", EndReason::Kicked),
+        (1, "unavailable", EndReason::Kicked),
+        (3, "unavailable", EndReason::Kicked),
+        (10, "unavailable", EndReason::Kicked),
+        (0x7fff, "unavailable", EndReason::Kicked),
+        (0x8004, "kicked", EndReason::Kicked),
+        (0x9000, "kicked", EndReason::Kicked),
     ];
     for (reason, code, end) in cases {
         let before = gate.meters().total(|meter| meter.ended(end));

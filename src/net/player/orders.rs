@@ -202,12 +202,13 @@ impl Conduct {
     }
 }
 
-/// The close code of a KICK: who is only asked to come later hears that.
+/// The close code of a KICK: the one of the notice, whoever else sends it.
 fn code_of(end: EndReason, notice: NoticeCode) -> u16 {
-    match matches!(notice, NoticeCode::Maintenance | NoticeCode::Overloaded) {
-        true => TRY_AGAIN_LATER,
-        false => end.close_code(),
+    if matches!(notice, NoticeCode::Maintenance | NoticeCode::Overloaded) {
+        return TRY_AGAIN_LATER;
     }
+    let others = [EndReason::Idle, EndReason::Draining, EndReason::BackendLost];
+    others.into_iter().find(|other| other.notice() == Some(notice)).unwrap_or(end).close_code()
 }
 
 const TRY_AGAIN_LATER: u16 = 1013;
@@ -215,29 +216,30 @@ const TRY_AGAIN_LATER: u16 = 1013;
 /// How long a ban lasts of which a backend does not say how long.
 const BAN: Duration = Duration::from_hours(1);
 
-/// What a KICK means for the player: how the session ends, and what the player is told.
+/// What a KICK means for the player: how the session ends, and what the player is told. A client must not come back by
+/// itself only where the reason says so.
 fn meaning(kick: &Kick) -> (EndReason, NoticeCode) {
-    match Reason::from_code(kick.reason) {
-        Some(Reason::Replaced) => (EndReason::Replaced, NoticeCode::Replaced),
-        Some(Reason::Unauthorized) => (EndReason::Unauthorized, NoticeCode::Unauthorized),
-        Some(Reason::UpdateRequired) => (EndReason::UpdateRequired, NoticeCode::UpdateRequired),
-        Some(Reason::Banned) => (EndReason::Banned, NoticeCode::Kicked),
-        Some(Reason::Moved) if kick.redirect.is_empty() => (EndReason::Moved, NoticeCode::Moved),
-        Some(Reason::Moved) => (EndReason::Moved, NoticeCode::Redirect),
-        Some(Reason::Maintenance) => (EndReason::Kicked, NoticeCode::Maintenance),
-        Some(Reason::Overloaded) => (EndReason::Kicked, NoticeCode::Overloaded),
-        Some(
-            Reason::PlayerLeft
-            | Reason::Idle
-            | Reason::BackendLost
-            | Reason::GatewayDraining
-            | Reason::TooSlow
-            | Reason::LoginTimeout
-            | Reason::QueueFull
-            | Reason::RefusedByBackend
-            | Reason::Kicked
-            | Reason::Malformed,
-        )
-        | None => (EndReason::Kicked, NoticeCode::Kicked),
+    let Some(reason) = Reason::from_code(kick.reason) else {
+        let comes_back = kick.reason < Reason::FOR_GOOD;
+        let code = if comes_back { NoticeCode::Unavailable } else { NoticeCode::Kicked };
+        return (EndReason::Kicked, code);
+    };
+    match reason {
+        Reason::Replaced => (EndReason::Replaced, NoticeCode::Replaced),
+        Reason::Unauthorized => (EndReason::Unauthorized, NoticeCode::Unauthorized),
+        Reason::UpdateRequired => (EndReason::UpdateRequired, NoticeCode::UpdateRequired),
+        Reason::Banned => (EndReason::Banned, NoticeCode::Kicked),
+        Reason::Moved if kick.redirect.is_empty() => (EndReason::Moved, NoticeCode::Moved),
+        Reason::Moved => (EndReason::Moved, NoticeCode::Redirect),
+        Reason::Maintenance => (EndReason::Kicked, NoticeCode::Maintenance),
+        Reason::Overloaded | Reason::QueueFull => (EndReason::Kicked, NoticeCode::Overloaded),
+        Reason::Idle => (EndReason::Kicked, NoticeCode::Idle),
+        Reason::GatewayDraining => (EndReason::Kicked, NoticeCode::ShuttingDown),
+        Reason::TooSlow => (EndReason::Kicked, NoticeCode::TooSlow),
+        Reason::LoginTimeout => (EndReason::Kicked, NoticeCode::LoginRequired),
+        Reason::PlayerLeft | Reason::BackendLost | Reason::RefusedByBackend => {
+            (EndReason::Kicked, NoticeCode::Unavailable)
+        }
+        Reason::Kicked | Reason::Malformed => (EndReason::Kicked, NoticeCode::Kicked),
     }
 }

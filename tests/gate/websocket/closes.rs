@@ -90,6 +90,11 @@ async fn a_kick_is_told_by_its_meaning() {
         (6, 1001, "moved"),
         (5, 1013, "overloaded"),
         (11, 1013, "maintenance"),
+        (2, 1001, "idle"),
+        (4, 1001, "shutting_down"),
+        (7, 1008, "too_slow"),
+        (8, 1008, "login_required"),
+        (10, 1011, "unavailable"),
     ] {
         let seen = battle.events().len();
         let mut player = gate.browser().await;
