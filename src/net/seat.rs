@@ -278,9 +278,9 @@ impl Seat {
         self.player.borrow().version.clone()
     }
 
-    /// It is known now whose session it is; false if that is behind what was known before.
+    /// It is known now whose session it is; false if that is behind what was known before of the account.
     pub(super) fn log_in(&self, world: &World, account: &str, epoch: u64) -> bool {
-        if epoch < self.player.borrow().epoch {
+        if epoch < self.epoch_of(account) {
             return false;
         }
         self.player.borrow_mut().epoch = epoch;
@@ -293,9 +293,10 @@ impl Seat {
         self.player.borrow_mut().epoch = 0;
     }
 
-    /// How new its login is; 0 before it has one.
-    pub(super) fn epoch(&self) -> u64 {
-        self.player.borrow().epoch
+    /// How new its login of this account is; 0 where it has none: each account counts its own logins.
+    pub(super) fn epoch_of(&self, account: &str) -> u64 {
+        let player = self.player.borrow();
+        if player.account.as_deref() == Some(account) { player.epoch } else { 0 }
     }
 
     /// A backend says what the client's version is.

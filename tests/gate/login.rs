@@ -182,6 +182,62 @@ async fn a_backend_of_the_login_cluster_logs_in_by_bind_and_no_other_one_does() 
     player.echo(1000, b"bob").await;
 }
 
+/// Reads on until a frame with this ID comes.
+async fn hears(player: &mut Player, id: u16) {
+    while player.recv().await.id != id {}
+}
+
+#[tokio::test]
+async fn each_account_counts_its_own_logins() {
+    let (login, battle) = (Backend::with(Manner::LogIn).await, Backend::echo().await);
+    let gates = [
+        binding(&login, &battle, "").start().await,
+        Gate::builder().shared("login", "500", &[login.address()], "").start().await,
+    ];
+    for gate in gates {
+        let mut player = gate.player().await;
+        for account in ["ann:100", "bob:1", "bob:2"] {
+            player.send(500, account.as_bytes()).await;
+            hears(&mut player, 500).await;
+        }
+        login.settled().await;
+        let name = "bob";
+        crate::fakes::within("the account", async {
+            while gate.inner().workers()[0].list(Some(name), 10).await.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        player.send(500, b"bob:1").await;
+        let stale = Event::Error { text: "BIND with a lower epoch than the one known".to_owned() };
+        login.wait("ERROR", |events| events.contains(&stale).then_some(())).await;
+        let errors = |event: &&Event| matches!(event, Event::Error { .. });
+        assert_eq!(login.events().iter().filter(errors).count(), 1, "only bob's old login is refused");
+        assert_eq!(gate.inner().workers()[0].list(Some("ann"), 10).await.len(), 0);
+        login.forget();
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_an_account_for_one_with_a_lower_epoch_is_replaced_by_its_next_login() {
+    let (login, battle) = (Backend::with(Manner::LogIn).await, Backend::echo().await);
+    let gate = binding(&login, &battle, "").start().await;
+    let (mut first, mut second) = (gate.player().await, gate.player().await);
+    for account in ["ann:100", "bob:1"] {
+        first.send(500, account.as_bytes()).await;
+        hears(&mut first, 500).await;
+    }
+    login.settled().await;
+    first.send(1000, b"in").await;
+    hears(&mut first, 1000).await;
+    second.send(500, b"bob:2").await;
+    hears(&mut second, 500).await;
+    login.settled().await;
+    second.send(1000, b"in").await;
+    hears(&mut second, 1000).await;
+    assert_eq!(first.notice().await, r#"{"code":"replaced"}"#);
+}
+
 #[tokio::test]
 async fn tokens_log_in_and_no_bind_does_where_tokens_are_wanted() {
     let battle = Backend::with(Manner::LogIn).await;

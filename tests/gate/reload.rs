@@ -316,7 +316,7 @@ async fn an_account_is_known_by_its_bind_and_a_lower_epoch_is_refused() {
     let mut player = gate.player().await;
     player.echo(1000, b"hello").await;
     log_in(&login, &mut player, "ann", 7).await;
-    log_in(&login, &mut player, "bob", 6).await;
+    log_in(&login, &mut player, "ann", 6).await;
     let error = |events: &[Event]| {
         events.iter().find_map(|event| match event {
             Event::Error { text } => Some(text.clone()),
@@ -326,7 +326,6 @@ async fn an_account_is_known_by_its_bind_and_a_lower_epoch_is_refused() {
     assert!(login.wait("ERROR", error).await.contains("lower epoch"));
     let [worker] = gate.inner().workers() else { panic!("one worker") };
     assert_eq!(worker.list(Some("ann"), 9).await.len(), 1);
-    assert_eq!(worker.list(Some("bob"), 9).await.len(), 0);
     assert_eq!(worker.kick(&Target::Account("ann".to_owned())).await, 1);
     assert!(player.notice().await.contains("kicked"));
     player.closed().await;

@@ -117,7 +117,7 @@ impl Conduct {
         let Some(gate) = world.gatekeeper.as_ref().filter(|_| self.session.leaving().is_none()) else {
             return;
         };
-        if bind.epoch < self.seat.epoch() {
+        if bind.epoch < self.seat.epoch_of(&bind.account) {
             return self.object(
                 bind.backend,
                 Reason::Malformed,
@@ -200,7 +200,7 @@ impl Conduct {
         if self.session.is_parked() {
             self.set_away(true); // a backend has said it, and not the player
         }
-        self.seat.log_in(world, login.account, login.epoch.max(self.seat.epoch()));
+        self.seat.log_in(world, login.account, self.epoch_of(login));
         if let Some(version) = login.version {
             self.seat.runs(world, version);
         }
@@ -230,7 +230,7 @@ impl Conduct {
         login: &Login<'_>,
         now: Instant,
     ) -> Result<Vec<SessionId>, LoginResult> {
-        let epoch = Epoch { login: login.epoch.max(self.seat.epoch()), arrival: self.seat.arrival.get() };
+        let epoch = Epoch { login: self.epoch_of(login), arrival: self.seat.arrival.get() };
         let claim = self.hub.commons.directory.claim(&Seating {
             account: login.account,
             session: self.seat.id,
@@ -243,6 +243,11 @@ impl Conduct {
             Claim::Older => Err(LoginResult::Older),
             Claim::Taken => Err(LoginResult::Taken),
         }
+    }
+
+    /// Who logs in once more to its account is not older for that.
+    fn epoch_of(&self, login: &Login<'_>) -> u64 {
+        login.epoch.max(self.seat.epoch_of(login.account))
     }
 
     fn tell_elder(&self, elder: SessionId) {

@@ -173,6 +173,11 @@ impl Backend {
             .filter_map(|event| if let Event::Frame { bytes, .. } = event { Some(bytes) } else { None })
             .collect()
     }
+    /// Begins a new list of what reaches it.
+    pub(crate) fn forget(&self) {
+        self.shared.events.lock().expect("no panic").clear();
+    }
+
 
     /// Waits until something has reached it.
     pub(crate) async fn wait<T>(&self, what: &str, mut found: impl FnMut(&[Event]) -> Option<T>) -> T {
