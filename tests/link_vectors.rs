@@ -152,6 +152,7 @@ fn tolerated() -> Vec<(&'static str, Envelope<'static>)> {
     let close = session(Message::Close { reason: 2, text: None });
     vec![
         ("hello_ack_least", link(Message::HelloAck(HelloAck::new(1)))),
+        ("odd_flags", session(Message::Frame { payload: FRAME })),
         ("odd_unknown_type", session(Message::Unknown { code: 99 })),
         ("odd_unknown_tlv", close),
         ("odd_repeated_tlv", close),

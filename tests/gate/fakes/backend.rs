@@ -1,7 +1,7 @@
 //! A game server at the far end of shared links.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use realmgate::base::SessionId;
@@ -100,14 +100,21 @@ struct Shared {
     tls: Option<TlsAcceptor>,
     /// Whether it reads on and answers nothing.
     silent: AtomicBool,
-    /// What it says of itself in every HELLO_ACK.
-    state: Mutex<BackendState>,
-    /// The longest envelope that it says it takes.
-    max_envelope: AtomicU32,
+    greeting: Mutex<Greeting>,
+    /// What every PONG reports.
+    report: Mutex<LoadReport>,
     /// PINGs of probes.
     probes: AtomicUsize,
     /// How often the gateway was asked whether it is there.
     questions: AtomicUsize,
+}
+
+/// What it says to every gateway that greets.
+#[derive(Clone, Debug)]
+pub(crate) struct Greeting {
+    /// Envelopes before HELLO_ACK.
+    pub(crate) before: Vec<u8>,
+    pub(crate) ack: HelloAck<'static>,
 }
 
 /// The worker number of a probe's HELLO.
@@ -142,8 +149,8 @@ impl Backend {
             links: Mutex::default(),
             tls,
             silent: AtomicBool::new(false),
-            state: Mutex::default(),
-            max_envelope: AtomicU32::new(DEFAULT_MAX_ENVELOPE),
+            greeting: Mutex::new(Greeting { before: Vec::new(), ack: HelloAck::new(77) }),
+            report: Mutex::default(),
             probes: AtomicUsize::new(0),
             questions: AtomicUsize::new(0),
         });
@@ -166,6 +173,11 @@ impl Backend {
         self.shared.events.lock().expect("no panic").clone()
     }
 
+    /// Begins a new list of what reaches it.
+    pub(crate) fn forget(&self) {
+        self.shared.events.lock().expect("no panic").clear();
+    }
+
     /// The frames that reached it so far, whole.
     pub(crate) fn frames(&self) -> Vec<Vec<u8>> {
         self.events()
@@ -173,11 +185,6 @@ impl Backend {
             .filter_map(|event| if let Event::Frame { bytes, .. } = event { Some(bytes) } else { None })
             .collect()
     }
-    /// Begins a new list of what reaches it.
-    pub(crate) fn forget(&self) {
-        self.shared.events.lock().expect("no panic").clear();
-    }
-
 
     /// Waits until something has reached it.
     pub(crate) async fn wait<T>(&self, what: &str, mut found: impl FnMut(&[Event]) -> Option<T>) -> T {
@@ -217,12 +224,22 @@ impl Backend {
 
     /// What it says of itself to every gateway that greets from now on.
     pub(crate) fn set_state(&self, state: BackendState) {
-        *self.shared.state.lock().expect("no panic") = state;
+        self.greets(|greeting| greeting.ack.state = state);
+    }
+
+    /// Changes what it says to every gateway that greets from now on.
+    pub(crate) fn greets(&self, change: impl FnOnce(&mut Greeting)) {
+        change(&mut self.shared.greeting.lock().expect("no panic"));
+    }
+
+    /// What its answers to PINGs report from now on.
+    pub(crate) fn reports(&self, report: LoadReport) {
+        *self.shared.report.lock().expect("no panic") = report;
     }
 
     /// The longest envelope that it takes of every gateway that greets from now on.
     pub(crate) fn set_max_envelope(&self, bytes: u32) {
-        self.shared.max_envelope.store(bytes, Ordering::SeqCst);
+        self.greets(|greeting| greeting.ack.max_envelope = bytes);
     }
 
     /// Probes that it has answered.
@@ -362,10 +379,9 @@ impl Shared {
     }
 
     fn greet(&self, out: &mut Vec<u8>) {
-        let state = *self.state.lock().expect("no panic");
-        let max_envelope = self.max_envelope.load(Ordering::SeqCst);
-        let ack = Message::HelloAck(HelloAck { state, max_envelope, ..HelloAck::new(77) });
-        append(Envelope { session: LINK, message: ack }, out);
+        let Greeting { before, ack } = self.greeting.lock().expect("no panic").clone();
+        out.extend_from_slice(&before);
+        append(Envelope { session: LINK, message: Message::HelloAck(ack) }, out);
     }
 
     fn take(&self, envelope: &Envelope<'_>, say: &mpsc::Sender<Vec<u8>>, out: &mut Vec<u8>) {
@@ -378,7 +394,8 @@ impl Shared {
                 self.note(Event::Hello { worker: hello.worker, cluster: hello.cluster.to_owned() });
             }
             Message::Ping { payload } => {
-                answer(LINK, Message::Pong { payload, report: LoadReport::default() });
+                let report = *self.report.lock().expect("no panic");
+                answer(LINK, Message::Pong { payload, report });
                 self.note(Event::Ping);
             }
             Message::Open(open) => {
