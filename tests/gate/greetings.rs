@@ -2,12 +2,17 @@
 
 use realmgate::wire::link::{Envelope, Exception, HelloAck, LINK, LoadReport, Message};
 
-use crate::fakes::{Backend, Event, Gate, Player, frame};
+use crate::fakes::{Backend, Event, Gate, Player, frame, within};
 
 fn envelope(message: Message<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     Envelope { session: LINK, message }.encode(1 << 20, &mut bytes).expect("a valid envelope");
     bytes
+}
+
+/// An envelope of a type of a later version, which may be skipped.
+fn of_a_later_version() -> Vec<u8> {
+    [&[0, 0, 0, 13, 0x63, 0, 0, 0], [0; 8].as_slice(), b"?"].concat()
 }
 
 async fn gate(battle: &Backend, more: &str) -> Gate {
@@ -57,6 +62,21 @@ async fn a_backend_that_does_not_greet_back_in_time_is_not_linked() {
     battle.set_silent(true);
     let gate = gate(&battle, "").await;
     is_linked_once(&battle, &gate, |battle| battle.set_silent(false)).await;
+}
+
+#[tokio::test]
+async fn a_type_of_a_later_version_before_hello_ack_is_skipped_by_links_and_probes() {
+    let battle = Backend::echo().await;
+    battle.greets(|greeting| greeting.before = of_a_later_version());
+    let gate = gate(&battle, "health = { probe = \"link\", interval = \"100ms\", rise = 1, fall = 1 }").await;
+    gate.player().await.echo(1000, b"in").await;
+    within("a probe", async {
+        while battle.probes() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    gate.player().await.echo(1000, b"in").await;
 }
 
 #[tokio::test]

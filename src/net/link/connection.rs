@@ -122,10 +122,16 @@ impl Connection {
             }
             let input = first.get(..length).unwrap_or_default();
             let mut envelopes = self.decoder.envelopes(DEFAULT_MAX_ENVELOPE, input);
-            let Some(envelope) = envelopes.next() else { continue };
-            let envelope = envelope.and_then(|raw| raw.decode()).map_err(LinkError::Envelope)?;
-            let Message::HelloAck(ack) = envelope.message else { return Err(LinkError::NotGreeted) };
-            return welcome(&self.hub, &self.link, &ack);
+            while let Some(envelope) = envelopes.next() {
+                let envelope = envelope.and_then(|raw| raw.decode()).map_err(LinkError::Envelope)?;
+                if let Message::HelloAck(ack) = envelope.message {
+                    return welcome(&self.hub, &self.link, &ack);
+                }
+                if !matches!(envelope.message, Message::Unknown { .. }) {
+                    return Err(LinkError::NotGreeted);
+                }
+                self.hub.meter.ignored_envelopes.add(1);
+            }
         }
     }
 

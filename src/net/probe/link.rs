@@ -7,7 +7,9 @@ use super::failure::{Failure, Step};
 use crate::cluster::{Report, ServingState};
 use crate::net::link::{report_of, serving_state};
 use crate::net::stream::BackendStream;
-use crate::wire::link::{DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeDecoder, Hello, LINK, Message, VERSION};
+use crate::wire::link::{
+    DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeDecoder, Hello, HelloAck, LINK, Message, VERSION,
+};
 
 /// The worker number of a HELLO whose connection is a probe.
 const PROBE_WORKER: u16 = u16::MAX;
@@ -17,7 +19,7 @@ pub(super) async fn probe(attempt: &Attempt<'_>, stream: BackendStream) -> Resul
     let mut line = Line { stream, decoder: EnvelopeDecoder::new() };
     attempt.enter(Step::HelloAck);
     line.say(hello(attempt)).await?;
-    line.hear(Step::HelloAck, |message| Some(welcome(attempt, message))).await??;
+    line.hear(Step::HelloAck, |message| welcome(attempt, message)).await??;
     attempt.enter(Step::Pong);
     let (asked, nonce) = (attempt.backend.mark(), attempt.nonce.to_be_bytes());
     line.say(Message::Ping { payload: &nonce }).await?;
@@ -36,9 +38,16 @@ fn hello<'a>(attempt: &'a Attempt<'_>) -> Message<'a> {
     Message::Hello(Hello { zone, ..Hello::new(gateway.id(), PROBE_WORKER, cluster) })
 }
 
-/// Takes a greeting in. One that names no state is no sign that an earlier STATE is over.
-fn welcome(attempt: &Attempt<'_>, message: &Message<'_>) -> Result<(), Failure> {
-    let Message::HelloAck(ack) = message else { return Err(Failure::NotGreeted) };
+/// Takes a greeting in; `None` for what a later version may say before it.
+fn welcome(attempt: &Attempt<'_>, message: &Message<'_>) -> Option<Result<(), Failure>> {
+    if let Message::HelloAck(ack) = message {
+        return Some(greeted(attempt, ack));
+    }
+    (!matches!(message, Message::Unknown { .. })).then_some(Err(Failure::NotGreeted))
+}
+
+/// A greeting that names no state is no sign that an earlier STATE is over.
+fn greeted(attempt: &Attempt<'_>, ack: &HelloAck<'_>) -> Result<(), Failure> {
     if ack.version != VERSION {
         return Err(Failure::Version(ack.version));
     }
