@@ -17,14 +17,10 @@ fn pay_server() -> Example {
     let (before, behind) = page.split_once("## Answer requests").expect("the chapter");
     let server = block(before, "python");
     let old = server.lines().find(|line| line.contains("kind == 32")).expect("the line for FRAME");
-    let server = server
-        .replace(&format!("{old}\n"), block(behind, "python"))
-        .replace("import socketserver", "import json, socketserver")
-        .replace("7101", "0")
-        .replace(
-            "server.serve_forever()",
-            "print('listening on 127.0.0.1:%d' % server.server_address[1], flush=True)\nserver.serve_forever()",
-        );
+    let server = server.replace(&format!("{old}\n"), block(behind, "python")).replace("7101", "0").replace(
+        "server.serve_forever()",
+        "print('listening on 127.0.0.1:%d' % server.server_address[1], flush=True)\nserver.serve_forever()",
+    );
     Example::python(&["-c", &server])
 }
 
