@@ -72,7 +72,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 const READS_PER_TURN: usize = 4;
 
 impl Connection {
-    /// Connects, says HELLO and waits for HELLO_ACK, all within the cluster's `connect_timeout`.
+    /// Connects within the cluster's `connect_timeout`, and once more within it says HELLO and hears HELLO_ACK.
     pub(super) async fn establish(hub: &Rc<Hub>, link: &Rc<SharedLink>) -> Result<Self, LinkError> {
         let dial = link.dial();
         let limit = dial.timeout;
