@@ -241,6 +241,34 @@ async fn backends_hear_once_that_much_waits_and_once_that_little_does() {
     }
 }
 
+#[tokio::test]
+async fn who_comes_to_a_session_for_which_much_waits_hears_so_behind_its_open() {
+    let (battle, pay) = (Backend::with(Manner::Silent).await, Backend::with(Manner::Silent).await);
+    let gate = Gate::builder()
+        .limit("send_buffer = \"16MiB\"") // a quarter of it is more than a socket takes at one time
+        .shared("battle", "1000", &[battle.address()], "")
+        .shared("pay", "2000", &[pay.address()], "")
+        .start()
+        .await;
+    let mut player = gate.player().await;
+    player.send(1000, b"in").await;
+    let session = battle.session().await;
+    while !battle.events().contains(&Event::Pause { session }) {
+        battle.say(session, Message::Frame { payload: &frame(1, &[1; 60_000]) }).await;
+        battle.settled().await;
+    }
+    player.send(2000, b"in").await;
+    let came = |event: &Event| matches!(event, Event::Frame { .. });
+    while !pay.events().iter().any(came) {
+        assert_eq!(player.recv().await.body.len(), 60_000);
+        battle.settled().await;
+    }
+    let behind: Vec<_> =
+        pay.events().into_iter().skip_while(|it| !matches!(it, Event::Known { .. })).collect();
+    assert_eq!(behind[1], Event::Pause { session });
+    assert!(came(&behind[2]), "{behind:?}");
+}
+
 /// Attributes that a backend has heard.
 fn attributes(backend: &Backend) -> Vec<String> {
     let text = |event| if let Event::Attributes { text, .. } = event { Some(text) } else { None };
