@@ -112,7 +112,7 @@ impl Gate {
         let bound = Doors::bind_first(&world, &mut legacy).map_err(refuse)?;
         let world = Arc::new(ArcSwap::from_pointee(world));
         let start = legacy.start_number(start_number());
-        let ids = Arc::new(SessionIds::new(file.gateway().id(), start));
+        let ids = Arc::new(SessionIds::new(file.gateway().id(), start, wanted));
         let commons = Commons::new();
         let ground = (&world, &meters, &commons);
         let workers = start_workers(wanted, ground, started).await.map_err(StartError::Machine)?;

@@ -79,6 +79,8 @@ pub struct SessionIds {
     gateway: GatewayId,
     start: u32,
     arrivals: AtomicU64,
+    /// How many each worker has had: one that is busy does not use up the numbers of the others.
+    dealt: Box<[AtomicU64]>,
 }
 
 /// Connections that the operating system keeps while the loop is busy: a login storm waits here.
@@ -188,7 +190,7 @@ impl Bound {
             return lounge.receive(Guest::new(stream, address, door, connection));
         }
         let admission = Admission { session: SessionPlace::new(worker.count()), connection };
-        let (session, arrival) = ids.next(place, workers.len());
+        let (session, arrival) = ids.next(place);
         worker.send(Arriving { stream, address, door, session, arrival, admission }).await;
     }
 }
@@ -284,19 +286,21 @@ impl Drop for ConnectionPlace {
 }
 
 impl SessionIds {
-    /// IDs of one life of a gateway; `start` tells its lives apart, in seconds.
+    /// IDs of one life of a gateway with so many workers; `start` tells its lives apart, in seconds.
     #[must_use]
-    pub fn new(gateway: GatewayId, start: u32) -> Self {
-        Self { gateway, start, arrivals: AtomicU64::new(1) }
+    pub fn new(gateway: GatewayId, start: u32, workers: usize) -> Self {
+        let dealt = (0..workers.max(1)).map(|_| AtomicU64::new(1)).collect();
+        Self { gateway, start, arrivals: AtomicU64::new(1), dealt }
     }
 
     /// The next ID for a worker, and in which order its connection came. The counter divided by the number of workers
     /// leaves the worker's place, so that everybody knows where a session lives.
-    pub(super) fn next(&self, worker: usize, workers: usize) -> (SessionId, u64) {
+    pub(super) fn next(&self, worker: usize) -> (SessionId, u64) {
         let arrival = self.arrivals.fetch_add(1, Ordering::Relaxed);
-        let workers = u64::try_from(workers).unwrap_or(1).max(1);
+        let dealt = self.dealt.get(worker).map_or(arrival, |dealt| dealt.fetch_add(1, Ordering::Relaxed));
+        let workers = u64::try_from(self.dealt.len()).unwrap_or(1);
         let rounds = (1 << u32::BITS) / workers;
-        let counter = arrival % rounds * workers + u64::try_from(worker).unwrap_or(0);
+        let counter = dealt % rounds * workers + u64::try_from(worker).unwrap_or(0);
         (SessionId::new(self.gateway, self.start, u32::try_from(counter).unwrap_or(u32::MAX)), arrival)
     }
 }
@@ -314,4 +318,19 @@ fn is_of_one_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_uses_up_no_numbers_of_another() {
+        let ids = SessionIds::new(GatewayId::new(1).expect("small"), 1, 64);
+        let (first, arrival) = ids.next(7);
+        let others: Vec<_> = (0..1000).map(|_| ids.next(8)).collect();
+        let (second, later) = ids.next(7);
+        assert_eq!((first.counter() % 64, second.counter()), (7, first.counter() + 64));
+        assert_eq!((others.len(), later), (1000, arrival + 1001), "all workers together say who came first");
+    }
 }

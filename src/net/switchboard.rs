@@ -32,14 +32,14 @@ impl Switchboard {
     /// The ID and the place of a session that begins on a worker without being accepted.
     pub(super) fn seat_at(&self, worker: usize) -> Option<(SessionId, SessionPlace)> {
         let (ids, counts) = self.numbers.get()?;
-        let (id, _) = ids.next(worker, counts.len());
+        let (id, _) = ids.next(worker);
         Some((id, SessionPlace::new(Arc::clone(counts.get(worker)?))))
     }
 
     /// The ID of a session on a worker that is no player's and takes no place.
     pub(super) fn number_at(&self, worker: usize) -> Option<SessionId> {
-        let (ids, counts) = self.numbers.get()?;
-        Some(ids.next(worker, counts.len()).0)
+        let (ids, _) = self.numbers.get()?;
+        Some(ids.next(worker).0)
     }
 
     /// Where a session of this process lives. IDs are dealt so that their counter names the worker.

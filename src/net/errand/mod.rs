@@ -212,7 +212,7 @@ mod tests {
     /// A worker that has no link to anybody.
     fn hub(world: World) -> Rc<Hub> {
         let (meters, commons) = (Arc::new(Meters::new(1)), Commons::new());
-        commons.connect(&[], &Arc::new(SessionIds::new(GatewayId::new(1).expect("small"), 1)));
+        commons.connect(&[], &Arc::new(SessionIds::new(GatewayId::new(1).expect("small"), 1, 1)));
         let world = Arc::new(ArcSwap::from_pointee(world));
         let setup = WorkerSetup { index: 0, world, meters, started: now(), commons };
         Hub::new(setup, Arc::new(WorkerMeter::default()))
