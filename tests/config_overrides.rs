@@ -276,6 +276,20 @@ fn bans_and_maintenance_end_at_their_time_and_the_rest_stays() {
 }
 
 #[test]
+fn one_ban_more_than_are_kept_has_no_room() {
+    let now = parse_moment("2026-11-21T10:00:00Z").expect("a moment");
+    let later = now + Duration::from_secs(1);
+    let ban = |number: usize, until| Override::Ban { who: Banned::Account(number.to_string()), until };
+    let full: Overrides = (0..Overrides::MOST_BANS).map(|number| ban(number, later)).collect();
+    let one_more = ban(Overrides::MOST_BANS, later);
+    assert!(!full.has_room_for(&one_more, now));
+    assert!(full.has_room_for(&ban(7, later), now), "it replaces one");
+    assert!(full.has_room_for(&ban(Overrides::MOST_BANS, now), now), "it lifts one");
+    assert!(full.has_room_for(&release("b", None), now), "it is no ban");
+    assert!(full.has_room_for(&one_more, later), "all of them are over");
+}
+
+#[test]
 fn a_change_is_one_line_whatever_is_in_it() {
     let until = parse_moment("2026-11-21T10:00:00Z");
     let words =

@@ -119,12 +119,8 @@ fn parse(text: &str) -> Result<Overrides, String> {
         None => return Err("it has no version".to_owned()),
     }
     let entries = file.get("overrides").and_then(Value::as_array).ok_or("it has no list of overrides")?;
-    let mut overrides = Overrides::default();
-    for entry in entries {
-        let read = from_json(entry).ok_or_else(|| format!("this is no runtime change: {entry}"))?;
-        overrides = overrides.with(read);
-    }
-    Ok(overrides)
+    let read = |entry| from_json(entry).ok_or_else(|| format!("this is no runtime change: {entry}"));
+    entries.iter().map(read).collect()
 }
 
 fn from_json(entry: &Value) -> Option<Override> {
@@ -264,6 +260,18 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         store.write(&Overrides::default()).expect("written");
         assert_eq!(store.read(UNIX_EPOCH).expect("read"), Overrides::default());
+    }
+
+    #[test]
+    fn twenty_thousand_bans_are_read_again_at_a_start() {
+        let folder = Folder::new("many");
+        let store = Store::new(&folder.0);
+        let until = UNIX_EPOCH + Duration::from_secs(2_000_000_000);
+        let ban = |number| Override::Ban { who: Banned::Account(format!("account-{number}")), until };
+        let many: Overrides = (0..20_000).map(ban).collect();
+        store.write(&many).expect("written");
+        assert_eq!(store.read(UNIX_EPOCH).expect("read"), many);
+        assert_eq!(many.with(ban(7)).without_expired(UNIX_EPOCH).entries().len(), 20_000);
     }
 
     #[test]

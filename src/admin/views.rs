@@ -37,7 +37,7 @@ pub(super) fn status(desk: &Desk) -> Value {
         "queue_length": desk.meters.line.waiting(),
         "listeners": listeners.collect::<Vec<_>>(),
         "pressure": pressure(desk.commons.pressure()),
-        "overrides": desk.overrides.load().without_expired(Desk::clock()).entries().len(),
+        "overrides": desk.overrides.load().in_force(Desk::clock()).count(),
     })
 }
 
@@ -194,8 +194,7 @@ fn session(facts: &SessionFacts) -> Value {
 
 /// `GET /v1/overrides`; what is over at `clock` is none any more.
 pub(super) fn overrides(overrides: &Overrides, clock: SystemTime) -> Value {
-    let in_force = overrides.without_expired(clock);
-    json!({ "overrides": in_force.entries().iter().map(super::store::to_json).collect::<Vec<_>>() })
+    json!({ "overrides": overrides.in_force(clock).map(super::store::to_json).collect::<Vec<_>>() })
 }
 
 /// `GET /v1/bans`: those of operators, and `ordered` by backends with how long they last.

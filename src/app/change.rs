@@ -117,6 +117,11 @@ impl Gate {
             telemetry::change_refused(who, &unmatched.error);
             return Err(refuse(unmatched));
         }
+        if !self.overrides.load().has_room_for(&change, wall_clock()) {
+            let refused = no_room();
+            telemetry::change_refused(who, &refused.error);
+            return Err(refused);
+        }
         let what = change.to_string();
         let banned = banned(&change);
         let lifted = if let Override::Ban { who, .. } = &change { Some(who.clone()) } else { None };
@@ -246,6 +251,14 @@ fn refuse(unmatched: Unmatched) -> Refused {
         Unfit::Impossible => Why::Invalid,
     };
     Refused { why, error: unmatched.error, hint: unmatched.hint }
+}
+
+fn no_room() -> Refused {
+    let error = format!("{} bans are in force: one more is not kept", Overrides::MOST_BANS);
+    let hint =
+        "lift some: realmgate ctl ban ADDRESS-or-ACCOUNT --for 0s; whole networks belong into `deny` of the listener"
+            .to_owned();
+    Refused { why: Why::Busy, error, hint }
 }
 
 /// Whose sessions a ban ends, if it is not over already.

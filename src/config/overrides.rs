@@ -1,5 +1,6 @@
 //! What operators changed at run time. It wins over the file until it is cleared.
 
+use std::collections::HashSet;
 use std::fmt::{self, Display};
 use std::time::{Duration, SystemTime};
 
@@ -65,6 +66,18 @@ pub enum Override {
     },
 }
 
+/// The thing that a change is about. Addresses count as in all limits, those of IPv6 by their networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Subject<'o> {
+    State(&'o str, &'o str),
+    Weight(&'o str, &'o str),
+    Maintenance(&'o str),
+    Release,
+    Partner(&'o str),
+    Address(AddressKey),
+    Account(&'o str),
+}
+
 /// Whom a ban is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Banned {
@@ -72,17 +85,6 @@ pub enum Banned {
     Address(std::net::IpAddr),
     /// An account.
     Account(String),
-}
-
-impl Banned {
-    /// Whether both are the same player: addresses count as in all limits, those of IPv6 by their networks.
-    fn is_as(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Address(one), Self::Address(other)) => AddressKey::of(*one) == AddressKey::of(*other),
-            (Self::Account(one), Self::Account(other)) => one == other,
-            (Self::Address(_) | Self::Account(_), _) => false,
-        }
-    }
 }
 
 /// What the operator wants of a backend, kept apart from its health.
@@ -129,25 +131,18 @@ impl Override {
     /// Whether both change the same thing, so that the later one replaces the earlier.
     #[must_use]
     pub fn is_about_the_same(&self, other: &Self) -> bool {
-        use Override::{Ban, Maintenance, Partner, Release, State, Weight};
-        match (self, other) {
-            (State { cluster: a, address: b, .. }, State { cluster: c, address: d, .. })
-            | (Weight { cluster: a, address: b, .. }, Weight { cluster: c, address: d, .. }) => {
-                (a, b) == (c, d)
-            }
-            (Maintenance { route: a, .. }, Maintenance { route: b, .. }) => a == b,
-            (Partner { name: a, .. }, Partner { name: b, .. }) => a == b,
-            (Release { .. }, Release { .. }) => true,
-            (Ban { who: a, .. }, Ban { who: b, .. }) => a.is_as(b),
-            (
-                State { .. }
-                | Weight { .. }
-                | Maintenance { .. }
-                | Partner { .. }
-                | Release { .. }
-                | Ban { .. },
-                _,
-            ) => false,
+        self.subject() == other.subject()
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        match self {
+            Self::State { cluster, address, .. } => Subject::State(cluster, address),
+            Self::Weight { cluster, address, .. } => Subject::Weight(cluster, address),
+            Self::Maintenance { route, .. } => Subject::Maintenance(route),
+            Self::Release { .. } => Subject::Release,
+            Self::Partner { name, .. } => Subject::Partner(name),
+            Self::Ban { who: Banned::Address(address), .. } => Subject::Address(AddressKey::of(*address)),
+            Self::Ban { who: Banned::Account(account), .. } => Subject::Account(account),
         }
     }
 
@@ -162,6 +157,9 @@ impl Override {
 }
 
 impl Overrides {
+    /// The most bans of operators at one time: each change writes all of them.
+    pub const MOST_BANS: usize = 65_536;
+
     /// All of them.
     #[must_use]
     pub fn entries(&self) -> &[Override] {
@@ -177,21 +175,37 @@ impl Overrides {
     /// These and one more, which replaces an earlier one about the same thing.
     #[must_use]
     pub fn with(&self, change: Override) -> Self {
-        let rest = self.without(&change);
-        Self { entries: rest.entries.into_iter().chain([change]).collect() }
+        let mut all = self.without(&change);
+        all.entries.push(change);
+        all
     }
 
     /// These without the one about the same thing.
     #[must_use]
     pub fn without(&self, change: &Override) -> Self {
-        self.entries.iter().filter(|entry| !entry.is_about_the_same(change)).cloned().collect()
+        let rest = self.entries.iter().filter(|entry| !entry.is_about_the_same(change));
+        Self { entries: rest.cloned().collect() }
     }
 
     /// These without the bans and the maintenance that are over.
     #[must_use]
     pub fn without_expired(&self, now: SystemTime) -> Self {
-        let over = |entry: &&Override| entry.until().is_some_and(|until| until <= now);
-        self.entries.iter().filter(|entry| !over(entry)).cloned().collect()
+        Self { entries: self.in_force(now).cloned().collect() }
+    }
+
+    /// Those that are not over, the oldest first.
+    pub fn in_force(&self, now: SystemTime) -> impl Iterator<Item = &Override> {
+        self.entries.iter().filter(move |entry| entry.until().is_none_or(|until| now < until))
+    }
+
+    /// Whether a change may be added to those in force: it is no ban, lifts one, or is not one ban too many.
+    #[must_use]
+    pub fn has_room_for(&self, change: &Override, now: SystemTime) -> bool {
+        let is_ban = |entry: &Override| matches!(entry, Override::Ban { .. });
+        let is_other_ban = |entry: &&Override| is_ban(entry) && !entry.is_about_the_same(change);
+        !is_ban(change)
+            || change.until().is_some_and(|until| until <= now)
+            || self.in_force(now).filter(is_other_ban).count() < Self::MOST_BANS
     }
 
     /// Who is let in no more, and until when.
@@ -210,12 +224,11 @@ impl Overrides {
 /// One after the other: a later one replaces an earlier one about the same thing.
 impl FromIterator<Override> for Overrides {
     fn from_iter<I: IntoIterator<Item = Override>>(changes: I) -> Self {
-        let mut all = Self::default();
-        for change in changes {
-            all.entries.retain(|entry| !entry.is_about_the_same(&change));
-            all.entries.push(change);
-        }
-        all
+        let changes: Vec<_> = changes.into_iter().collect();
+        let mut told = HashSet::new();
+        let mut counts: Vec<_> = changes.iter().rev().map(|change| told.insert(change.subject())).collect();
+        let all = changes.into_iter().filter(|_| counts.pop().unwrap_or_default());
+        Self { entries: all.collect() }
     }
 }
 

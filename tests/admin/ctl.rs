@@ -105,6 +105,25 @@ fn changes_are_in_force_at_once_and_survive_a_restart() {
 }
 
 #[test]
+fn as_many_bans_as_are_kept_are_read_at_a_start_and_one_more_is_refused() {
+    let mut program = Program::start("");
+    let ban = |number| json!({ "kind": "ban", "account": format!("account-{number}"), "until": "2999-01-01T00:00:00Z" });
+    let bans: Vec<_> = (0..65_536).map(ban).collect();
+    let kept = json!({ "version": 1, "overrides": bans }).to_string();
+    std::fs::create_dir_all(program.folder.path("state")).expect("a folder");
+    program.folder.write("state/overrides.json", &kept);
+    program.restart();
+    assert!(program.ctl(&["status"]).out.contains("overrides   65536"));
+    let said = program.ctl(&["ban", "one-more", "--for", "1h"]);
+    assert!(said.code == Some(1) && said.err.contains("65536 bans are in force"), "{}", said.err);
+    assert!(said.err.contains("--for 0s"), "{}", said.err);
+    assert_eq!(program.ctl(&["ban", "account-7", "--for", "0s"]).code, Some(0));
+    assert_eq!(program.ctl(&["ban", "one-more", "--for", "1h"]).code, Some(0));
+    let bans = program.ctl(&["bans"]).out;
+    assert_eq!(bans.lines().filter(|line| line.starts_with("ban ")).count(), 65_536);
+}
+
+#[test]
 fn a_change_that_cannot_be_kept_is_none() {
     let program = Program::start("");
     program.folder.write("state", "a file where the folder should be");
