@@ -33,9 +33,8 @@ impl Table {
         cells.map(|cell| cell.chars().count()).fold(head, usize::max)
     }
 
-    fn line<'c>(&self, cells: impl Iterator<Item = &'c str>) -> String {
-        let aligned = cells.zip(&self.columns).enumerate().map(|(place, (cell, (_, number)))| {
-            let width = self.width(place);
+    fn line<'c>(&self, cells: impl Iterator<Item = &'c str>, widths: &[usize]) -> String {
+        let aligned = cells.zip(&self.columns).zip(widths).map(|((cell, (_, number)), &width)| {
             if *number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
         });
         aligned.collect::<Vec<_>>().join("  ").trim_end().to_owned()
@@ -49,8 +48,10 @@ pub(super) fn plain(text: &str) -> String {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.line(self.columns.iter().map(|(head, _)| *head)))?;
-        self.rows.iter().try_for_each(|row| writeln!(f, "{}", self.line(row.iter().map(String::as_str))))
+        let widths: Vec<_> = (0..self.columns.len()).map(|column| self.width(column)).collect();
+        writeln!(f, "{}", self.line(self.columns.iter().map(|(head, _)| *head), &widths))?;
+        let line = |row: &Vec<String>| self.line(row.iter().map(String::as_str), &widths);
+        self.rows.iter().try_for_each(|row| writeln!(f, "{}", line(row)))
     }
 }
 
