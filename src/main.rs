@@ -10,7 +10,7 @@ use tikv_jemallocator::Jemalloc;
 use realmgate::admin::ctl;
 use realmgate::app::{self, Asked, LogOptions, RunOptions};
 use realmgate::base::ProtocolId;
-use realmgate::telemetry::LogFormat;
+use realmgate::telemetry::{LogFormat, LogLevel};
 
 /// The C library's allocator loses a tenth of an idle session between blocks that are aligned to 128 bytes, as every task
 /// is (`docs/performance.md`). This one has threads that give memory back to the kernel.
@@ -100,9 +100,9 @@ struct Log {
     /// How log lines are written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     log_format: Format,
-    /// error, warn, info or debug
-    #[arg(long, default_value = "info")]
-    log_level: String,
+    /// error, warn, info, debug or trace; info,realmgate::http=debug for a line about each request of HTTP as well
+    #[arg(long, default_value = "info", value_name = "LEVEL")]
+    log_level: LogLevel,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

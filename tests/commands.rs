@@ -395,6 +395,21 @@ fn an_address_in_use_ends_with_71() {
     assert!(text(&output.stderr).contains("cannot listen here"));
 }
 
+#[test]
+fn a_level_that_is_none_starts_no_gateway_that_logs_nothing() {
+    let nowhere = Path::new("no-such-file.toml");
+    for wrong in ["wran", "", "info,", "info,realmgate::http", "realmgate::http=debgu"] {
+        let output = realmgate(&["run", "--log-level", wrong], nowhere);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{wrong}: {told}");
+        assert!(told.contains("is no level; write error, warn, info, debug or trace"), "{wrong}: {told}");
+    }
+    for good in ["warn", "INFO", "off", "info,realmgate::http=debug", "realmgate::http=debug"] {
+        let told = text(&realmgate(&["run", "--log-level", good], nowhere).stderr);
+        assert!(told.contains("no-such-file.toml") && !told.contains("is no level"), "{good}: {told}");
+    }
+}
+
 /// More lines than any of these tests makes.
 const LINES: usize = 1000;
 

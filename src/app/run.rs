@@ -12,15 +12,15 @@ use super::summary::summary;
 use crate::base::ProtocolId;
 use crate::config::{self, Listener, Plan, Report};
 use crate::router::{self, Groups, Question, Who};
-use crate::telemetry::{self, LogFormat, Meters};
+use crate::telemetry::{self, LogFormat, LogLevel, Meters};
 
 /// How the process logs.
 #[derive(Clone, Debug)]
 pub struct LogOptions {
     /// For people or for programs.
     pub format: LogFormat,
-    /// `error`, `warn`, `info`, `debug` or a filter of the tracing crate.
-    pub level: String,
+    /// `error`, `warn`, `info`, `debug`, or more for single targets.
+    pub level: LogLevel,
 }
 
 /// How the process serves.

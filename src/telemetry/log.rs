@@ -1,10 +1,12 @@
 //! Every line the process logs: what happened, with the same field names everywhere. No frame bodies, ever.
 
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
 use tracing::{Level, debug, error, info, warn};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::base::SessionId;
 use crate::cluster::ServingState;
@@ -78,11 +80,43 @@ pub struct RequestRecord<'a> {
     pub duration: Duration,
 }
 
-/// Starts logging to standard error at `level`; a second call does nothing.
-pub fn init(format: LogFormat, level: &str) {
-    let filter = EnvFilter::new(level);
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
+/// Which lines are written: a level, and other levels for single targets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLevel(String);
+
+impl LogLevel {
+    /// Warnings and errors only.
+    #[must_use]
+    pub fn warn() -> Self {
+        Self("warn".to_owned())
+    }
+}
+
+impl FromStr for LogLevel {
+    type Err = String;
+
+    /// A word that is no level would be taken for a target, and everything else would be silent.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+        let wrong = text.split(',').find(|part| !is_level(part) && !part.contains('='));
+        match (wrong, EnvFilter::try_new(text)) {
+            (None, Ok(_)) => Ok(Self(text.to_owned())),
+            (wrong, _) => Err(format!(
+                "\"{}\" is no level; write error, warn, info, debug or trace, and for requests of HTTP as well \
+                 info,{REQUESTS}=debug",
+                wrong.unwrap_or(text)
+            )),
+        }
+    }
+}
+
+/// Starts logging to standard error; a second call does nothing.
+pub fn init(format: LogFormat, level: &LogLevel) {
+    let filter = EnvFilter::new(&level.0);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
@@ -136,7 +170,7 @@ pub fn request(record: &RequestRecord<'_>) {
     );
 }
 
-/// Whoever wants to read of requests writes `realmgate::http=debug` into the level.
+/// Whoever wants to read of requests writes `info,realmgate::http=debug` as the level.
 const REQUESTS: &str = "realmgate::http";
 
 /// The threads that speak HTTP do not stand back behind the workers.

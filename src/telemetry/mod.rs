@@ -21,7 +21,7 @@ pub use handshake::Handshake;
 pub use lag::Lag;
 pub use line::{LineMeter, LineRefusal};
 pub use log::{
-    LogFormat, RequestRecord, SessionRecord, accept_paused, backend_ejected, backend_error,
+    LogFormat, LogLevel, RequestRecord, SessionRecord, accept_paused, backend_ejected, backend_error,
     backend_exception, backend_health, backend_state, breaker_changed, change_refused, cluster_panic,
     drain_began, drain_over, few_descriptors, inherited_useless, init, link_lost, link_retry, link_up,
     listening, listening_no_more, memory_unknown, notify_failed, operator_asked, operator_kicked,

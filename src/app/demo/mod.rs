@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use super::StartError;
 use super::run::say;
 use crate::config::Report;
-use crate::telemetry::{self, LogFormat};
+use crate::telemetry::{self, LogFormat, LogLevel};
 use game::{Enough, Game};
 use screen::Screen;
 
@@ -49,7 +49,7 @@ const OS_ERROR: u8 = 71;
 /// wrong cluster.
 #[must_use]
 pub fn play(once: bool) -> ExitCode {
-    telemetry::init(LogFormat::Text, "warn");
+    telemetry::init(LogFormat::Text, &LogLevel::warn());
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&DemoError::Io("start an event loop", error)),
