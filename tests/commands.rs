@@ -410,6 +410,22 @@ fn a_level_that_is_none_starts_no_gateway_that_logs_nothing() {
     }
 }
 
+#[test]
+fn a_log_that_is_no_terminal_has_no_colours() {
+    let folder = Folder::new("colours", GOOD);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_realmgate"))
+        .args(["run", "-c"])
+        .arg(folder.file())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.contains("listening")).expect("where it listens");
+    drop(child.kill());
+    drop(child.wait());
+    assert!(!line.contains('\u{1b}') && line.contains("listener=\"players\""), "{line}");
+}
+
 /// More lines than any of these tests makes.
 const LINES: usize = 1000;
 

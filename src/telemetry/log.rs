@@ -1,5 +1,6 @@
 //! Every line the process logs: what happened, with the same field names everywhere. No frame bodies, ever.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
@@ -116,6 +117,7 @@ pub fn init(format: LogFormat, level: &LogLevel) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => builder.try_init(),
