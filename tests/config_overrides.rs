@@ -249,17 +249,50 @@ fn a_later_change_of_the_same_thing_replaces_the_earlier_one() {
     assert_eq!(same, first);
 }
 
+fn named(who: &str) -> Banned {
+    Banned::named(who).unwrap_or_else(|| panic!("{who} names somebody"))
+}
+
+#[test]
+fn whoever_is_named_is_an_address_an_account_or_a_slip_of_the_hand() {
+    let address = |text: &str| Banned::Address(text.parse().expect("an address"));
+    for (text, of) in [
+        ("192.0.2.1", "192.0.2.1"),
+        ("127.0.0.1:48644", "127.0.0.1"),
+        ("[::1]:7000", "::1"),
+        ("[::ffff:192.0.2.1]:7000", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+    ] {
+        assert_eq!(named(text), address(of), "{text}");
+    }
+    for account in ["ann", "ann:1", "player/7", "dead.beef", "4711", "user@192.0.2.1", "a:b:x"] {
+        assert_eq!(named(account), Banned::Account(account.to_owned()));
+    }
+    for slip in [
+        "192.0.2.300",
+        "192.0.2",
+        "192.0.2.1:70000",
+        "10.0.0.0/8",
+        "2001:db8::/32",
+        "2001:db8:::1",
+        "[::1]",
+        "fe80::1%eth0",
+    ] {
+        assert_eq!(Banned::named(slip), None, "{slip}");
+    }
+}
+
 #[test]
 fn bans_and_maintenance_end_at_their_time_and_the_rest_stays() {
     let now = parse_moment("2026-11-21T10:00:00Z").expect("a moment");
-    let ban = |who: &str, until: SystemTime| Override::Ban { who: Banned::named(who), until };
+    let ban = |who: &str, until: SystemTime| Override::Ban { who: named(who), until };
     let overrides = Overrides::default()
         .with(ban("192.0.2.7", now))
         .with(ban("alice", now + Duration::from_secs(1)))
         .with(release("b", None));
     let left = overrides.without_expired(now);
     let told: Vec<_> = left.entries().iter().map(ToString::to_string).collect();
-    assert_eq!(told, ["ban alice until 2026-11-21T10:00:01Z", "release b"]);
+    assert_eq!(told, ["ban account alice until 2026-11-21T10:00:01Z", "release b"]);
     let ends = |until: SystemTime| closed("a while").map(|words| Maintenance { until: Some(until), ..words });
     let closing = Overrides::default().with(maintenance("pay", ends(now)));
     let before = closing.without_expired(now - Duration::from_secs(1));

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::{self, Display};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use super::moment::format_moment;
@@ -82,7 +83,7 @@ enum Subject<'o> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Banned {
     /// An address.
-    Address(std::net::IpAddr),
+    Address(IpAddr),
     /// An account.
     Account(String),
 }
@@ -233,18 +234,35 @@ impl FromIterator<Override> for Overrides {
 }
 
 impl Banned {
-    /// Whom an operator means: what reads as an address is one.
+    /// Whom an operator means: an address, also one with a port as sessions show it, or else an account. `None`: it
+    /// looks like an address and is none, so that no account is banned by a slip of the hand.
     #[must_use]
-    pub fn named(text: &str) -> Self {
-        text.parse().map_or_else(|_| Self::Account(text.to_owned()), Self::Address)
+    pub fn named(text: &str) -> Option<Self> {
+        let with_port = |_| text.parse::<SocketAddr>().map(|address| address.ip());
+        match text.parse::<IpAddr>().or_else(with_port) {
+            Ok(address) => Some(Self::Address(address.to_canonical())),
+            Err(_) if looks_like_an_address(text) => None,
+            Err(_) => Some(Self::Account(text.to_owned())),
+        }
     }
+}
+
+/// Numbers with points, several colons, brackets: also as a network, with a port or with a zone.
+fn looks_like_an_address(text: &str) -> bool {
+    let text = text.split(['/', '%']).next().unwrap_or_default();
+    let has_only = |others: &str, digit: fn(&char) -> bool| {
+        text.chars().all(|letter| digit(&letter) || others.contains(letter))
+    };
+    let is_of_version_4 = text.contains('.') && has_only(".:", char::is_ascii_digit);
+    let is_of_version_6 = text.matches(':').count() > 1 && has_only(".:[]", char::is_ascii_hexdigit);
+    is_of_version_4 || is_of_version_6 || text.starts_with('[')
 }
 
 impl Display for Banned {
     fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address(address) => address.fmt(into),
-            Self::Account(account) => account.fmt(into),
+            Self::Address(address) => write!(into, "address {address}"),
+            Self::Account(account) => write!(into, "account {account}"),
         }
     }
 }

@@ -105,6 +105,22 @@ fn changes_are_in_force_at_once_and_survive_a_restart() {
 }
 
 #[test]
+fn a_ban_is_of_the_address_that_sessions_show_and_never_of_what_only_looks_like_one() {
+    let program = Program::start("");
+    assert_eq!(program.ctl(&["ban", "192.0.2.9:48644", "--for", "1h"]).code, Some(0));
+    let said = program.ctl(&["ban", "--account", "192.0.2.300", "--for", "1h"]);
+    assert!(said.out.contains("ban account 192.0.2.300 until"), "{}{}", said.out, said.err);
+    let bans = program.ctl(&["bans"]).out;
+    assert!(bans.contains("address 192.0.2.9 ") && bans.contains("account 192.0.2.300 "), "{bans}");
+    for slip in ["192.0.2.300", "10.0.0.0/8", "[::1]"] {
+        let said = program.ctl(&["ban", slip, "--for", "1h"]);
+        assert!(said.code == Some(1) && said.err.contains(&format!("{slip} is no address")), "{}", said.err);
+        assert!(said.err.contains(&format!("--account {slip}")), "{}", said.err);
+    }
+    assert_eq!(program.ctl(&["bans"]).out, bans, "nobody else was banned");
+}
+
+#[test]
 fn as_many_bans_as_are_kept_are_read_at_a_start_and_one_more_is_refused() {
     let mut program = Program::start("");
     let ban = |number| json!({ "kind": "ban", "account": format!("account-{number}"), "until": "2999-01-01T00:00:00Z" });
@@ -354,6 +370,8 @@ fn a_verb_that_is_not_one_is_bad_usage() {
         &["wait", "battle", "a:1", "idle", "--timeout", "10"],
         &["release", "activate", "b", "--move", "fast"],
         &["ban", "ann"],
+        &["ban", "--for", "1h"],
+        &["ban", "ann", "--account", "bob", "--for", "1h"],
     ] {
         let said = ctl(wrong);
         assert_eq!((said.code, said.out.as_str()), (Some(64), ""), "{wrong:?}");

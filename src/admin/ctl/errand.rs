@@ -1,7 +1,6 @@
 //! What each verb asks of the API.
 
 use std::cell::Cell;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,6 +10,7 @@ use super::client::{Client, encoded, path};
 use super::parts::Fraction;
 use super::verb::{Closing, Move, OfAccount, OfRelease, OfRoute, Switch, Verb, Wanted};
 use super::{Failure, Outcome, show};
+use crate::config::Banned;
 
 type Done = Result<Outcome, Failure>;
 
@@ -47,7 +47,7 @@ pub(super) async fn run(client: &Client, verb: &Verb) -> Done {
             kick(client, &["v1", "accounts", name, "kick"]).await
         }
         Verb::Account { name, what: OfAccount::Where } => sessions(client, Some(name), ALL).await,
-        Verb::Ban { who, length } => change(client, &["v1", "bans"], &ban(who, length)).await,
+        Verb::Ban { who, account, length } => ban(client, who.as_deref(), account.as_deref(), length).await,
         Verb::Bans => see(client, "/v1/bans", show::bans).await,
         Verb::Reload => change(client, &["v1", "reload"], &json!({})).await,
         Verb::Upgrade => post(client, &["v1", "upgrade"], &json!({}), show::upgraded).await,
@@ -118,10 +118,26 @@ fn put(body: &mut Value, key: &str, text: Option<&str>) {
     }
 }
 
-/// What reads as an IP address is one.
-fn ban(who: &str, length: &str) -> Value {
-    let kind = if who.parse::<IpAddr>().is_ok() { "address" } else { "account" };
-    json!({ kind: who, "for": length })
+/// Who is written without a flag is an address if it reads as one.
+async fn ban(client: &Client, who: Option<&str>, account: Option<&str>, length: &str) -> Done {
+    let named = who.map(|who| (who, Banned::named(who)));
+    let body = match (named, account) {
+        (Some((_, Some(Banned::Address(address)))), _) => {
+            json!({ "address": address.to_string(), "for": length })
+        }
+        (Some((who, Some(Banned::Account(_)))), _) | (None, Some(who)) => {
+            json!({ "account": who, "for": length })
+        }
+        (Some((who, None)), _) => {
+            let hint = format!(
+                "write one IP address such as 192.0.2.1; networks belong into `deny` of the listener; an account of \
+                 that name: --account {who}"
+            );
+            return Err(Failure::told(&format!("{who} is no address"), &hint));
+        }
+        (None, None) => return Err(Failure::new("write whom: an address or an account")),
+    };
+    change(client, &["v1", "bans"], &body).await
 }
 
 async fn drain(client: &Client, cluster: &str, fraction: Fraction, part: u32) -> Done {

@@ -270,7 +270,10 @@ fn difference(entry: &Value) -> (String, String) {
             (text("partner"), "enabled".to_owned())
         }
         "partner" => (text("partner"), "disabled".to_owned()),
-        _ => (text("address") + &text("account"), format!("until {}", text("until"))),
+        _ if text("account").is_empty() => {
+            (format!("address {}", text("address")), format!("until {}", text("until")))
+        }
+        _ => (format!("account {}", text("account")), format!("until {}", text("until"))),
     }
 }
 

@@ -97,9 +97,12 @@ pub enum Verb {
     },
     /// Let an address or an account in no more
     Ban {
-        /// An IP address, or else an account
-        #[arg(value_name = "ADDRESS-or-ACCOUNT")]
-        who: String,
+        /// An IP address, also with a port as `sessions` shows it, or else an account
+        #[arg(value_name = "ADDRESS-or-ACCOUNT", required_unless_present = "account")]
+        who: Option<String>,
+        /// An account, whatever its name looks like
+        #[arg(long, value_name = "NAME", conflicts_with = "who")]
+        account: Option<String>,
         /// How long
         #[arg(long = "for", value_name = "1h")]
         length: String,
