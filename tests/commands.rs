@@ -395,6 +395,27 @@ fn an_address_in_use_ends_with_71() {
     assert!(text(&output.stderr).contains("cannot listen here"));
 }
 
+/// What a command says whose answer goes to a full disk, and to a pipe that nobody reads any more.
+fn unprinted(arguments: &[&str]) -> [(Option<i32>, String); 2] {
+    let full = fs::File::options().write(true).open("/dev/full").expect("there is one");
+    let (reader, pipe) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    [Stdio::from(full), Stdio::from(pipe)].map(|out| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_realmgate"));
+        let output = command.args(arguments).stdout(out).output().expect("the program runs");
+        (output.status.code(), text(&output.stderr))
+    })
+}
+
+#[test]
+fn an_answer_that_cannot_be_printed_is_told_and_a_closed_pipe_is_none() {
+    let folder = Folder::new("unprinted", GOOD);
+    let [full, closed] = unprinted(&["check", "-c", &folder.file().display().to_string()]);
+    assert_eq!(full.0, Some(71));
+    assert!(full.1.contains("done, but the answer could not be printed: No space left"), "{}", full.1);
+    assert_eq!(closed, (Some(0), String::new()));
+}
+
 #[test]
 fn a_level_that_is_none_starts_no_gateway_that_logs_nothing() {
     let nowhere = Path::new("no-such-file.toml");

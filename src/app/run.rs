@@ -1,6 +1,6 @@
 //! The commands that serve or look at a configuration, each with its exit code.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::ExitCode;
@@ -124,10 +124,15 @@ pub fn explain(file: &Path, asked: &Asked) -> ExitCode {
     print(&lines.iter().map(|(what, text)| format!("{what:<9} {text}\n")).collect::<String>())
 }
 
+/// Whoever closes the pipe has read enough.
 pub(super) fn print(text: &str) -> ExitCode {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::from(OS_ERROR),
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            say(&format!("done, but the answer could not be printed: {error}\n"));
+            ExitCode::from(OS_ERROR)
+        }
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -118,6 +119,25 @@ fn a_ban_is_of_the_address_that_sessions_show_and_never_of_what_only_looks_like_
         assert!(said.err.contains(&format!("--account {slip}")), "{}", said.err);
     }
     assert_eq!(program.ctl(&["bans"]).out, bans, "nobody else was banned");
+}
+
+#[test]
+fn a_change_whose_answer_cannot_be_printed_says_that_it_is_done() {
+    let program = Program::start("");
+    let url = format!("http://{}", program.admin);
+    let into = |out: Stdio, verb: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_realmgate"));
+        let command = command.args(["ctl", "--admin", &url]).args(verb).stdout(out);
+        let output = command.output().expect("the program runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("there is one");
+    let (code, told) = into(full.into(), &["backend", "battle", "127.0.0.1:1", "drain"]);
+    assert!(code == Some(1) && told.starts_with("done, but the answer could not be printed: "), "{told}");
+    assert!(program.ctl(&["overrides"]).out.contains("drain"), "and so it is");
+    let (reader, pipe) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    assert_eq!(into(pipe.into(), &["clusters"]), (Some(0), String::new()), "a pipe that was closed");
 }
 
 #[test]

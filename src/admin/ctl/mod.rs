@@ -9,7 +9,7 @@ mod table;
 mod units;
 mod verb;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -64,8 +64,16 @@ pub fn run(options: &Options, verb: &Verb) -> ExitCode {
     }
 }
 
+/// Whoever closes the pipe has read enough.
 fn done(text: &str) -> ExitCode {
-    if print(text).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    match print(text) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let said = format!("done, but the answer could not be printed: {error}");
+            drop(writeln!(std::io::stderr().lock(), "{said}"));
+            ExitCode::FAILURE
+        }
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
 }
 
 fn ask(options: &Options, verb: &Verb) -> Result<Outcome, Failure> {
@@ -77,7 +85,9 @@ fn ask(options: &Options, verb: &Verb) -> Result<Outcome, Failure> {
 }
 
 fn print(text: &str) -> std::io::Result<()> {
-    std::io::stdout().lock().write_all(text.as_bytes())
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 impl Failure {
