@@ -17,6 +17,7 @@ use subtle::ConstantTimeEq;
 
 use super::answer::{self, Answer};
 use crate::config::{Admin, Problem};
+use crate::telemetry::AdminRefusal;
 
 /// What the door goes by. Clones are of the same door.
 #[derive(Clone)]
@@ -67,21 +68,38 @@ impl Access {
     }
 
     /// Lets a request pass, or says why not.
-    pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<(), Answer> {
+    pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<(), AdminRefusal> {
         let token = self.token.load();
         // With a token it does no harm: who has tricked a browser does not know it.
         if token.is_none() && !is_of_this_host(request) {
-            let hint = "name the gateway by its address, or as localhost";
-            return Err(answer::error(StatusCode::MISDIRECTED_REQUEST, "this host is not the gateway", hint));
+            return Err(AdminRefusal::Host);
         }
         if is_of_a_page(request) {
-            let hint = "speak to the API from a program: realmgate ctl, curl";
-            return Err(answer::error(StatusCode::FORBIDDEN, "pages of other origins may not ask", hint));
+            return Err(AdminRefusal::Origin);
         }
         if is_open(request) || token.as_ref().is_none_or(|token| shows(request, token)) {
             Ok(())
         } else {
-            Err(answer::unauthorized())
+            Err(AdminRefusal::Token)
+        }
+    }
+}
+
+/// What somebody reads who is not let in.
+pub(super) fn refused(why: AdminRefusal) -> Answer {
+    match why {
+        AdminRefusal::Token => answer::unauthorized(),
+        AdminRefusal::Address => {
+            let hint = "set token_file in the [admin] table and show the token";
+            answer::error(StatusCode::FORBIDDEN, "without a token only this machine is served", hint)
+        }
+        AdminRefusal::Origin => {
+            let hint = "speak to the API from a program: realmgate ctl, curl";
+            answer::error(StatusCode::FORBIDDEN, "pages of other origins may not ask", hint)
+        }
+        AdminRefusal::Host => {
+            let hint = "name the gateway by its address, or as localhost";
+            answer::error(StatusCode::MISDIRECTED_REQUEST, "this host is not the gateway", hint)
         }
     }
 }
@@ -160,7 +178,7 @@ mod tests {
         let builder = Request::get(path);
         let builder = headers.iter().fold(builder, |builder, (name, value)| builder.header(*name, *value));
         let request = builder.body(()).expect("a request");
-        access.admit(&request).err().map(|answer| answer.status().as_u16())
+        access.admit(&request).err().map(|why| refused(why).status().as_u16())
     }
 
     const OWN: (&str, &str) = ("host", "127.0.0.1:9600");

@@ -17,11 +17,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
-use super::access::Access;
+use super::access::{self, Access};
 use super::answer::{self, Answer};
 use super::changes::Ask;
 use super::desk::Desk;
 use super::paths::{self, Question};
+use crate::telemetry::AdminRefusal;
 
 /// Everything a connection of the API needs.
 #[derive(Debug)]
@@ -101,6 +102,12 @@ pub async fn serve_within(
     }
 }
 
+impl Counter {
+    fn refuse(&self, why: AdminRefusal, peer: SocketAddr) {
+        self.desk.meters.admin.refuse(why, peer, self.desk.now());
+    }
+}
+
 async fn connection(
     counter: Arc<Counter>,
     stream: TcpStream,
@@ -109,6 +116,7 @@ async fn connection(
 ) {
     let Ok(_place) = counter.places.try_acquire() else { return };
     if !counter.access.takes(peer) {
+        counter.refuse(AdminRefusal::Address, peer);
         return;
     }
     let asked = |request| {
@@ -131,7 +139,9 @@ async fn connection(
 }
 
 async fn request_of(counter: &Counter, request: Request<Incoming>, peer: SocketAddr) -> Answer {
-    if let Err(mut refused) = counter.access.admit(&request) {
+    if let Err(why) = counter.access.admit(&request) {
+        counter.refuse(why, peer);
+        let mut refused = access::refused(why);
         // A stranger does not keep a place.
         refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         return refused;

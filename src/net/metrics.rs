@@ -17,8 +17,8 @@ use crate::partners::{self, Refusals, day_of};
 use crate::session::EndReason;
 use crate::telemetry::LoginResult;
 use crate::telemetry::{
-    Audience, Counter, DoorRefusal, Fate, Handshake, LineRefusal, Meters, Number, Page, Refusal,
-    ReloadResult, Resumption, RouteMeter, TryFailure, WorkerMeter, metric,
+    AdminRefusal, Audience, Counter, DoorRefusal, Fate, Handshake, LineRefusal, Meters, Number, Page,
+    Refusal, ReloadResult, Resumption, RouteMeter, TryFailure, WorkerMeter, metric,
 };
 use crate::wire::NoticeCode;
 
@@ -268,6 +268,8 @@ fn configuration(page: &mut Page, meters: &Meters) {
     );
     page.single(&metric::CONFIG_LAST_RELOAD, !reloads.last_was_rejected());
     page.single(&metric::CONFIG_GENERATION, reloads.generation());
+    let refused = AdminRefusal::ALL.map(|why| ([why.as_str()], meters.admin.refused(why)));
+    page.family(&metric::ADMIN_REFUSED, refused);
 }
 
 fn turns(page: &mut Page, meters: &Meters, now: Duration) {

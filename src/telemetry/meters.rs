@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::admin::AdminMeter;
 use super::door::DoorRefusal;
 use super::handshake::Handshake;
 use super::lag::Lag;
@@ -140,6 +141,8 @@ pub struct Meters {
     workers: Vec<Arc<WorkerMeter>>,
     /// What became of the configurations that were read.
     pub reloads: Reloads,
+    /// Who was not let in at the API.
+    pub admin: AdminMeter,
     /// Who is in, and who waits.
     pub line: LineMeter,
     routes: Mutex<HashMap<String, Arc<RouteMeter>>>,
@@ -370,6 +373,7 @@ impl Meters {
         Self {
             workers: (0..workers).map(|_| Arc::default()).collect(),
             reloads: Reloads::default(),
+            admin: AdminMeter::default(),
             line: LineMeter::default(),
             routes: Mutex::default(),
             listeners: Mutex::default(),

@@ -134,6 +134,7 @@ metrics! {
     CONFIG_RELOADS Counter "config_reloads_total" ["result"] "Reloads of the configuration.";
     CONFIG_LAST_RELOAD Gauge "config_last_reload_successful" [] "0 while the file on disk was refused and an older one is in force.";
     CONFIG_GENERATION Gauge "config_generation" [] "The number of the configuration in force, from 1.";
+    ADMIN_REFUSED Counter "admin_refused_total" ["reason"] "Requests and connections that were not let in at the admin API.";
     WORKER_GATHERED_TURNS Counter "worker_gathered_turns_total" ["worker"] "Turns of a worker's event loop that were kept apart so that frames gather.";
     WORKER_LAG Gauge "worker_lag_seconds" ["worker"] "The worst delay of a worker's clockwork in the last 15 to 30 seconds; grows while the worker stands still.";
     OVERLOAD_PRESSURE Gauge "overload_pressure_ratio" ["resource"] "How near the process is to what it has of a resource: from 0.7 on optional routes are shed, from 0.9 on new sessions are refused.";

@@ -1,6 +1,7 @@
 //! Counters and log lines: the only room that names a metric or a log field. Counting costs one plain store, since
 //! every counter has one writing thread; reading adds up over the workers.
 
+mod admin;
 mod door;
 mod handshake;
 mod lag;
@@ -16,6 +17,7 @@ mod reloads;
 mod resumption;
 mod web;
 
+pub use admin::{AdminMeter, AdminRefusal};
 pub use door::DoorRefusal;
 pub use handshake::Handshake;
 pub use lag::Lag;

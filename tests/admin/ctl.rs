@@ -312,6 +312,9 @@ fn the_token_is_shown_and_asked_for() {
     let other = program.folder.write("other", "another-token-0123456789").display().to_string();
     let said = program.ctl(&["status", "--token-file", &other]);
     assert!(said.code == Some(1) && said.err.contains("has another token"), "{}", said.err);
+    let line = program.logged("not let in at the API");
+    assert!(line["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1:")), "{line}");
+    assert_eq!((&line["level"], &line["reason"]), (&json!("WARN"), &json!("token")));
     program.folder.write("token", "short");
     let said = realmgate(&["check", "-c", &program.folder.path("gate.toml").display().to_string()]);
     assert!(said.code == Some(64) && said.err.contains("shorter than 16"), "{}", said.err);

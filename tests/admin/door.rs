@@ -21,6 +21,8 @@ async fn every_path_but_the_health_checks_wants_the_token() {
     assert_eq!(office.post("/v1/reload", "").await.status, 401);
     assert_eq!((office.get("/healthz").await.status, office.get("/readyz").await.status), (200, 200));
     assert_eq!(office.post("/healthz", "").await.status, 401, "only GET is open");
+    let page = office.request("GET /metrics", &[&good], "").await.body;
+    assert!(page.contains("realmgate_admin_refused_total{reason=\"token\"} 12\n"), "{page}");
     office.close().await;
 }
 
