@@ -27,7 +27,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check, bind and serve; SIGTERM drains and stops, SIGINT stops
+    /// Check, bind and serve; SIGTERM drains and stops, SIGINT stops, SIGHUP reloads, SIGUSR2 hands over to a new process
     Run {
         #[command(flatten)]
         config: Config,

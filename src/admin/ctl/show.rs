@@ -11,7 +11,7 @@ pub(super) fn status(answer: &Value) -> String {
     let workers: Vec<_> = list(answer, "sessions_by_worker").iter().map(word).collect();
     let lines = [
         ("version", format!("{}, process {}", text(answer, "version"), text(answer, "pid"))),
-        ("phase", format!("{} for {}", text(answer, "phase"), span(number(answer, "uptime_s") * 1000))),
+        ("phase", phase(answer)),
         ("file", format!("{} ({})", text(answer, "file"), text(answer, "file_hash"))),
         ("generation", text(answer, "generation")),
         ("sessions", format!("{} (by worker: {})", text(answer, "sessions"), workers.join(" "))),
@@ -25,6 +25,12 @@ pub(super) fn status(answer: &Value) -> String {
         table.row([text(one, "name"), text(one, "address"), text(one, "tls"), text(one, "connections")]);
     }
     format!("{lines}\n{table}")
+}
+
+/// How far the process is. It serves for as long as it lives; any other phase is younger than the process.
+fn phase(answer: &Value) -> String {
+    let (phase, age) = (text(answer, "phase"), span(number(answer, "uptime_s") * 1000));
+    if phase == "serving" { format!("{phase} for {age}") } else { format!("{phase}, up for {age}") }
 }
 
 /// What is given up, and how near each resource is to its end.
@@ -327,5 +333,17 @@ fn word(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn the_age_of_the_process_is_not_told_as_that_of_a_later_phase() {
+        let told = |phase: &str| super::phase(&json!({ "phase": phase, "uptime_s": 147 }));
+        assert_eq!(told("serving"), "serving for 2m 27s");
+        assert_eq!(told("lame_duck"), "lame_duck, up for 2m 27s");
     }
 }
