@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{mpsc, watch};
 
 use super::order::Order;
@@ -24,6 +24,8 @@ pub struct Desk {
     pub workers: Arc<[WorkerHandle]>,
     /// The runtime changes in force.
     pub overrides: Arc<ArcSwap<Overrides>>,
+    /// How many mistakes the file on disk has, if it was refused.
+    pub refused: Arc<ArcSwapOption<String>>,
     /// Where each listener really listens, by name.
     pub addresses: Arc<ArcSwap<Vec<(String, SocketAddr)>>>,
     /// How far the process is.

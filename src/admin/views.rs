@@ -31,6 +31,7 @@ pub(super) fn status(desk: &Desk) -> Value {
         "generation": world.generation(),
         "file": world.plan().origin().display().to_string(),
         "file_hash": format!("{:016x}", world.plan().hash()),
+        "file_refused": desk.refused.load().as_deref(),
         "sessions": workers.iter().sum::<usize>(),
         "sessions_by_worker": workers,
         "players_in": desk.meters.line.inside(),

@@ -39,6 +39,7 @@ impl Gate {
             Ok(_) => ReloadResult::Applied,
             Err(_) => ReloadResult::Rejected,
         });
+        self.refused.store(result.as_ref().err().map(|report| Arc::new(report.count())));
         result.map_err(|report| {
             let error = report.with_outcome("nothing was changed").render(false);
             telemetry::change_refused(who, &error);

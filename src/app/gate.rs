@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
@@ -40,6 +40,8 @@ pub struct Gate {
     /// What the file says, without the runtime changes.
     pub(super) file: Plan,
     pub(super) overrides: Arc<ArcSwap<Overrides>>,
+    /// How many mistakes the file on disk has, if it was refused.
+    pub(super) refused: Arc<ArcSwapOption<String>>,
     /// Where they are kept.
     pub(super) store: Option<Store>,
     /// Who may use the API, where there is one.
@@ -117,10 +119,7 @@ impl Gate {
         let ground = (&world, &meters, &commons);
         let workers = start_workers(wanted, ground, started).await.map_err(StartError::Machine)?;
         commons.connect(&workers, &ids);
-        let ledger = match &legacy.store {
-            Some(_) => Ledger::open(file.gateway().state_dir(), commons.partners(), since_1970()),
-            None => Ok(Ledger::default()),
-        };
+        let ledger = ledger_of(&legacy, &file, &commons)?;
         let setup = WebSetup {
             world: Arc::clone(&world),
             meters: Arc::clone(&meters),
@@ -128,7 +127,7 @@ impl Gate {
             threads: wanted,
             started,
         };
-        let web = Web::new(setup, ledger.map_err(StartError::Partners)?);
+        let web = Web::new(setup, ledger);
         web.make_ready(&world.load()).await.map_err(StartError::Machine)?;
         let reception = Reception {
             world: Arc::clone(&world),
@@ -154,6 +153,7 @@ impl Gate {
             tickets,
             file,
             overrides: Arc::new(ArcSwap::from_pointee(legacy.overrides)),
+            refused: Arc::default(),
             store: legacy.store,
             access: None,
             addresses: Arc::new(ArcSwap::from_pointee(doors.addresses())),
@@ -203,6 +203,7 @@ impl Gate {
             meters: Arc::clone(&self.meters),
             workers: Arc::clone(&self.workers),
             overrides: Arc::clone(&self.overrides),
+            refused: Arc::clone(&self.refused),
             addresses: Arc::clone(&self.addresses),
             phase: self.phases(),
             commons: Arc::clone(&self.commons),
@@ -360,6 +361,15 @@ pub(super) fn build(plan: Plan, meters: &Meters) -> Result<World, StartError> {
     let (clock, now) = (wall_clock(), Duration::ZERO);
     let ground = Ground { registry, meters, overrides, generation: 1, clock, now };
     Ok(World::assemble(plan, opened, ground))
+}
+
+/// What partners have had, where anything is kept.
+fn ledger_of(legacy: &Legacy, file: &Plan, commons: &Commons) -> Result<Ledger, StartError> {
+    match &legacy.store {
+        Some(_) => Ledger::open(file.gateway().state_dir(), commons.partners(), since_1970())
+            .map_err(StartError::Partners),
+        None => Ok(Ledger::default()),
+    }
 }
 
 fn first_world(

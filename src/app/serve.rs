@@ -237,6 +237,10 @@ impl Serving {
     /// What `systemctl status` shows.
     fn status(&self) -> String {
         let world = self.gate.world();
-        format!("configuration {}: {}", world.generation(), world.plan().origin().display())
+        let in_force = format!("configuration {}: {}", world.generation(), world.plan().origin().display());
+        match &*self.gate.refused.load() {
+            Some(mistakes) => format!("{in_force}; the file was refused: {mistakes}, see the log"),
+            None => in_force,
+        }
     }
 }

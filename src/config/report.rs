@@ -81,16 +81,18 @@ impl Report {
         if self.problems.len() > SHOWN {
             text.push_str(&format!("and {} more\n", self.problems.len() - SHOWN));
         }
-        text.push_str(&self.last_line());
+        text.push_str(&format!("{}; {}\n", self.count(), self.outcome));
         text
     }
 
-    fn last_line(&self) -> String {
+    /// How many mistakes there are, and where.
+    #[must_use]
+    pub fn count(&self) -> String {
         let mistakes = match self.problems.len() {
             1 => "1 mistake".to_owned(),
             many => format!("{many} mistakes"),
         };
-        format!("{mistakes} in {}; {}\n", self.sources.origin().display(), self.outcome)
+        format!("{mistakes} in {}", self.sources.origin().display())
     }
 
     fn group<'a>(&'a self, problem: &'a Problem) -> Group<'a> {

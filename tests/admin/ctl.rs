@@ -267,7 +267,15 @@ fn a_reload_of_a_bad_file_tells_its_mistakes() {
     );
     let said = program.ctl(&["reload"]);
     assert!(said.err.contains("batle") && said.err.contains("page.html"), "both at once: {}", said.err);
-    assert!(program.ctl(&["status"]).out.contains("generation  1\n"), "nothing has changed");
+    let status = program.ctl(&["status"]).out;
+    assert!(status.contains("generation  1\n"), "nothing has changed: {status}");
+    assert!(
+        status.contains("refused     2 mistakes in ") && status.contains("gate.toml: see the log"),
+        "{status}"
+    );
+    program.folder.write("gate.toml", &good);
+    assert_eq!(program.ctl(&["reload"]).code, Some(0));
+    assert!(!program.ctl(&["status"]).out.contains("refused"), "what is on disk is in force");
 }
 
 #[test]

@@ -433,10 +433,13 @@ impl Running {
 
     /// The first word of the next message to systemd; what `systemctl status` shows comes behind it.
     fn notice(&self) -> String {
-        let mut bytes = [0; 256];
+        self.message().lines().next().unwrap_or_default().to_owned()
+    }
+
+    fn message(&self) -> String {
+        let mut bytes = [0; 1024];
         let length = self.notices.recv(&mut bytes).expect("a state for systemd");
-        let message = text(bytes.get(..length).unwrap_or_default());
-        message.lines().next().unwrap_or_default().to_owned()
+        text(bytes.get(..length).unwrap_or_default())
     }
 
     fn signal(&self, signal: Signal) {
@@ -477,6 +480,22 @@ fn sigterm_tells_systemd_and_players_and_ends_with_0() {
     assert!(rest.contains("shutting_down"), "{rest}");
     drop(player);
     assert_eq!(gate.child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn a_refused_file_is_shown_by_systemd_until_one_is_taken() {
+    let folder = Folder::new("refused", GOOD);
+    let gate = Running::start(&folder);
+    let reload = |file: &str| {
+        fs::write(folder.file(), file).expect("a file");
+        gate.signal(Signal::HUP);
+        assert_eq!(gate.notice(), "RELOADING=1");
+        gate.message()
+    };
+    let told = reload(&GOOD.replace("cluster = \"battle\"", "cluster = \"batle\""));
+    assert!(told.starts_with("READY=1\nSTATUS=configuration 1: "), "{told}");
+    assert!(told.contains("; the file was refused: 1 mistake in ") && told.contains("see the log"), "{told}");
+    assert!(!reload(GOOD).contains("the file was refused"), "a good one is in force");
 }
 
 #[test]

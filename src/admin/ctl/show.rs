@@ -19,7 +19,10 @@ pub(super) fn status(answer: &Value) -> String {
         ("players", format!("{} in, {} waiting", text(answer, "players_in"), text(answer, "queue_length"))),
         ("overrides", text(answer, "overrides")),
     ];
-    let lines: String = lines.iter().map(|(name, value)| format!("{name:<12}{}\n", plain(value))).collect();
+    let refused = Some(text(answer, "file_refused")).filter(|mistakes| !mistakes.is_empty());
+    let refused = refused.map(|mistakes| ("refused", format!("{mistakes}: see the log, or realmgate check")));
+    let lines = lines.into_iter().chain(refused);
+    let lines: String = lines.map(|(name, value)| format!("{name:<12}{}\n", plain(&value))).collect();
     let mut table = Table::new(&["LISTENER", "ADDRESS", "TLS", ">CONNECTIONS"]);
     for one in list(answer, "listeners") {
         table.row([text(one, "name"), text(one, "address"), text(one, "tls"), text(one, "connections")]);
