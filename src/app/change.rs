@@ -17,9 +17,22 @@ struct Proposal {
     file: Plan,
     overrides: Overrides,
     opened: Opened,
-    /// The runtime change that was asked for, in words.
-    asked: Option<String>,
+    asked: Asked,
 }
+
+/// What somebody asked for.
+#[derive(Debug)]
+enum Asked {
+    /// To read the file again.
+    Reload,
+    /// A runtime change: the difference tells of it, or these words where there is none.
+    Change(String),
+    /// Something that is in no plan; these lines stand before the difference.
+    Beside(Vec<String>),
+}
+
+/// So many bans that a clear drops are named one by one.
+const NAMED: usize = 100;
 
 /// How long links and first probes of new backends may keep a change waiting; they go on behind it.
 const READY: Duration = Duration::from_secs(2);
@@ -68,7 +81,7 @@ impl Gate {
                 return Err(refuse(problems));
             }
         };
-        let reloaded = self.enter(Proposal { file, overrides, opened, asked: None }, who).await?;
+        let reloaded = self.enter(Proposal { file, overrides, opened, asked: Asked::Reload }, who).await?;
         if let (Some(access), Some(renewed)) = (&self.access, access) {
             access.renew(&renewed);
         }
@@ -123,11 +136,12 @@ impl Gate {
             telemetry::change_refused(who, &refused.error);
             return Err(refused);
         }
-        let what = change.to_string();
+        let what = change.told_at(wall_clock());
         let banned = banned(&change);
         let lifted = if let Override::Ban { who, .. } = &change { Some(who.clone()) } else { None };
+        let asked = if lifted.is_some() { Asked::Beside(vec![what]) } else { Asked::Change(what) };
         let overrides = self.overrides.load().with(change).without_expired(wall_clock());
-        let reloaded = self.override_with(overrides, what, who).await?;
+        let reloaded = self.override_with(overrides, asked, who).await?;
         if let Some(who) = &lifted {
             self.commons.lift_ban(who); // what an operator says counts, be it longer or shorter
         }
@@ -139,19 +153,19 @@ impl Gate {
         Ok(reloaded)
     }
 
-    /// Drops every runtime change.
+    /// Drops every runtime change, and names each.
     ///
     /// # Errors
     /// When that cannot be kept; nothing has changed then.
     pub async fn clear_overrides(&mut self, who: &str) -> Result<Reloaded, Refused> {
-        let what = "every runtime change is dropped".to_owned();
-        self.override_with(Overrides::default(), what, who).await
+        let dropped = dropped(&self.overrides.load().without_expired(wall_clock()));
+        self.override_with(Overrides::default(), Asked::Beside(dropped), who).await
     }
 
     async fn override_with(
         &mut self,
         overrides: Overrides,
-        asked: String,
+        asked: Asked,
         who: &str,
     ) -> Result<Reloaded, Refused> {
         if let Some(store) = &self.store {
@@ -162,7 +176,6 @@ impl Gate {
         }
         let opened = self.world.load().opened().clone();
         let file = self.file.clone();
-        let asked = Some(asked);
         self.enter(Proposal { file, overrides, opened, asked }, who).await.map_err(|report| Refused {
             why: Why::Failed,
             error: report.render(false),
@@ -174,15 +187,15 @@ impl Gate {
         let began = now();
         let old = self.world.load_full();
         let wanted = proposal.file.with(&proposal.overrides);
-        let mut reloaded = super::effects::tell(&old, (&wanted, &proposal.opened), self.sessions());
-        let is_reload = proposal.asked.is_none(); // a runtime change brings no backends
+        let was = self.file.with(&self.overrides.load().without_expired(wall_clock()));
+        let was = was.in_the_process_of(old.plan()); // what has ended by itself is no part of this change
+        let mut reloaded = super::effects::tell(&old, &was, (&wanted, &proposal.opened), self.sessions());
+        let is_reload = matches!(proposal.asked, Asked::Reload); // a runtime change brings no backends
         for file in proposal.opened.changes(old.opened()) {
             reloaded.effects.push(format!("{file}: the next request gets it, with another fingerprint"));
             reloaded.changes.push(file);
         }
-        if reloaded.changes.is_empty() {
-            reloaded.changes.extend(proposal.asked);
-        }
+        reloaded.changes = proposal.asked.before(reloaded.changes);
         let generation = reloaded.generation;
         self.registry.forget_unused();
         let ground = Ground {
@@ -244,6 +257,29 @@ impl Gate {
         self.doors.follow(old, &world, bound).await;
         self.doors_changed();
     }
+}
+
+impl Asked {
+    /// Everything that is said of what changes.
+    fn before(self, changes: Vec<String>) -> Vec<String> {
+        match self {
+            Self::Change(what) if changes.is_empty() => vec![what],
+            Self::Reload | Self::Change(_) => changes,
+            Self::Beside(lines) => lines.into_iter().chain(changes).collect(),
+        }
+    }
+}
+
+/// A line for each of the runtime changes that are dropped; of very many bans for the first ones.
+fn dropped(overrides: &Overrides) -> Vec<String> {
+    let (bans, others): (Vec<_>, Vec<_>) =
+        overrides.entries().iter().partition(|entry| matches!(entry, Override::Ban { .. }));
+    let more = bans.len().saturating_sub(NAMED);
+    let named = others.into_iter().chain(bans.into_iter().take(NAMED));
+    let lines = named.map(|entry| format!("dropped: {entry}"));
+    let rest = (more > 0).then(|| format!("dropped: {more} bans more"));
+    let none = overrides.is_empty().then(|| "there was no runtime change".to_owned());
+    lines.chain(rest).chain(none).collect()
 }
 
 fn refuse(unmatched: Unmatched) -> Refused {

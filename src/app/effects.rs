@@ -4,9 +4,10 @@ use crate::admin::Reloaded;
 use crate::config::{self, Change, Cluster, Plan, ReleaseChange, Touched};
 use crate::net::{Opened, World};
 
-/// The lines for the log and for whoever asked; `sessions` is how many there are now.
-pub(super) fn tell(old: &World, (new, opened): (&Plan, &Opened), sessions: usize) -> Reloaded {
-    let difference = config::difference(old.plan(), new);
+/// The lines for the log and for whoever asked: how the plan that counts now differs from the one that `was`, and what
+/// that does in the old world; `sessions` is how many there are now.
+pub(super) fn tell(old: &World, was: &Plan, (new, opened): (&Plan, &Opened), sessions: usize) -> Reloaded {
+    let difference = config::difference(was, new);
     let mut changes = difference.changes().to_vec();
     let is_told = |change: &Change| matches!(change, Change::Release { what: ReleaseChange::Canary, .. });
     if opened.lists_others(old.opened()) && !changes.iter().any(is_told) {

@@ -147,6 +147,22 @@ impl Override {
         }
     }
 
+    /// One short line for who asks for it now: a ban that is over lifts one.
+    #[must_use]
+    pub fn told_at(&self, now: SystemTime) -> String {
+        match self {
+            Self::Ban { who, until } if *until <= now => {
+                format!("ban {} lifted", printable(who.to_string()))
+            }
+            Self::State { .. }
+            | Self::Weight { .. }
+            | Self::Maintenance { .. }
+            | Self::Release { .. }
+            | Self::Partner { .. }
+            | Self::Ban { .. } => self.to_string(),
+        }
+    }
+
     /// When it ends by itself; `None`: when it is cleared.
     fn until(&self) -> Option<SystemTime> {
         match self {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::fakes::{Program, ctl, realmgate};
+use crate::fakes::{Program, Said, ctl, realmgate};
 
 fn answer(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -119,6 +119,47 @@ fn a_ban_is_of_the_address_that_sessions_show_and_never_of_what_only_looks_like_
         assert!(said.err.contains(&format!("--account {slip}")), "{}", said.err);
     }
     assert_eq!(program.ctl(&["bans"]).out, bans, "nobody else was banned");
+}
+
+#[test]
+fn a_clear_names_whatever_it_drops() {
+    let program = Program::start("");
+    program.ctl(&["backend", "battle", "127.0.0.1:1", "drain"]);
+    program.ctl(&["ban", "ann", "--for", "1h"]);
+    let said = answer(&program.ctl(&["overrides", "clear", "--json"]).out);
+    let changes: Vec<_> =
+        said["changes"].as_array().expect("a list").iter().map(|line| line.as_str().unwrap_or("")).collect();
+    let [state, ban, difference] = changes.as_slice() else { panic!("{changes:?}") };
+    assert_eq!(*state, "dropped: backend battle 127.0.0.1:1 drain");
+    assert!(ban.starts_with("dropped: ban account ann until 2"), "{ban}");
+    assert_eq!(*difference, "backend battle 127.0.0.1:1: drain -> ready");
+    let logged: Vec<_> = (0..3).map(|_| program.logged("changing")["changes"].to_string()).collect();
+    assert!(logged.iter().any(|line| line.contains("dropped: ban account ann until")), "{logged:?}");
+    assert!(program.ctl(&["overrides", "clear"]).out.contains("there was no runtime change"));
+}
+
+#[test]
+fn a_ban_is_told_of_and_not_what_has_ended_by_itself() {
+    let program = Program::start("");
+    let soon = realmgate::config::format_moment(clock() + std::time::Duration::from_secs(2));
+    let said = program.ctl(&["route", "battle", "maintenance", "on", "--until", &soon]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let is_over = |_| program.ctl(&["overrides"]).out == "nothing differs from the file\n";
+    assert!((0..5000).any(is_over), "it ends by itself");
+    let changes = |said: &Said| answer(&said.out)["changes"].clone();
+    let said = changes(&program.ctl(&["ban", "ann", "--for", "1h", "--json"]));
+    let lines = said.as_array().expect("a list");
+    assert!(
+        lines.len() == 1 && lines[0].as_str().is_some_and(|l| l.starts_with("ban account ann until 2")),
+        "{said}"
+    );
+    let said = changes(&program.ctl(&["ban", "ann", "--for", "0s", "--json"]));
+    assert_eq!(said, json!(["ban account ann lifted"]));
+}
+
+#[expect(clippy::disallowed_methods, reason = "maintenance ends in the time of people")]
+fn clock() -> std::time::SystemTime {
+    std::time::SystemTime::now()
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub(crate) use folder::Folder;
 pub(crate) use http::Reply;
 pub(crate) use office::{Office, SECRET, TOKEN, refuse, reloaded};
-pub(crate) use program::{Program, ctl, realmgate};
+pub(crate) use program::{Program, Said, ctl, realmgate};
 
 /// No wait of these tests is longer; none is as long when all is well.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
