@@ -323,6 +323,28 @@ fn one_ban_more_than_are_kept_has_no_room() {
 }
 
 #[test]
+fn what_the_file_says_anyway_is_nothing_to_keep() {
+    let file = plan(FILE);
+    for (change, says) in [
+        (state("battle", "10.0.1.1:7100", AdminState::Ready), true),
+        (state("battle", "10.0.1.1:7100", AdminState::Drain), false),
+        (weight("pay", "10.0.1.2:7200", 0), true),
+        (weight("pay", "10.0.1.2:7200", 1), false),
+        (maintenance("pay", closed("closed today")), true),
+        (maintenance("pay", closed("closed tomorrow")), false),
+        (maintenance("pay", None), false),
+        (maintenance("battle", None), true),
+        (release("a", None), true),
+        (release("a", Some(Moving::Natural)), true),
+        (release("a", Some(Moving::Forced)), false),
+        (release("b", None), false),
+        (Override::Ban { who: named("ann"), until: SystemTime::UNIX_EPOCH }, false),
+    ] {
+        assert_eq!(file.says(&change), says, "{change}");
+    }
+}
+
+#[test]
 fn a_change_is_one_line_whatever_is_in_it() {
     let until = parse_moment("2026-11-21T10:00:00Z");
     let words =
@@ -355,6 +377,7 @@ fn the_kill_switch_of_a_partner_wins_over_the_file_until_it_is_cleared() {
     let overrides = overrides.with(switch("paynet", true));
     assert_eq!(enabled(&file.with(&overrides)), [false, true]);
     assert!(file.stale(&overrides).is_empty() && file.unmatched(&switch("paynet", false)).is_none());
+    assert!(file.says(&switch("paynet", false)) && !file.says(&switch("paynet", true)));
     let unmatched = file.unmatched(&switch("adnett", false)).expect("nobody has this name");
     assert_eq!((unmatched.why, unmatched.error.as_str()), (Unfit::Unknown, "there is no [partner.adnett]"));
     assert_eq!(unmatched.hint, "did you mean adnet?");

@@ -140,8 +140,9 @@ impl Gate {
         let banned = banned(&change);
         let lifted = if let Override::Ban { who, .. } = &change { Some(who.clone()) } else { None };
         let asked = if lifted.is_some() { Asked::Beside(vec![what]) } else { Asked::Change(what) };
-        let overrides = self.overrides.load().with(change).without_expired(wall_clock());
-        let reloaded = self.override_with(overrides, asked, who).await?;
+        let kept = self.overrides.load();
+        let overrides = if self.file.says(&change) { kept.without(&change) } else { kept.with(change) };
+        let reloaded = self.override_with(overrides.without_expired(wall_clock()), asked, who).await?;
         if let Some(who) = &lifted {
             self.commons.lift_ban(who); // what an operator says counts, be it longer or shorter
         }

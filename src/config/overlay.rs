@@ -61,6 +61,22 @@ impl Plan {
         })
     }
 
+    /// Whether this plan says by itself what a change wants: then there is nothing to keep.
+    #[must_use]
+    pub fn says(&self, change: &Override) -> bool {
+        match change {
+            Override::Ban { .. } => false,
+            Override::Release { moving: Some(moving), .. } => {
+                self.has(change) && self.release.moving == *moving
+            }
+            Override::State { .. }
+            | Override::Weight { .. }
+            | Override::Maintenance { .. }
+            | Override::Release { moving: None, .. }
+            | Override::Partner { .. } => self.has(change),
+        }
+    }
+
     /// Whether a weight of 0 is for the last backend that new sessions find: one with a weight that is drained or
     /// disabled serves none of them.
     fn stops_the_last(&self, change: &Override) -> bool {

@@ -122,6 +122,27 @@ fn a_ban_is_of_the_address_that_sessions_show_and_never_of_what_only_looks_like_
 }
 
 #[test]
+fn a_change_to_what_the_file_says_is_none_that_differs_from_it() {
+    let mut program = Program::start("");
+    for verb in [
+        &["backend", "battle", "127.0.0.1:1", "drain"][..],
+        &["backend", "battle", "127.0.0.1:2", "weight", "7"],
+        &["backend", "battle", "127.0.0.1:1", "ready"],
+        &["route", "battle", "maintenance", "off"],
+    ] {
+        assert_eq!(program.ctl(verb).code, Some(0), "{verb:?}");
+    }
+    let overrides = program.ctl(&["overrides"]).out;
+    assert_eq!(overrides.lines().count(), 2, "{overrides}");
+    assert!(overrides.contains("weight  battle 127.0.0.1:2  7"), "{overrides}");
+    let said = program.ctl(&["backend", "battle", "127.0.0.1:2", "weight", "50"]);
+    assert!(said.out.contains("backend battle 127.0.0.1:2: weight 7 -> 50"), "{}", said.out);
+    assert_eq!(program.ctl(&["overrides"]).out, "nothing differs from the file\n");
+    program.restart();
+    assert_eq!(program.ctl(&["overrides"]).out, "nothing differs from the file\n");
+}
+
+#[test]
 fn a_clear_names_whatever_it_drops() {
     let program = Program::start("");
     program.ctl(&["backend", "battle", "127.0.0.1:1", "drain"]);
