@@ -1,8 +1,13 @@
 //! WebSocket on both sides: what a player says in one message a backend hears in one message, and the other way round.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::server::TlsStream;
+use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::Message;
 
-use crate::fakes::{Backend, Conversation, Gate, GateBuilder, Messenger, frame};
+use crate::fakes::{Backend, Certificates, Conversation, Gate, GateBuilder, Messenger, frame, within};
+use crate::tls::acceptor;
 
 const OPAQUE: &str = "[frame.raw]\nlength = { kind = \"opaque\" }\nmax_length = \"1MiB\"";
 /// No probes: an opaque session makes its connection without a word, as a probe does.
@@ -173,6 +178,54 @@ async fn an_abrupt_end_stays_abrupt() {
     player.reset();
     assert!(talk.next().await.is_err(), "no Close");
     gate.is_empty().await;
+}
+
+#[tokio::test]
+async fn a_server_that_answers_a_close_and_ends_tls_in_one_breath_ends_the_session() {
+    let certificates = Certificates::new();
+    certificates.write("backend", &["127.0.0.1"]);
+    certificates.write("gateway", &["gateway.test"]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (folder, pair) = (certificates.folder.display(), certificates.pair("gateway"));
+    let tls = format!("tls = {{ ca = \"{folder}/ca.pem\", {}", pair.trim_start_matches('{'));
+    let address = listener.local_addr().expect("bound");
+    let gate = listening().table(OPAQUE).listener("frame = \"raw\"");
+    let gate = gate.dedicated("any", "\"*\"", &[address], &format!("{WHOLE}\n{tls}")).start().await;
+    let upgraded = async {
+        let (stream, _) = listener.accept().await.expect("accepting");
+        upgrade(acceptor(&certificates, "backend").accept(stream).await.expect("a handshake")).await
+    };
+    let (mut player, mut server) = tokio::join!(dial(&gate), within("an upgrade", upgraded));
+
+    player.close(1000, "").await;
+    within("the Close", server.read_exact(&mut [0; 2 + 4 + 2])).await.expect("a masked Close");
+    let (socket, tls) = server.get_mut();
+    std::io::Write::write_all(&mut tls.writer(), &[0x88, 2, 3, 0xe8]).expect("it is buffered");
+    tls.send_close_notify();
+    let mut last = Vec::new();
+    while tls.wants_write() {
+        tls.write_tls(&mut last).expect("it is a buffer");
+    }
+    socket.write_all(&last).await.expect("the gateway takes bytes");
+    assert_eq!(player.closed().await.expect("a code").0, 1000);
+    gate.is_empty().await;
+}
+
+/// Agrees to the upgrade that is asked for.
+async fn upgrade(mut stream: TlsStream<TcpStream>) -> TlsStream<TcpStream> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.expect("a head"));
+    }
+    let head = String::from_utf8(head).expect("text");
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    let key = lines.find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key")).expect("a key").1;
+    let accept = derive_accept_key(key.as_bytes());
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
+    stream.write_all(answer.as_bytes()).await.expect("the gateway takes bytes");
+    stream
 }
 
 #[tokio::test]

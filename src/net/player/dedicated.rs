@@ -290,8 +290,17 @@ impl Conduct {
             if self.is_opaque() && seat.outbox.borrow().waiting() > before {
                 self.session.touched(now);
             }
-            if self.act(world, place, step, now) {
-                place += 1;
+            match step {
+                None => place += 1,
+                Some(Step::Ended) if self.is_opaque() && !self.door.is_websocket() => {
+                    self.backend_ended = true; // it may still be written to
+                    place += 1;
+                }
+                Some(step) => {
+                    // Whatever comes of that, it has no other turn: at its end a read says so again and again.
+                    let upstream = self.upstreams.remove(place);
+                    self.act(world, upstream, step, now);
+                }
             }
         }
         if was_full && !self.upstreams.iter().any(Upstream::is_full) {
@@ -299,58 +308,45 @@ impl Conduct {
         }
     }
 
-    /// Acts on what came of a turn; false when the connection is gone from its place or must move again.
-    fn act(&mut self, world: &World, place: usize, step: Step, now: Instant) -> bool {
+    /// Acts on what a connection came to that is taken out of its place.
+    fn act(&mut self, world: &World, upstream: Upstream, step: Step, now: Instant) {
         match step {
-            Step::Waits => return true,
-            Step::Unreachable(error) => self.dial_another(world, place, &error, now),
-            Step::Ended if self.is_opaque() && self.door.is_websocket() => self.last_answer_came(now),
-            Step::Ended if self.is_opaque() => {
-                self.backend_ended = true;
-                return true;
-            }
-            Step::Ended => self.upstream_ended(world, place, EndReason::BackendClosed, now),
+            Step::Unreachable(error) => self.dial_another(world, upstream, &error, now),
+            Step::Ended if self.is_opaque() => self.last_answer_came(now),
             Step::Closed(farewell) if self.is_opaque() => self.backend_closes(farewell, now),
-            Step::Closed(_) => self.upstream_ended(world, place, EndReason::BackendClosed, now),
+            Step::Ended | Step::Closed(_) => {
+                self.upstream_ended(world, upstream, EndReason::BackendClosed, now);
+            }
             Step::Lost => {
-                self.count_lost(world, place, now);
+                self.count_lost(world, &upstream, now);
                 if self.is_opaque() {
                     self.broken(EndReason::BackendLost, now);
                 } else {
-                    self.upstream_ended(world, place, EndReason::BackendLost, now);
+                    self.upstream_ended(world, upstream, EndReason::BackendLost, now);
                 }
             }
             Step::Malformed(error) => {
                 self.hub.meter.bad_backend_frames.add(1);
-                if let Some(upstream) = self.upstreams.get(place) {
-                    let text = error.to_string();
-                    telemetry::backend_error(
-                        "",
-                        upstream.backend.address(),
-                        "sent what is no frame of its layout",
-                        &text,
-                    );
-                }
+                let (address, text) = (upstream.backend.address(), error.to_string());
+                telemetry::backend_error("", address, "sent what is no frame of its layout", &text);
                 if self.is_opaque() {
                     self.leave(EndReason::BackendLost, now);
                 } else {
-                    self.upstream_ended(world, place, EndReason::BackendLost, now);
+                    self.upstream_ended(world, upstream, EndReason::BackendLost, now);
                 }
             }
         }
-        false
     }
 
-    fn count_lost(&self, world: &World, place: usize, now: Instant) {
-        let left = |upstream: &&Upstream| upstream.left_until.is_none();
-        let Some(upstream) = self.upstreams.get(place).filter(left) else { return };
-        if let Some(cluster) = world.cluster(upstream.cluster) {
+    fn count_lost(&self, world: &World, upstream: &Upstream, now: Instant) {
+        if upstream.left_until.is_none()
+            && let Some(cluster) = world.cluster(upstream.cluster)
+        {
             self.hub.count_failure(cluster, &upstream.backend, self.hub.since_start(now));
         }
     }
 
-    fn upstream_ended(&mut self, world: &World, place: usize, end: EndReason, now: Instant) {
-        let upstream = self.upstreams.remove(place);
+    fn upstream_ended(&mut self, world: &World, upstream: Upstream, end: EndReason, now: Instant) {
         if upstream.left_until.is_some() {
             return self.end_with_the_last(now);
         }
@@ -374,9 +370,8 @@ impl Conduct {
 
     /// A backend could not be reached: the next one gets what waits. With nobody left the player is told for
     /// each frame that waited.
-    fn dial_another(&mut self, world: &World, place: usize, error: &std::io::Error, now: Instant) {
-        self.count_lost(world, place, now);
-        let mut upstream = self.upstreams.swap_remove(place);
+    fn dial_another(&mut self, world: &World, mut upstream: Upstream, error: &std::io::Error, now: Instant) {
+        self.count_lost(world, &upstream, now);
         self.fail_awaited(upstream.backend.key(), now);
         self.session.bindings.unassign(upstream.backend.key());
         let cluster = world.cluster(upstream.cluster);

@@ -71,11 +71,10 @@ enum Finish {
     Done,
 }
 
-/// What a turn of an upstream came to.
+/// What a turn of an upstream came to, if not that nothing more can be done now. It has no other turn behind it, but for
+/// the one that may still be written to.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Nothing more can be done now.
-    Waits,
     /// It could not be reached.
     Unreachable(io::Error),
     /// The backend closed in order; with whole frames only.
@@ -300,14 +299,14 @@ impl Upstream {
     }
 
     /// Writes and reads what can be written and read.
-    pub(super) fn turn(&mut self, cx: &mut Context<'_>, to: &Delivery<'_>) -> Step {
+    pub(super) fn turn(&mut self, cx: &mut Context<'_>, to: &Delivery<'_>) -> Option<Step> {
         if let Phase::Dialing(attempt) = &mut self.phase {
             match attempt.as_mut().poll(cx) {
-                Poll::Pending => return Step::Waits,
+                Poll::Pending => return None,
                 Poll::Ready(Err(error)) => {
                     let mut dice = to.hub.dice.borrow_mut();
                     self.promises.drain(..).for_each(|promise| promise.failed(to.now, &mut *dice));
-                    return Step::Unreachable(error);
+                    return Some(Step::Unreachable(error));
                 }
                 Poll::Ready(Ok(Connected { stream, ahead })) => {
                     self.backend.connected();
@@ -327,7 +326,7 @@ impl Upstream {
         } else {
             let before = self.waiting();
             if self.write(cx, &to.hub.pool).is_err() {
-                return Step::Lost;
+                return Some(Step::Lost);
             }
             if is_fresh || self.waiting() < before {
                 self.progress = to.now;
@@ -336,10 +335,10 @@ impl Upstream {
         };
         let answers = self.talk.as_ref().is_some_and(|talk| talk.has_ping());
         match step {
-            Step::Waits if answers && self.write(cx, &to.hub.pool).is_err() => return Step::Lost,
+            None if answers && self.write(cx, &to.hub.pool).is_err() => return Some(Step::Lost),
             // The last words; who does not take them at once is not waited for.
-            Step::Closed(_) | Step::Malformed(_) | Step::Ended => drop(self.push(cx, &to.hub.pool)),
-            Step::Waits | Step::Unreachable(_) | Step::Lost => {}
+            Some(Step::Closed(_) | Step::Malformed(_) | Step::Ended) => drop(self.push(cx, &to.hub.pool)),
+            None | Some(Step::Unreachable(_) | Step::Lost) => {}
         }
         step
     }
@@ -406,29 +405,29 @@ impl Upstream {
     }
 
     /// Reads while the player takes what comes; whole frames go into the outbox.
-    fn read(&mut self, cx: &mut Context<'_>, to: &Delivery<'_>) -> Step {
+    fn read(&mut self, cx: &mut Context<'_>, to: &Delivery<'_>) -> Option<Step> {
         let mut outbox = to.seat.outbox.borrow_mut();
         let mut buffers = to.hub.buffers.borrow_mut();
         while !(outbox.is_high() || outbox.has_gap()) {
             let mut ahead = std::mem::take(&mut self.ahead);
             let step = if ahead.is_empty() {
-                let Phase::Open(stream) = &mut self.phase else { return Step::Waits };
+                let Phase::Open(stream) = &mut self.phase else { return None };
                 let block = buffers.empty_block(&to.hub.pool);
                 match poll_read_into(stream, cx, block, self.decoder.gap()) {
-                    Poll::Pending => return Step::Waits,
-                    Poll::Ready(Err(_)) => return Step::Lost,
-                    Poll::Ready(Ok(0)) => return self.end_of_stream(),
+                    Poll::Pending => return None,
+                    Poll::Ready(Err(_)) => return Some(Step::Lost),
+                    Poll::Ready(Ok(0)) => return Some(self.end_of_stream()),
                     Poll::Ready(Ok(_)) => self.backend.succeeded(),
                 }
                 self.hear_block(&mut buffers, to, &mut outbox)
             } else {
                 self.hear(&mut ahead, to, &mut outbox)
             };
-            if let Some(step) = step {
+            if step.is_some() {
                 return step;
             }
         }
-        Step::Waits
+        None
     }
 
     fn end_of_stream(&self) -> Step {
