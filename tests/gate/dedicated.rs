@@ -393,3 +393,16 @@ async fn an_opaque_end_of_the_server_is_passed_on_as_it_was() {
     let (_, end) = player.read_to_end().await;
     assert!(end.is_err(), "an abrupt end stays abrupt");
 }
+
+#[tokio::test]
+async fn what_a_player_sends_behind_the_end_of_its_server_arrives_whole_and_then_its_own_end() {
+    let server = Dedicated::start().await;
+    let (gate, mut player) = opaque(&server, "send_buffer = \"100MiB\"").await;
+    let mut connection = server.accept_any().await;
+    tokio::io::AsyncWriteExt::shutdown(&mut connection.stream).await.expect("a half-close");
+    player.closed().await;
+    player.send_raw(&vec![7; MUCH]).await;
+    player.finish().await;
+    assert_eq!(connection.end().await.expect("an end in order"), MUCH);
+    gate.is_empty().await;
+}

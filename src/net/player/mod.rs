@@ -42,6 +42,7 @@ use self::conduct::Conduct;
 use self::porch::{HEADER_WITHIN, Porch};
 use self::tally::Tally;
 use self::transport::{Broken, Received, Sent, Transport};
+use self::upstream::Upstream;
 use super::accept::{Admission, ConnectionPlace, SessionPlace};
 use super::alarm::Alarm;
 use super::hub::{self, Buffers, Hub};
@@ -370,7 +371,7 @@ impl Player {
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
             }
         }
-        if half && transport.read_ended() {
+        if half && transport.read_ended() && conduct.upstreams.iter().all(Upstream::has_all) {
             conduct.leave(EndReason::BackendClosed, now);
         }
         if conduct.session.leaving().is_none() || !transport.is_closed() {

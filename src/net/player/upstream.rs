@@ -259,6 +259,11 @@ impl Upstream {
         self.finish == Finish::Done
     }
 
+    /// Whether all that was said is out, and the end of it too.
+    pub(super) fn has_all(&self) -> bool {
+        self.is_shut() && self.waiting() == 0
+    }
+
     /// The player will send nothing more; a backend that speaks WebSocket hears it in these words.
     pub(super) fn finish(&mut self, words: &Farewell) {
         if self.finish == Finish::No {
