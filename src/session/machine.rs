@@ -403,6 +403,13 @@ impl Session {
         true
     }
 
+    /// The last words of a session that is ending begin only then: something else comes before them.
+    pub fn lingers_from(&mut self, moment: Instant) {
+        if self.leaving().is_some() {
+            self.timers.set(Timer::Linger, moment + LINGER);
+        }
+    }
+
     /// When it was accepted.
     #[must_use]
     pub fn began(&self) -> Instant {

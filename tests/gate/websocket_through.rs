@@ -1,7 +1,10 @@
 //! WebSocket on both sides: what a player says in one message a backend hears in one message, and the other way round.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::Message;
@@ -12,6 +15,8 @@ use crate::tls::acceptor;
 const OPAQUE: &str = "[frame.raw]\nlength = { kind = \"opaque\" }\nmax_length = \"1MiB\"";
 /// No probes: an opaque session makes its connection without a word, as a probe does.
 const WHOLE: &str = "frame = \"raw\"\nwebsocket = \"/room\"\nhealth.interval = \"1h\"";
+/// Longer than answers are awaited, and last words too.
+const LONG: Duration = Duration::from_millis(1500);
 
 fn listening() -> GateBuilder {
     Gate::builder().listener("protocol = \"websocket\"\npath = \"/play\"")
@@ -163,6 +168,49 @@ async fn how_an_opaque_player_closes_its_server_hears_and_the_other_way_round() 
     assert_eq!(talk.closed().await, None);
     assert_eq!(player.closed().await, None);
     gate.is_empty().await;
+}
+
+#[tokio::test]
+async fn what_a_player_said_before_its_close_waits_for_the_upgrade_of_its_server() {
+    let server = Messenger::start().await;
+    let whole = format!("{WHOLE}\nconnect_timeout = \"60s\"");
+    let gate = listening().table(OPAQUE).listener("frame = \"raw\"");
+    let gate = gate.dedicated("any", "\"*\"", &[server.address()], &whole).start().await;
+    let mut player = dial(&gate).await;
+    player.send(Message::text("last words")).await;
+    player.close(1000, "").await;
+    assert!(timeout(LONG, player.closed()).await.is_err(), "nobody has heard it");
+    let mut talk = server.accept().await;
+    assert_eq!(talk.next().await.expect("a message"), Message::text("last words"));
+    assert_eq!(talk.closed().await, Some((1000, String::new())));
+    assert_eq!(player.closed().await.expect("a code").0, 1000);
+    gate.is_empty().await;
+}
+
+#[tokio::test]
+async fn what_a_player_said_before_its_close_waits_for_a_slow_server_until_write_timeout() {
+    let server = Messenger::start().await;
+    let (much, message) = (36, vec![7; 1_000_000]);
+    for (write_timeout, is_heard) in [("60s", true), ("500ms", false)] {
+        let gate = listening().table(OPAQUE).listener("frame = \"raw\"");
+        let gate = gate.limit(&format!("write_timeout = \"{write_timeout}\""));
+        let whole = format!("{WHOLE}\nsend_buffer = \"100MiB\"");
+        let gate = gate.dedicated("any", "\"*\"", &[server.address()], &whole).start().await;
+        let (mut player, mut talk) = pair(&gate, &server).await;
+        for _ in 0..much {
+            player.send(Message::binary(message.clone())).await;
+        }
+        player.close(1000, "").await;
+        if is_heard {
+            assert!(timeout(LONG, player.closed()).await.is_err(), "not all of it is out");
+            for _ in 0..much {
+                assert!(talk.recv().await == message);
+            }
+            assert_eq!(talk.closed().await, Some((1000, String::new())));
+        }
+        assert_eq!(player.closed().await.expect("a code").0, 1000);
+        gate.is_empty().await;
+    }
 }
 
 #[tokio::test]

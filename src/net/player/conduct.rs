@@ -11,6 +11,7 @@ use super::choose::Turned;
 use super::entry::Entrance;
 use super::messages::Farewell;
 use super::parking::Comeback;
+use super::parting::WaitsFor;
 use super::tally::Tally;
 use super::upstream::Upstream;
 use crate::base::ProtocolId;
@@ -36,8 +37,8 @@ pub(super) struct Conduct {
     pub(super) entrance: Entrance,
     /// The backend of an opaque session will send nothing more.
     pub(super) backend_ended: bool,
-    /// The session is told to go, and until then it still gets the answers that are on their way.
-    pub(super) answers_until: Option<Instant>,
+    /// What the session still waits for since it was told to go.
+    pub(super) waits_for: WaitsFor,
     /// Whether the backends were told last that much waits for the player.
     pub(super) much_waits: bool,
     /// The world that the tally's places are of.
@@ -72,7 +73,7 @@ impl Conduct {
             upstreams: Vec::new(),
             entrance: Entrance::default(),
             backend_ended: false,
-            answers_until: None,
+            waits_for: WaitsFor::Nothing,
             much_waits: false,
             generation: 0,
             closed: false,
@@ -294,7 +295,7 @@ impl Conduct {
         let own = self.session.next_deadline();
         let left = self.upstreams.iter().filter_map(Upstream::ends_at).min();
         own.into_iter()
-            .chain(self.answers_until)
+            .chain(self.waits_for.until())
             .chain(reply)
             .chain(left)
             .chain([self.session.began() + self.tally.due()])

@@ -275,7 +275,7 @@ impl Conduct {
             self.farewell = None;
             return;
         }
-        self.leave_with_answers(EndReason::PlayerLeft, now);
+        self.leave_with_answers(world, EndReason::PlayerLeft, now);
     }
 
     /// What came is no WebSocket, or none for here: the close code says more than the end of the session.

@@ -179,7 +179,7 @@ impl Player {
                 Expired::Leave(end) => self.conduct.leave(end, now),
                 Expired::Resume => {}
                 Expired::TellPlace => self.conduct.tell_place(now),
-                Expired::Close => self.conduct.closed = true,
+                Expired::Close => self.conduct.has_lingered(now),
             }
         }
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::choose::Turned;
 use super::conduct::Conduct;
-use super::upstream::Parting;
+use super::upstream::{Parting, Upstream};
 use crate::base::{BackendKey, ProtocolId, Reason};
 use crate::net::hub;
 use crate::net::world::{ClusterView, World};
@@ -15,6 +15,26 @@ use crate::wire::{Notice, NoticeCode};
 /// How long the answers to what was sent before may still come when a session is told to go: a round trip to the
 /// backends and their work.
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
+
+/// What a session that was told to go still waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum WaitsFor {
+    Nothing,
+    /// Its dedicated backends to take what its player said last, as long as it lingers.
+    LastWords,
+    /// The answers that are on their way, until then.
+    Answers(Instant),
+}
+
+impl WaitsFor {
+    /// When it is not waited for any more, unless the session's own time is over first.
+    pub(super) const fn until(self) -> Option<Instant> {
+        match self {
+            Self::Nothing | Self::LastWords => None,
+            Self::Answers(until) => Some(until),
+        }
+    }
+}
 
 impl Conduct {
     /// The player will send nothing more. Dedicated backends hear of it in the same way and may still answer;
@@ -34,7 +54,7 @@ impl Conduct {
     pub(super) fn move_away(&mut self, id: Option<ProtocolId>, now: Instant) {
         if self.session.leave(EndReason::Moved, now) {
             self.notice(&Notice { id, retry_after_ms: Some(0), ..Notice::new(NoticeCode::Moved) });
-            self.answers_until = Some(now + LAST_ANSWERS);
+            self.waits_for = WaitsFor::Answers(now + LAST_ANSWERS);
         }
     }
 
@@ -45,7 +65,7 @@ impl Conduct {
                 self.notice(&Notice::new(code));
             }
             match end.is_planned() {
-                true => self.answers_until = Some(now + LAST_ANSWERS),
+                true => self.waits_for = WaitsFor::Answers(now + LAST_ANSWERS),
                 false => self.part_all(end.reason()),
             }
         }
@@ -67,8 +87,9 @@ impl Conduct {
         Refusal::Unavailable.into()
     }
 
-    /// Ends a session whose player has gone; what it sent last goes out, and its dedicated backends may answer.
-    pub(super) fn leave_with_answers(&mut self, end: EndReason, now: Instant) {
+    /// Ends a session whose player has gone; what it sent last goes out, and its dedicated backends may answer. One that is
+    /// not connected has its time for that, and who takes nothing has as long as a player.
+    pub(super) fn leave_with_answers(&mut self, world: &World, end: EndReason, now: Instant) {
         if self.upstreams.is_empty() {
             return self.leave(end, now);
         }
@@ -76,27 +97,59 @@ impl Conduct {
             self.part_shared(end.reason().code());
             let words = self.last_words();
             self.upstreams.iter_mut().for_each(|upstream| upstream.finish(&words));
-            self.answers_until = Some(now + LAST_ANSWERS);
+            let dialing = self.upstreams.iter().filter(|upstream| !upstream.is_open());
+            let clusters = dialing.filter_map(|upstream| world.cluster(upstream.cluster));
+            let to_connect = clusters.map(|cluster| cluster.plan.connect_timeout()).max().unwrap_or_default();
+            self.waits_for = WaitsFor::LastWords;
+            self.session.lingers_from(now + to_connect + self.door.listener.limits().write_timeout());
         }
     }
 
     /// No more answers come to a session that waits for them.
     pub(super) fn last_answer_came(&mut self, now: Instant) {
         self.leave(EndReason::BackendClosed, now);
-        self.answers_until = self.answers_until.map(|_| now);
+        match self.waits_for {
+            WaitsFor::Nothing => {}
+            WaitsFor::LastWords | WaitsFor::Answers(_) => self.await_answers(Duration::ZERO, now),
+        }
+    }
+
+    /// The session has lingered as long as it may.
+    pub(super) fn has_lingered(&mut self, now: Instant) {
+        match self.waits_for {
+            WaitsFor::LastWords => self.await_answers(Duration::ZERO, now),
+            WaitsFor::Nothing | WaitsFor::Answers(_) => self.closed = true,
+        }
+    }
+
+    fn await_answers(&mut self, wait: Duration, now: Instant) {
+        self.waits_for = WaitsFor::Answers(now + wait);
+        self.session.lingers_from(now);
     }
 
     /// Whether answers may still come before a session that was told to go is closed.
     pub(super) fn may_be_answered(&self, now: Instant) -> bool {
-        self.answers_until.is_some_and(|until| now < until)
+        match self.waits_for {
+            WaitsFor::Nothing => false,
+            WaitsFor::LastWords => true,
+            WaitsFor::Answers(until) => now < until,
+        }
     }
 
     /// Whether answers are still awaited before a session that was told to go is closed. Its backends hear of it then.
     pub(super) fn awaits_last_answers(&mut self, now: Instant) -> bool {
-        if self.answers_until.is_none_or(|until| now < until) {
-            return self.answers_until.is_some();
+        match self.waits_for {
+            WaitsFor::LastWords if self.upstreams.iter().all(Upstream::has_all) => {
+                self.await_answers(LAST_ANSWERS, now);
+            }
+            WaitsFor::LastWords | WaitsFor::Nothing | WaitsFor::Answers(_) => {}
         }
-        self.answers_until = None;
+        match self.waits_for {
+            WaitsFor::Nothing => return false,
+            WaitsFor::LastWords => return true,
+            WaitsFor::Answers(until) if now < until => return true,
+            WaitsFor::Answers(_) => self.waits_for = WaitsFor::Nothing,
+        }
         if let Some(end) = self.session.leaving() {
             self.part_all(end.reason());
         }
