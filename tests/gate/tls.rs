@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::client::TlsStream;
 
@@ -211,23 +211,46 @@ async fn a_backend_with_a_wrong_name_is_not_trusted() {
 #[tokio::test]
 async fn a_dedicated_connection_speaks_tls_too() {
     let certificates = Certificates::new();
-    certificates.write("backend", &["127.0.0.1"]);
-    certificates.write("gateway", &["gateway.test"]);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("bound");
+    let (listener, gate) = before_dedicated(&certificates, "").await;
     let acceptor = acceptor(&certificates, "backend");
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(echo(acceptor.accept(stream)));
         }
     });
-    let pair = certificates.pair("gateway");
-    let folder = certificates.folder.display();
-    let tls = format!("tls = {{ ca = \"{folder}/ca.pem\", {}", pair.trim_start_matches('{'));
-    let gate = Gate::builder().dedicated("chat", "3000", &[address], &tls).start().await;
     let mut player = gate.player().await;
     player.echo(3000, b"over TLS").await;
     player.echo(3000, &[2; 60_000]).await;
+}
+
+#[tokio::test]
+async fn a_dedicated_backend_reads_a_whole_end_of_tls_where_the_gate_ends_in_order() {
+    let certificates = Certificates::new();
+    let (listener, gate) = before_dedicated(&certificates, "idle_timeout = \"1s\"").await;
+    let acceptor = acceptor(&certificates, "backend");
+    let mut player = gate.player().await;
+    player.send(3000, b"and nothing more").await;
+    let (stream, _) = within("a connection", listener.accept()).await.expect("accepting");
+    let mut stream = within("a handshake", acceptor.accept(stream)).await.expect("a handshake");
+    let mut said = Vec::new();
+    within("the end", stream.read_to_end(&mut said)).await.expect("no truncation");
+    assert_eq!(said, frame(3000, b"and nothing more"));
+    gate.is_empty().await;
+    assert_eq!(gate.meters().total(|meter| meter.ended(EndReason::Idle)), 1);
+}
+
+/// A gate before one dedicated backend that speaks TLS, and is not probed.
+async fn before_dedicated(certificates: &Certificates, limit: &str) -> (TcpListener, Gate) {
+    certificates.write("backend", &["127.0.0.1"]);
+    certificates.write("gateway", &["gateway.test"]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let pair = certificates.pair("gateway");
+    let folder = certificates.folder.display();
+    let tls = format!("tls = {{ ca = \"{folder}/ca.pem\", {}", pair.trim_start_matches('{'));
+    let more = format!("health.interval = \"1h\"\n{tls}");
+    let gate = Gate::builder().limit(limit).dedicated("chat", "3000", &[address], &more).start().await;
+    (listener, gate)
 }
 
 #[tokio::test]

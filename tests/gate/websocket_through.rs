@@ -256,6 +256,8 @@ async fn a_server_that_answers_a_close_and_ends_tls_in_one_breath_ends_the_sessi
     }
     socket.write_all(&last).await.expect("the gateway takes bytes");
     assert_eq!(player.closed().await.expect("a code").0, 1000);
+    let rest = within("the gate's own end", server.read_to_end(&mut Vec::new())).await;
+    assert_eq!(rest.expect("no truncation"), 0);
     gate.is_empty().await;
 }
 

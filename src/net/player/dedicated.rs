@@ -9,7 +9,8 @@ use super::approach::Approach;
 use super::choose::{Promised, Turned, Wanted};
 use super::conduct::Conduct;
 use super::delivery::{Delivery, each_frame};
-use super::upstream::{Speech, Step, Upstream};
+use super::messages::Farewell;
+use super::upstream::{Parting, Speech, Step, Upstream};
 use crate::base::{BackendKey, ProtocolId, Reason};
 use crate::cluster::{Ask, Backend, Fit};
 use crate::config::{LinkKind, ProxyHeader};
@@ -311,18 +312,18 @@ impl Conduct {
     /// Acts on what a connection came to that is taken out of its place.
     fn act(&mut self, world: &World, upstream: Upstream, step: Step, now: Instant) {
         match step {
-            Step::Unreachable(error) => self.dial_another(world, upstream, &error, now),
+            Step::Unreachable(error) => return self.dial_another(world, upstream, &error, now),
             Step::Ended if self.is_opaque() => self.last_answer_came(now),
             Step::Closed(farewell) if self.is_opaque() => self.backend_closes(farewell, now),
             Step::Ended | Step::Closed(_) => {
-                self.upstream_ended(world, upstream, EndReason::BackendClosed, now);
+                self.upstream_ended(world, &upstream, EndReason::BackendClosed, now);
             }
             Step::Lost => {
                 self.count_lost(world, &upstream, now);
                 if self.is_opaque() {
                     self.broken(EndReason::BackendLost, now);
                 } else {
-                    self.upstream_ended(world, upstream, EndReason::BackendLost, now);
+                    self.upstream_ended(world, &upstream, EndReason::BackendLost, now);
                 }
             }
             Step::Malformed(error) => {
@@ -332,10 +333,11 @@ impl Conduct {
                 if self.is_opaque() {
                     self.leave(EndReason::BackendLost, now);
                 } else {
-                    self.upstream_ended(world, upstream, EndReason::BackendLost, now);
+                    self.upstream_ended(world, &upstream, EndReason::BackendLost, now);
                 }
             }
         }
+        upstream.part(Parting::InOrder(&Farewell::in_order()), &self.hub.pool);
     }
 
     fn count_lost(&self, world: &World, upstream: &Upstream, now: Instant) {
@@ -346,14 +348,13 @@ impl Conduct {
         }
     }
 
-    fn upstream_ended(&mut self, world: &World, upstream: Upstream, end: EndReason, now: Instant) {
+    fn upstream_ended(&mut self, world: &World, upstream: &Upstream, end: EndReason, now: Instant) {
         if upstream.left_until.is_some() {
             return self.end_with_the_last(now);
         }
         self.seat.awaited.borrow_mut().forget(upstream.backend.key());
         let cluster = world.cluster(upstream.cluster);
         let closes = cluster.is_some_and(|cluster| cluster.closes_on_loss());
-        drop(upstream);
         let half_closed = self.session.is_half_closed();
         if closes || half_closed && self.upstreams.is_empty() {
             self.leave(if half_closed { EndReason::PlayerLeft } else { end }, now);

@@ -285,17 +285,21 @@ impl Upstream {
     }
 
     /// Ends the connection. What waits goes out as far as the socket takes it at once, since nobody is left to wait for
-    /// it; a backend that speaks WebSocket reads a Close behind it.
+    /// it; a backend that speaks WebSocket reads a Close behind it, and one that speaks TLS that nothing was cut off.
     pub(super) fn part(mut self, parting: Parting<'_>, pool: &Pool) {
         if let (Parting::InOrder(farewell), Some(talk), Phase::Open(_)) =
             (parting, &mut self.talk, &self.phase)
         {
             talk.close(farewell.code, &farewell.reason, self.out.tail());
         }
+        let cx = &mut Context::from_waker(Waker::noop());
         // A socket that has broken meanwhile has heard enough.
-        drop(self.push(&mut Context::from_waker(Waker::noop()), pool));
-        if let (Parting::Abrupt, Phase::Open(stream)) = (parting, &self.phase) {
-            stream.abort();
+        let is_out = matches!(self.push(cx, pool), Ok(true));
+        let Phase::Open(stream) = &mut self.phase else { return };
+        match parting {
+            Parting::Abrupt => stream.abort(),
+            Parting::InOrder(_) if is_out => drop(Pin::new(stream).poll_shutdown(cx)),
+            Parting::InOrder(_) => {}
         }
     }
 
