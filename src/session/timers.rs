@@ -34,6 +34,8 @@ pub struct Timers {
 
 /// The place of a timer that does not run.
 const OFF: u32 = u32::MAX;
+/// More than any timer runs: no duration of the configuration is longer than a day.
+const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 const ALL: [Timer; 9] = [
     Timer::Handshake,
@@ -67,9 +69,10 @@ impl Timers {
         }
     }
 
-    /// A session is older than the milliseconds reach, 49 days: they count from what is awaited first, or from `end`.
+    /// A session is older than the milliseconds reach, 49 days: they count from a moment that has been, since no timer
+    /// runs for as long as [`LONGEST`]. What has ended before it has ended there.
     fn begin_anew(&mut self, end: Instant) {
-        let began = self.earliest().map_or(end, |earliest| earliest.min(end));
+        let began = end.checked_sub(LONGEST).unwrap_or(self.began);
         let passed = u32::try_from(millis(began.saturating_duration_since(self.began))).unwrap_or(OFF);
         self.at.iter_mut().filter(|at| **at != OFF).for_each(|at| *at = at.saturating_sub(passed));
         self.began = began;
@@ -158,17 +161,32 @@ mod tests {
     }
 
     #[test]
-    fn a_session_may_last_for_months() {
+    fn a_session_may_last_for_months_and_none_of_its_timers_ends_before_its_time() {
         let start = start();
         let mut timers = Timers::new(start);
-        let mut now = start;
-        for _ in 0..200 {
-            timers.set(Timer::Idle, now + Duration::from_secs(86_400));
-            timers.set(Timer::Write, now + Duration::from_secs(90_000));
-            assert_eq!(timers.take_expired(now + Duration::from_secs(86_399)), None);
-            now += Duration::from_secs(86_400);
-            assert_eq!(timers.take_expired(now), Some(Timer::Idle));
-            assert_eq!(timers.earliest(), Some(now + Duration::from_secs(3_600)));
+        for minute in 0..200 * 24 * 60 {
+            let now = start + Duration::from_mins(minute);
+            let at = |secs| now + Duration::from_secs(secs);
+            timers.set(Timer::Write, at(15));
+            timers.set(Timer::Idle, at(90));
+            timers.set(Timer::Login, at(86_400));
+            assert_eq!(timers.take_expired(now), None, "minute {minute}");
+            assert_eq!(timers.take_expired(at(14)), None, "minute {minute}");
+            assert_eq!(timers.earliest(), Some(at(15)), "minute {minute}");
+            assert_eq!(timers.take_expired(at(15)), Some(Timer::Write), "minute {minute}");
+            assert_eq!(timers.earliest(), Some(at(90)), "minute {minute}");
         }
+    }
+
+    #[test]
+    fn what_has_ended_before_the_milliseconds_count_anew_has_ended_behind_it_too() {
+        let start = start();
+        let mut timers = Timers::new(start);
+        timers.set(Timer::Write, start + Duration::from_secs(15));
+        let now = start + Duration::from_millis(OFF.into());
+        timers.set(Timer::Idle, now + Duration::from_secs(90));
+        assert_eq!(timers.take_expired(now), Some(Timer::Write));
+        assert_eq!(timers.take_expired(now), None);
+        assert_eq!(timers.earliest(), Some(now + Duration::from_secs(90)));
     }
 }
