@@ -452,8 +452,8 @@ impl Session {
     /// The first deadline that has passed by `now`, if any; call until `None`.
     pub fn expired(&mut self, now: Instant) -> Option<Expired> {
         let mut timer = self.timers.take_expired(now)?;
-        if timer == Timer::Idle && self.membership == Membership::Queued && self.state == State::Playing {
-            self.touched(now); // who waits has nothing to say
+        if timer == Timer::Idle && self.membership == Membership::Queued && self.is_playing() {
+            self.touched(now); // who waits has nothing to say; who has said its last does not come in any more
             timer = self.timers.take_expired(now)?;
         }
         Some(match timer {

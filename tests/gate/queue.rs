@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use realmgate::config::{Banned, Override};
 use realmgate::net::Target;
+use realmgate::session::EndReason;
 use realmgate::telemetry::{LineRefusal, Refusal};
 use realmgate::wire::link::{Kick, Message, Redirects};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::fakes::{Backend, Event, Frame, Gate, GateBuilder, Issuer, Manner, Player, within};
+use crate::fakes::{Backend, Dedicated, Event, Frame, Gate, GateBuilder, Issuer, Manner, Player, within};
 
 /// A game that players log in to by a token, with this line in front of it.
 fn game(battle: &Backend, issuer: &Issuer, queue: &str) -> GateBuilder {
@@ -405,4 +406,23 @@ async fn backends_that_log_players_in_hear_who_found_the_line_full() {
     let full = |event: &Event| matches!(event, Event::Close { reason: 9, .. });
     login.wait("CLOSE", |events| events.iter().any(full).then_some(())).await;
     assert_eq!(login.events().iter().filter(|event| matches!(event, Event::Close { .. })).count(), 1);
+}
+
+#[tokio::test]
+async fn who_waits_may_be_silent_but_not_for_ever_once_it_has_said_its_last() {
+    let (battle, chat, issuer) = (Backend::echo().await, Dedicated::start().await, Issuer::new());
+    let gate = game(&battle, &issuer, "resume = \"60s\"\nqueue = { above = 1, admit = \"20/s\" }");
+    let gate = gate.limit("idle_timeout = \"1s\"").dedicated("chat", "3000", &[chat.address()], "");
+    let guests = "[route.lobby]\nids = [4000]\ncluster = \"chat\"\nlogin = \"none\"";
+    let gate = gate.table(guests).start().await;
+    drop(comes_in(&gate, &issuer, "ann").await); // it may come back, and keeps its place
+    let mut bob = waits(&gate, &issuer, "bob", 1).await;
+    bob.send(4000, b"bye").await;
+    let mut connection = chat.accept().await;
+    assert_eq!(connection.recv().await.body, b"bye");
+    let silent = tokio::time::timeout(Duration::from_millis(2500), gate.has_sessions(1)).await;
+    assert!(silent.is_err(), "who waits has nothing to say");
+    bob.finish().await;
+    gate.has_sessions(1).await;
+    assert_eq!(gate.meters().total(|meter| meter.ended(EndReason::Idle)), 1);
 }
