@@ -343,3 +343,17 @@ fn without_a_connection_frames_are_kept_until_one_has_no_room_and_then_all_are_l
     outbox.connect(Vec::new());
     assert_eq!((outbox.lost(), outbox.put(&small, &pool)), (0, Ok(())));
 }
+
+#[test]
+fn who_comes_back_again_and_again_and_reads_nothing_keeps_no_more_than_twice_the_limit() {
+    let (layout, pool) = (layout(), Pool::default());
+    let small = frame(&layout, 1000, b"0123");
+    let mut outbox = Outbox::of(&layout, false, 10 * small.len());
+    for frames in [10, 20, 20, 20] {
+        while outbox.put(&small, &pool).is_ok() {}
+        assert_eq!(outbox.waiting(), frames * small.len());
+        outbox.cut();
+        assert_eq!(outbox.put(&small, &pool), Err(Full), "without a connection there is no more room");
+        outbox.connect(Vec::new());
+    }
+}
