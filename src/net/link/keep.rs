@@ -44,6 +44,7 @@ async fn until_retired(hub: &Rc<Hub>, link: &Rc<SharedLink>) {
             Ok(connection) => {
                 let error = connection.serve().await;
                 let was_last = link.went_down();
+                hub.has_lost_links.set(true);
                 hub.errands.lost(link.backend().key());
                 if matches!(error, LinkError::Retired) {
                     return;

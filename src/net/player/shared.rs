@@ -82,6 +82,9 @@ impl Conduct {
     /// The session is over for a backend that has lost its link. Where that has no room for it now, the session leaves it
     /// and is served as a new one; what is assigned there stays so.
     fn leave_full(&mut self, cluster: &ClusterView, now: Instant) -> Result<(), Turned> {
+        if !self.hub.has_lost_links.get() {
+            return Ok(());
+        }
         while let Some(backend) = self.forgot_and_is_full(cluster, now) {
             if cluster.closes_on_loss() && self.is_lost(cluster, backend) {
                 return Err(self.lose(now));
