@@ -32,9 +32,9 @@ impl Cluster {
             Fit::No => false,
             Fit::Known => true,
             Fit::New => self.open_session(place, now),
-            Fit::Again => self.aged(place, now).is_some_and(|member| {
-                member.backend.keeps_places(self.limit(member, now)) && member.backend.reports.open()
-            }),
+            Fit::Again => self
+                .aged(place, now)
+                .is_some_and(|member| Self::keeps_places(member) && member.backend.reports.open()),
         }
     }
 
@@ -47,12 +47,17 @@ impl Cluster {
 
     /// Whether the limits of a member let in a session that fits there in this way.
     pub(super) fn has_room(&self, member: &Member, fit: Fit, now: Duration) -> bool {
-        let (backend, limit) = (&member.backend, || self.limit(member, now));
+        let backend = &member.backend;
         match fit {
             Fit::Known => true,
-            Fit::Again => backend.keeps_places(limit()) && backend.reports.allows(),
-            Fit::New | Fit::No => backend.sessions() < limit() && backend.reports.allows(),
+            Fit::Again => Self::keeps_places(member) && backend.reports.allows(),
+            Fit::New | Fit::No => backend.sessions() < self.limit(member, now) && backend.reports.allows(),
         }
+    }
+
+    /// Whether no more places are taken than there are. Who has one is no newcomer, whom slow start would hold back.
+    fn keeps_places(member: &Member) -> bool {
+        member.backend.sessions() <= member.backend.limit(member.max_sessions, 1.0)
     }
 
     /// The member at a place; a report that is too old to believe is let go of.
@@ -86,11 +91,6 @@ impl Backend {
             self.close_session();
         }
         opened
-    }
-
-    /// Whether no more places are taken than there are.
-    fn keeps_places(&self, limit: u32) -> bool {
-        self.sessions() <= limit
     }
 
     /// A session that had a place there left.

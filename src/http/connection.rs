@@ -37,8 +37,8 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// What waits in one answer for a client that does not take it.
 const SEND_BUFFER: usize = 64 * 1024;
-/// Streams that were begun and given up before anybody looked at them: more is an attack.
-const RESETS: usize = 20;
+/// Streams that were begun and given up before anybody looked at them: to give up all that one may have is no attack.
+const RESETS: usize = STREAMS as usize;
 
 /// Something that can be told to end in order.
 trait Graceful: Future<Output = hyper::Result<()>> {

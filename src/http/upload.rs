@@ -107,8 +107,10 @@ impl Upload {
             let before = bytes.len() / PIECE;
             bytes.extend_from_slice(&frame?.into_data().unwrap_or_default());
             let more = u32::try_from(bytes.len() / PIECE - before).unwrap_or(u32::MAX);
-            let later = due.deadline() + stall.saturating_mul(more);
-            due.as_mut().reset(later);
+            // What is here already has no time that could be over.
+            if let Some(later) = due.deadline().checked_add(stall.saturating_mul(more)) {
+                due.as_mut().reset(later);
+            }
         }
     }
 

@@ -112,6 +112,12 @@ impl Promise {
         self.pass == Some(Pass::Trial)
     }
 
+    /// Nobody waits for its result any more: at whose breaker it may be made anew.
+    #[must_use]
+    pub fn give_back(self) -> Arc<Guard> {
+        Arc::clone(&self.guard)
+    }
+
     /// It went out in this life of a link.
     pub(super) fn carried_by(mut self, epoch: u32) -> Self {
         self.epoch = epoch;

@@ -16,7 +16,7 @@ pub struct Session {
     membership: Membership,
     /// Nothing is read, and a frame is half here: its time runs again when the gateway reads on.
     is_torn: bool,
-    /// It ends, and who does not take the last words at once is not waited for.
+    /// It ends, and what the player takes does not put that off.
     hurries: bool,
     timers: Timers,
     limits: Arc<ListenerLimits>,
@@ -403,9 +403,11 @@ impl Session {
         true
     }
 
-    /// The last words of a session that is ending begin only then: something else comes before them.
-    pub fn lingers_from(&mut self, moment: Instant) {
+    /// The last words of a session that is ending begin only then: something else comes before them, whatever the player
+    /// takes meanwhile.
+    pub fn lingers_from(&mut self, moment: Instant, now: Instant) {
         if self.leaving().is_some() {
+            self.hurries = moment > now;
             self.timers.set(Timer::Linger, moment + LINGER);
         }
     }

@@ -111,13 +111,18 @@ impl FromStr for LogLevel {
     }
 }
 
+/// Whether standard error is a terminal whose user has not said otherwise (no-color.org).
+fn takes_colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|word| word.is_empty())
+}
+
 /// Starts logging to standard error; a second call does nothing.
 pub fn init(format: LogFormat, level: &LogLevel) {
     let filter = EnvFilter::new(&level.0);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(takes_colours())
         .with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => builder.try_init(),

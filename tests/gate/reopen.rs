@@ -67,6 +67,27 @@ async fn a_session_whose_link_was_lost_goes_elsewhere_when_its_backend_takes_no_
 }
 
 #[tokio::test]
+async fn a_first_that_comes_back_to_its_hot_standby_refuses_nobody_for_its_room() {
+    let (first, second) = (Backend::echo().await, Backend::echo().await);
+    let gate = one_cluster(&[&first, &second], "balance = \"hot_standby\"").start().await;
+    let mut players = Vec::new();
+    for _ in 0..5 {
+        let mut player = gate.player().await;
+        player.echo(1000, b"in").await;
+        players.push(player);
+    }
+    let first = back(first, BackendState::Ok).await;
+    let report = LoadReport { sessions: Some(0), capacity: Some(2), load: None };
+    first.say(LINK, Message::Load(report)).await;
+    first.settled().await;
+    for player in &mut players {
+        player.echo(1000, b"on").await;
+    }
+    drop(players);
+    gate.is_empty().await;
+}
+
+#[tokio::test]
 async fn a_session_whose_link_was_lost_stays_with_its_backend_while_that_has_room() {
     let (first, second) = (Backend::echo().await, Backend::echo().await);
     let gate = one_cluster(&[&first, &second], "").start().await;

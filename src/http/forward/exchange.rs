@@ -258,9 +258,11 @@ impl Errand {
                     return Err(Failure::Late);
                 }
                 Err(_) => {
-                    let is_over = until_whole.take_if(|until| *until <= net::now()).is_some();
-                    if is_over && !watch.is_whole() {
-                        ticket.is_no_trial();
+                    if until_whole.take_if(|until| *until <= net::now()).is_some() && !watch.is_whole() {
+                        match watch.waits_for_client() {
+                            true => ticket.is_no_trial(),
+                            false => until_whole = Some(net::now() + TRIAL_BODY), // the backend keeps it waiting
+                        }
                     }
                 }
             }

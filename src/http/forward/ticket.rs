@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::cluster::Backend;
 use crate::http::thread::Thread;
-use crate::net::{self, ClusterView, Promise};
+use crate::net::{self, ClusterView, Guard, Promise};
 use crate::telemetry;
 
 /// A place at a backend, given back when it is dropped.
@@ -19,6 +19,8 @@ pub(super) struct Ticket {
     place: usize,
     /// What the route's breaker there waits to hear; `None` when it has heard.
     promise: Option<Promise>,
+    /// Where it was given back: what became of the request is told there all the same.
+    given_back: Option<Arc<Guard>>,
 }
 
 impl Ticket {
@@ -36,6 +38,7 @@ impl Ticket {
             backend: Arc::clone(backend),
             place,
             promise: Some(promise),
+            given_back: None,
         }
     }
 
@@ -65,15 +68,23 @@ impl Ticket {
         self.promise.as_ref().is_some_and(Promise::is_trial)
     }
 
-    /// The breaker will not hear of it: the next request decides.
+    /// The breaker does not wait for it: the next request may decide before.
     pub(super) fn is_no_trial(&mut self) {
-        self.promise = None;
+        self.given_back = self.promise.take().map(Promise::give_back);
+    }
+
+    /// What the breaker hears the result of.
+    fn judged(&mut self) -> Option<Promise> {
+        if let Some(guard) = self.given_back.take() {
+            return guard.enter(self.now(), &mut *self.thread.dice.borrow_mut()).ok();
+        }
+        self.promise.take()
     }
 
     /// The backend answered as it should.
     pub(super) fn succeeded(&mut self) {
         self.backend.succeeded();
-        if let Some(promise) = self.promise.take() {
+        if let Some(promise) = self.judged() {
             promise.succeeded(self.now());
         }
     }
@@ -81,7 +92,7 @@ impl Ticket {
     /// The backend could not be reached, did not answer, or said itself that it cannot.
     pub(super) fn failed(&mut self) {
         let now = self.now();
-        if let Some(promise) = self.promise.take() {
+        if let Some(promise) = self.judged() {
             promise.failed(now, &mut *self.thread.dice.borrow_mut());
         }
         self.broke();

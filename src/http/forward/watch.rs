@@ -91,6 +91,11 @@ impl Watch {
         self.trouble.get()
     }
 
+    /// Whether the client has to say more of its body before anything goes on.
+    pub(super) fn waits_for_client(&self) -> bool {
+        matches!(self.leg.get(), Leg::Client)
+    }
+
     /// Whether all of the request was handed over.
     pub(super) fn is_whole(&self) -> bool {
         matches!(self.leg.get(), Leg::Answering(_))

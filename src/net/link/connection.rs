@@ -175,9 +175,11 @@ impl Connection {
             return Poll::Ready(error);
         }
         if let Err(error) = self.write(cx, now) {
+            self.carry_out_held(cx, now);
             return Poll::Ready(LinkError::Io(error));
         }
         if self.link.is_retired() && self.link.is_flushed() {
+            self.carry_out_held(cx, now);
             return Poll::Ready(LinkError::Retired);
         }
         self.link.tell_buffered();
@@ -212,6 +214,15 @@ impl Connection {
         }
         cx.waker().wake_by_ref();
         Ok(())
+    }
+
+    /// What was read before the link's end is carried out, though no player has a turn between.
+    fn carry_out_held(&mut self, cx: &mut Context<'_>, now: Instant) {
+        while self.holds && self.publishing.is_none() {
+            if self.dispatch(cx, None, now, &mut { AT_A_TURN }).is_err() {
+                return;
+            }
+        }
     }
 
     /// Goes on with what is for many; ready when all have it.

@@ -94,6 +94,7 @@ impl Conduct {
             return self.leave(end, now);
         }
         if self.session.leave(end, now) {
+            self.leave_entrance(); // its place is free for whoever comes next
             self.part_shared(end.reason().code());
             let words = self.last_words();
             self.upstreams.iter_mut().for_each(|upstream| upstream.finish(&words));
@@ -101,7 +102,7 @@ impl Conduct {
             let clusters = dialing.filter_map(|upstream| world.cluster(upstream.cluster));
             let to_connect = clusters.map(|cluster| cluster.plan.connect_timeout()).max().unwrap_or_default();
             self.waits_for = WaitsFor::LastWords;
-            self.session.lingers_from(now + to_connect + self.door.listener.limits().write_timeout());
+            self.session.lingers_from(now + to_connect + self.door.listener.limits().write_timeout(), now);
         }
     }
 
@@ -124,7 +125,7 @@ impl Conduct {
 
     fn await_answers(&mut self, wait: Duration, now: Instant) {
         self.waits_for = WaitsFor::Answers(now + wait);
-        self.session.lingers_from(now);
+        self.session.lingers_from(now, now);
     }
 
     /// Whether answers may still come before a session that was told to go is closed.

@@ -36,7 +36,7 @@ impl Conduct {
             now: since_start,
         };
         let mut promised = None;
-        let choice = self.choose(&wanted, &mut promised, |backend| self.fit_shared(backend))?;
+        let choice = self.choose(&wanted, &mut promised, |backend| self.fit_shared(cluster, backend))?;
         if cluster.is_hot_standby() {
             self.note_pair(cluster, since_start);
         }
@@ -82,7 +82,7 @@ impl Conduct {
     /// The session is over for a backend that has lost its link. Where that has no room for it now, the session leaves it
     /// and is served as a new one; what is assigned there stays so.
     fn leave_full(&mut self, cluster: &ClusterView, now: Instant) -> Result<(), Turned> {
-        if !self.hub.has_lost_links.get() {
+        if !self.hub.has_lost_links.get() || cluster.is_hot_standby() {
             return Ok(());
         }
         while let Some(backend) = self.forgot_and_is_full(cluster, now) {
@@ -110,12 +110,17 @@ impl Conduct {
         self.session.bindings.iter().find(is_out).map(|binding| binding.backend)
     }
 
-    fn fit_shared(&self, backend: &Backend) -> Fit {
+    fn fit_shared(&self, cluster: &ClusterView, backend: &Backend) -> Fit {
         let (key, bindings) = (backend.key(), &self.session.bindings);
         match self.hub.of_link(key, |link| link.is_up().then(|| link.epoch())).flatten() {
             Some(epoch) if bindings.has_refused(key, epoch) => Fit::No,
             Some(epoch) => match bindings.told_in(key) {
                 Some(told) if told == epoch => Fit::Known,
+                // Both of a hot standby get every session, as far as they take any.
+                Some(_) if cluster.is_hot_standby() => match backend.state().takes_sessions() {
+                    true => Fit::Known,
+                    false => Fit::New,
+                },
                 Some(_) => Fit::Again,
                 None => Fit::New,
             },
@@ -147,7 +152,7 @@ impl Conduct {
         else {
             return;
         };
-        let fit = self.fit_shared(backend);
+        let fit = self.fit_shared(wanted.cluster, backend);
         let link = self
             .hub
             .link(backend.key())
