@@ -223,3 +223,14 @@ impl Display for UploadError {
 }
 
 impl std::error::Error for UploadError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_here_already_is_read_at_once_however_long_it_is() {
+        let body = Bytes::from(vec![7; 5 * PIECE]);
+        assert_eq!(Upload::whole(body.clone()).read().await.expect("it is here"), body);
+    }
+}
