@@ -52,8 +52,6 @@ pub(super) struct Hub {
     pub(super) gone: RefCell<HashMap<BackendKey, Instant, RandomState>>,
     /// Links whose first attempt has not ended; the gateway accepts nobody before.
     links_starting: Cell<usize>,
-    /// Whether a link has ever been lost: until then no backend can have forgotten a session.
-    pub(super) has_lost_links: Cell<bool>,
     links_bell: Bell,
     pub(super) started: Instant,
     /// The moment that was asked for last, and how long after the start it is.
@@ -98,7 +96,6 @@ impl Hub {
             next_world: RefCell::default(),
             gone: RefCell::default(),
             links_starting: Cell::new(0),
-            has_lost_links: Cell::new(false),
             links_bell: Bell::default(),
             started: setup.started,
             moment: Cell::new((setup.started, Duration::ZERO)),

@@ -38,6 +38,8 @@ pub(super) struct Seat {
     closing: Cell<bool>,
     /// More than half of what may wait was waiting when the last frame was left, and never little since.
     has_risen: Cell<bool>,
+    /// A backend may have forgotten the session with a link that was lost.
+    pub(super) is_forgotten: Cell<bool>,
     /// Whether the connection's handshakes are through: until then nothing may be said, and an opaque session has no backend.
     pub(super) greeted: Cell<bool>,
     /// Whether the player has come in through the login.
@@ -178,6 +180,7 @@ impl Seat {
             orders: RefCell::default(),
             closing: Cell::new(false),
             has_risen: Cell::new(false),
+            is_forgotten: Cell::new(false),
             waits_for: RefCell::default(),
             awaited: RefCell::default(),
             lockstep: RefCell::default(),

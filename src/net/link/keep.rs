@@ -34,7 +34,7 @@ async fn until_retired(hub: &Rc<Hub>, link: &Rc<SharedLink>) {
         }
         if link.is_retired() {
             if connected.is_ok() {
-                link.went_down();
+                link.went_down(hub);
             }
             return;
         }
@@ -43,8 +43,7 @@ async fn until_retired(hub: &Rc<Hub>, link: &Rc<SharedLink>) {
         let error = match connected {
             Ok(connection) => {
                 let error = connection.serve().await;
-                let was_last = link.went_down();
-                hub.has_lost_links.set(true);
+                let was_last = link.went_down(hub);
                 hub.errands.lost(link.backend().key());
                 if matches!(error, LinkError::Retired) {
                     return;

@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 
 use crate::base::SessionId;
 use crate::cluster::{Backend, Mark};
-use crate::net::hub;
+use crate::net::hub::{self, Hub};
 use crate::net::queue::Queue;
 use crate::net::seat::{Bell, Seat};
 use crate::net::stream::Dial;
@@ -351,10 +351,14 @@ impl SharedLink {
     }
 
     /// The connection is gone, and what was in the buffer with it; whether it was the backend's last.
-    pub(super) fn went_down(&self) -> bool {
+    pub(super) fn went_down(&self, hub: &Hub) -> bool {
         let was_last = self.up.replace(false) && self.backend.link_went();
         self.out.take();
-        self.told_of.take();
+        let forgotten = self.told_of.take();
+        forgotten
+            .into_iter()
+            .filter_map(|session| hub.seat(session))
+            .for_each(|seat| seat.is_forgotten.set(true));
         self.in_writing.set(0);
         self.held_back.set(false);
         self.tell_buffered();

@@ -82,9 +82,10 @@ impl Conduct {
     /// The session is over for a backend that has lost its link. Where that has no room for it now, the session leaves it
     /// and is served as a new one; what is assigned there stays so.
     fn leave_full(&mut self, cluster: &ClusterView, now: Instant) -> Result<(), Turned> {
-        if !self.hub.has_lost_links.get() || cluster.is_hot_standby() {
+        if !self.seat.is_forgotten.get() || cluster.is_hot_standby() {
             return Ok(());
         }
+        self.seat.is_forgotten.set(!self.session.bindings.iter().all(|binding| self.is_known_by(binding)));
         while let Some(backend) = self.forgot_and_is_full(cluster, now) {
             if cluster.closes_on_loss() && self.is_lost(cluster, backend) {
                 return Err(self.lose(now));
@@ -98,16 +99,23 @@ impl Conduct {
     }
 
     fn forgot_and_is_full(&self, cluster: &ClusterView, now: Instant) -> Option<BackendKey> {
+        let is_up = |backend| self.hub.of_link(backend, SharedLink::is_up).unwrap_or(false);
         let is_out = |binding: &&Binding| {
-            let told = |link: &SharedLink| !link.is_up() || link.epoch() == binding.epoch;
             binding.cluster == cluster.key()
-                && !self.hub.of_link(binding.backend, told).unwrap_or(true)
+                && is_up(binding.backend)
+                && !self.is_known_by(binding)
                 && cluster
                     .entry
                     .place_of(binding.backend)
                     .is_some_and(|place| !cluster.entry.reopens(place, self.hub.since_start(now)))
         };
         self.session.bindings.iter().find(is_out).map(|binding| binding.backend)
+    }
+
+    /// Whether the backend was told of the session in this life of its link.
+    fn is_known_by(&self, binding: &Binding) -> bool {
+        let is_told = |link: &SharedLink| link.is_up() && link.epoch() == binding.epoch;
+        self.hub.of_link(binding.backend, is_told).unwrap_or(false)
     }
 
     fn fit_shared(&self, cluster: &ClusterView, backend: &Backend) -> Fit {
