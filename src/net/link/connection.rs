@@ -174,13 +174,13 @@ impl Connection {
             self.last_words(cx, &error);
             return Poll::Ready(error);
         }
-        if let Err(error) = self.write(cx, now) {
+        let end = match self.write(cx, now) {
+            Err(error) => Some(LinkError::Io(error)),
+            Ok(()) => (self.link.is_retired() && self.link.is_flushed()).then_some(LinkError::Retired),
+        };
+        if let Some(end) = end {
             self.carry_out_held(cx, now);
-            return Poll::Ready(LinkError::Io(error));
-        }
-        if self.link.is_retired() && self.link.is_flushed() {
-            self.carry_out_held(cx, now);
-            return Poll::Ready(LinkError::Retired);
+            return Poll::Ready(end);
         }
         self.link.tell_buffered();
         self.keep_time(cx, now)
