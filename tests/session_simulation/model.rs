@@ -194,6 +194,11 @@ impl Pair {
                 self.session.comes_back(limits, now);
                 self.shadow.comes_back(self.now);
             }
+            9 if how < 180 => {
+                let later = now + Duration::from_secs(if odd { 5 } else { 0 });
+                self.session.lingers_from(later, now);
+                self.shadow.lingers_from(if odd { 5_000 } else { 0 }, self.now);
+            }
             8 | 9 => {
                 self.session.touched(now);
                 self.shadow.touched(self.now);
@@ -403,6 +408,13 @@ impl Shadow {
         self.linger = Some(now + LINGER);
         self.idle = Some(now + LONGEST_END);
         true
+    }
+
+    fn lingers_from(&mut self, wait: u64, now: u64) {
+        if matches!(self.stage, Stage::Leaving(_)) {
+            self.hurries = wait > 0;
+            self.linger = Some(now + wait + LINGER);
+        }
     }
 
     fn park(&mut self, now: u64) -> bool {
