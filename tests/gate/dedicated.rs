@@ -299,6 +299,36 @@ async fn a_lost_backend_is_picked_anew_or_ends_the_session_as_on_loss_says() {
 }
 
 #[tokio::test]
+async fn a_backend_that_closes_in_order_ends_the_session_only_where_on_loss_says_so() {
+    let chat = Dedicated::start().await;
+    let closes = async |player: &mut Player| {
+        player.send(3000, b"let me in").await;
+        let mut connection = chat.accept().await;
+        assert_eq!(connection.recv().await.body, b"let me in");
+        tokio::io::AsyncWriteExt::shutdown(&mut connection.stream).await.expect("an end in order");
+        assert_eq!(connection.end().await.expect("an end in order"), 0);
+    };
+    let gate = Gate::builder().dedicated("chat", "3000", &[chat.address()], "").start().await;
+    let mut player = gate.player().await;
+    closes(&mut player).await;
+    player.send(1, b"").await;
+    assert_eq!(player.recv().await.id, 2, "it hears nothing of that, and the session goes on");
+    player.send(3000, b"who am I").await;
+    let mut second = chat.accept().await;
+    assert_eq!(second.recv().await.body, b"who am I", "the new connection knows nothing of the former one");
+    drop((player, second));
+    gate.is_empty().await;
+
+    let gate =
+        Gate::builder().dedicated("chat", "3000", &[chat.address()], "on_loss = \"close\"").start().await;
+    let mut player = gate.player().await;
+    closes(&mut player).await;
+    player.closed().await;
+    gate.is_empty().await;
+    assert_eq!(gate.meters().total(|meter| meter.ended(EndReason::BackendClosed)), 1);
+}
+
+#[tokio::test]
 async fn a_backend_that_sends_no_frame_is_dropped_before_it_harms_the_player() {
     let chat = Dedicated::start().await;
     let battle = Backend::echo().await;
