@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use realmgate::config::{AdminState, Override};
 use realmgate::session::EndReason;
+use realmgate::wire::link::Message;
 use tokio::time::timeout;
 
-use crate::fakes::{Backend, Connection, Dedicated, Gate, Player, frame};
+use crate::fakes::{Backend, Connection, Dedicated, Event, Gate, Player, frame};
 
 /// More bytes than all sockets hold.
 const MUCH: usize = 36_000_000;
@@ -361,6 +362,32 @@ async fn a_half_close_reaches_the_backend_and_its_last_answer_the_player() {
     drop(connection);
     player.closed().await;
     gate.has_sessions(0).await;
+}
+
+#[tokio::test]
+async fn a_shared_backend_is_told_of_a_half_close_as_of_an_end_and_its_frames_on_the_way_still_arrive() {
+    let (chat, battle) = (Dedicated::start().await, Backend::echo().await);
+    let gate = Gate::builder()
+        .dedicated("chat", "3000", &[chat.address()], "")
+        .shared("battle", "1000", &[battle.address()], "")
+        .start()
+        .await;
+    let mut player = gate.player().await;
+    player.echo(1000, b"to battle").await;
+    player.send(3000, b"bye").await;
+    player.finish().await;
+    let session = battle.session().await;
+    let hears = async |what: &str, event: Event| {
+        battle.wait(what, |events| events.contains(&event).then_some(())).await;
+    };
+    hears("its CLOSE", Event::Close { session, reason: 1 }).await;
+    battle.say(session, Message::Join { room: "hall" }).await;
+    hears("that nobody joins", Event::Undelivered { session, reason: 1 }).await;
+    battle.say(session, Message::Frame { payload: &frame(1001, b"on its way") }).await;
+    assert_eq!(player.recv().await.body, b"on its way");
+    drop(chat.accept().await);
+    player.closed().await;
+    gate.is_empty().await;
 }
 
 const OPAQUE: &str = r#"[frame.raw]
