@@ -143,6 +143,27 @@ fn a_change_to_what_the_file_says_is_none_that_differs_from_it() {
 }
 
 #[test]
+fn a_cutover_that_the_file_says_too_is_no_override_after_it_is_ordered_once_more() {
+    let program = Program::start("");
+    for verb in [&["release", "activate", "c"][..], &["ban", "ann", "--for", "1h"]] {
+        assert_eq!(program.ctl(verb).code, Some(0), "{verb:?}");
+    }
+    let path = program.folder.path("gate.toml");
+    let file = std::fs::read_to_string(&path).expect("a file");
+    program.folder.write("gate.toml", &file.replace("active = \"b\"", "active = \"c\""));
+    assert_eq!(program.ctl(&["reload"]).code, Some(0));
+    assert!(program.ctl(&["overrides"]).out.contains("release"), "a reload drops nothing");
+    let said = program.ctl(&["release", "activate", "c"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let overrides = answer(&program.ctl(&["overrides", "--json"]).out);
+    let kinds: Vec<_> =
+        overrides["overrides"].as_array().expect("a list").iter().map(|one| &one["kind"]).collect();
+    assert_eq!(kinds, ["ban"], "and nothing else is lifted");
+    let clusters = program.ctl(&["clusters"]).out;
+    assert!(clusters.contains("battle: shared round_robin, group c"), "{clusters}");
+}
+
+#[test]
 fn a_clear_names_whatever_it_drops() {
     let program = Program::start("");
     program.ctl(&["backend", "battle", "127.0.0.1:1", "drain"]);
