@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use realmgate::session::EndReason;
 use realmgate::telemetry::metric::{self, Kind};
+use realmgate::telemetry::{Audience, Fate, LoginResult, ReloadResult, Resumption, TryFailure};
 use serde_json::{Value, json};
 
 fn read(path: &str) -> String {
@@ -59,6 +61,26 @@ fn the_document_has_a_row_for_every_metric_and_no_other() {
         format!("| `{}` | {} | {} | {} |", entry.name, entry.kind.as_str(), labels(entry.labels), entry.help)
     });
     assert_eq!(rows, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_word_of_a_label_is_explained_where_the_document_tells_of_its_metric() {
+    let text = read("docs/metrics.md");
+    let (_, told) = text.split_once("## What the words mean").expect("the section");
+    for (metric, words) in [
+        ("session_ended_total", EndReason::ALL.map(EndReason::as_str).to_vec()),
+        ("session_logins_total", LoginResult::ALL.map(LoginResult::as_str).to_vec()),
+        ("session_resumes_total", Resumption::ALL.map(Resumption::as_str).to_vec()),
+        ("http_tries_failed_total", TryFailure::ALL.map(TryFailure::as_str).to_vec()),
+        ("config_reloads_total", ReloadResult::ALL.map(ReloadResult::as_str).to_vec()),
+        ("publications_total", Audience::ALL.map(Audience::as_str).to_vec()),
+        ("publication_frames_total", Fate::ALL.map(Fate::as_str).to_vec()),
+    ] {
+        let point = told.split("\n* ").find(|point| point.starts_with(&format!("`{metric}`")));
+        let point = point.unwrap_or_else(|| panic!("nothing is told of {metric}"));
+        let missing: Vec<_> = words.iter().filter(|word| !point.contains(&format!("`{word}`"))).collect();
+        assert!(missing.is_empty(), "{metric}: {missing:?}");
+    }
 }
 
 #[test]
