@@ -41,6 +41,21 @@ async fn the_server_of_the_page_sends_every_frame_back() {
 }
 
 #[test]
+fn the_page_has_a_row_for_every_notice_and_says_who_may_come_back() {
+    let page = page("players.md");
+    let (_, behind) = page.split_once("\n## Notices\n").expect("the section");
+    let (section, _) = behind.split_once("\n## ").expect("its end");
+    let rows = section.lines().filter_map(|line| {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let code = cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?;
+        Some((code, *cells.get(4).expect("a column")))
+    });
+    let expected =
+        NoticeCode::ALL.map(|code| (code.as_str(), if code.may_reconnect() { "yes" } else { "no" }));
+    assert_eq!(rows.collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn the_frames_of_the_page_are_frames() {
     let page = page("players.md");
     let shown = page.lines().filter(|line| line.starts_with(['>', '<']) && !line.ends_with("..."));
