@@ -1,5 +1,6 @@
 //! Third parties and browsers: requests over HTTP/1.1 and HTTP/2, each decided under one world, on threads of its own so
-//! that no flood of them costs players a turn. Frames are none of its business.
+//! that no flood of them costs players a turn. Players' frames are none of its business; what it makes a frame of itself is
+//! a request that is converted.
 
 mod answer;
 mod arrival;

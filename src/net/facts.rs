@@ -15,7 +15,7 @@ use crate::policy::BreakerState;
 pub struct ClusterFacts {
     /// Its name.
     pub name: String,
-    /// `shared` or `dedicated`.
+    /// `shared`, `dedicated` or `http`.
     pub link: &'static str,
     /// The rule by which its backends share the sessions.
     pub balance: &'static str,
@@ -105,7 +105,7 @@ pub struct SessionFacts {
     pub address: SocketAddr,
     /// The listener's name.
     pub listener: String,
-    /// `tcp` or `tls`.
+    /// `tcp`, `tls`, `ws` or `wss`.
     pub transport: &'static str,
     /// The release group it is in.
     pub group: Option<String>,

@@ -1,5 +1,5 @@
 //! Sockets and tasks: accepting, TLS, players, links, probes. Carries out what `session`, `router`, `policy` and
-//! `cluster` decide, and is the only floor that reads the clock. A session and its links live on one worker
+//! `cluster` decide, and reads the clock for them: no floor below does. A session and its links live on one worker
 //! thread, so nothing here takes a lock on a frame's way.
 
 mod accept;

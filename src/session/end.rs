@@ -14,7 +14,7 @@ pub enum EndReason {
     Idle,
     /// A frame was not whole within `frame_timeout`.
     FrameTimeout,
-    /// No TLS handshake within `handshake_timeout`.
+    /// No handshake of TLS or WebSocket within `handshake_timeout`.
     HandshakeTimeout,
     /// The TLS handshake or a TLS record was wrong.
     TlsFailed,

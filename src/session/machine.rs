@@ -40,7 +40,7 @@ pub enum Membership {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// TLS is not through; no frame can come.
+    /// PROXY header, TLS or upgrade not through; no frame can come.
     Handshaking,
     /// Frames come and go.
     Playing,
@@ -106,9 +106,9 @@ const LONGEST_END: Duration = Duration::from_secs(60);
 impl Session {
     /// A session that has just been accepted.
     #[must_use]
-    pub fn new(limits: Arc<ListenerLimits>, tls: bool, now: Instant) -> Self {
+    pub fn new(limits: Arc<ListenerLimits>, shakes_hands: bool, now: Instant) -> Self {
         let mut timers = Timers::new(now);
-        let state = if tls {
+        let state = if shakes_hands {
             timers.set(Timer::Handshake, now + limits.handshake_timeout());
             State::Handshaking
         } else {
@@ -135,8 +135,8 @@ impl Session {
     }
 
     /// It has come: what follows is a handshake, or the game.
-    pub fn header_read(&mut self, tls: bool, now: Instant) {
-        if tls { self.handshake_begins(now) } else { self.handshake_done(now) }
+    pub fn header_read(&mut self, shakes_hands: bool, now: Instant) {
+        if shakes_hands { self.handshake_begins(now) } else { self.handshake_done(now) }
     }
 
     /// The handshake has its whole time from now on.
@@ -146,7 +146,7 @@ impl Session {
         }
     }
 
-    /// TLS is through: frames may come.
+    /// Whatever comes before frames is through: they may come.
     pub fn handshake_done(&mut self, now: Instant) {
         if self.state == State::Handshaking {
             self.state = State::Playing;
@@ -439,7 +439,7 @@ impl Session {
         self.state == State::Playing
     }
 
-    /// Whether TLS is still under way.
+    /// Whether PROXY header, TLS or upgrade are still under way.
     #[must_use]
     pub fn is_handshaking(&self) -> bool {
         self.state == State::Handshaking

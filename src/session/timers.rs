@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// What a session can be waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timer {
-    /// The end of the TLS handshake.
+    /// The end of what comes before frames: PROXY header, TLS, upgrade.
     Handshake,
     /// The rest of a frame.
     Frame,

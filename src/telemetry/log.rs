@@ -32,7 +32,7 @@ pub struct SessionRecord<'a> {
     pub account: Option<&'a str>,
     /// The player's address.
     pub address: SocketAddr,
-    /// `tcp` or `tls`.
+    /// `tcp`, `tls`, `ws` or `wss`.
     pub transport: &'static str,
     /// The TLS version, empty on plain connections.
     pub tls: &'static str,

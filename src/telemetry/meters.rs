@@ -34,7 +34,7 @@ pub enum Refusal {
     Unavailable,
     /// Those that serve have as many sessions as they can take now.
     Full,
-    /// The link's buffer is above the mark of its class.
+    /// The link's buffer is above the mark of its class, or the session awaits as many replies as it may.
     Overloaded,
     /// The route is closed for maintenance.
     Maintenance,
@@ -42,7 +42,7 @@ pub enum Refusal {
     LoginRequired,
     /// The player waits to be let in.
     Queued,
-    /// More frames than the route or the listener takes.
+    /// More frames than the route takes.
     RateLimited,
     /// The process has little left of something, and the route is optional.
     Pressure,

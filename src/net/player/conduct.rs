@@ -41,7 +41,7 @@ pub(super) struct Conduct {
     pub(super) waits_for: WaitsFor,
     /// Whether the backends were told last that much waits for the player.
     pub(super) much_waits: bool,
-    /// The world that the tally's places are of.
+    /// The world that the session was settled in last: its tally, entrance, absence, connections and rates go by it.
     generation: u64,
     /// The session is over and nothing more is written.
     pub(super) closed: bool,
