@@ -9,7 +9,9 @@ use tokio_rustls::server::TlsStream;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::Message;
 
-use crate::fakes::{Backend, Certificates, Conversation, Gate, GateBuilder, Messenger, frame, within};
+use crate::fakes::{
+    Backend, Certificates, Conversation, Dedicated, Gate, GateBuilder, Messenger, frame, within,
+};
 use crate::tls::acceptor;
 
 const OPAQUE: &str = "[frame.raw]\nlength = { kind = \"opaque\" }\nmax_length = \"1MiB\"";
@@ -211,6 +213,34 @@ async fn what_a_player_said_before_its_close_waits_for_a_slow_server_until_write
         assert_eq!(player.closed().await.expect("a code").0, 1000);
         gate.is_empty().await;
     }
+}
+
+#[tokio::test]
+async fn what_a_player_said_before_its_close_is_not_lost_with_its_connection() {
+    let (chat, mail) = (Dedicated::start().await, Messenger::start().await);
+    let patient = "websocket = \"/\"\nhealth.interval = \"1h\"\nconnect_timeout = \"30s\"";
+    let gate = listening()
+        .dedicated("chat", "3000", &[chat.address()], "health.interval = \"1h\"")
+        .dedicated("mail", "4000", &[mail.address()], patient)
+        .start()
+        .await;
+    let mut player = dial(&gate).await;
+    player.send_frames(&[(3000, b"hello")]).await;
+    let mut talk = chat.accept().await;
+    assert_eq!(talk.recv().await.body, b"hello");
+    player.send_frames(&[(4000, b"last words")]).await;
+    player.close(1000, "").await;
+    assert_eq!(talk.end().await.expect("an end in order"), 0, "the gateway has read the Close");
+
+    player.reset();
+    talk.send_raw(&frame(3001, b"too late")).await;
+    gate.shows("realmgate_listener_connections{listener=\"players\"} 0").await;
+    let much = frame(3001, &[7; 1000]).repeat(16_000);
+    within("the gateway to read what nobody hears", talk.send_raw(&much)).await;
+    let mut letter = mail.accept().await;
+    assert_eq!(letter.recv().await, frame(4000, b"last words"));
+    assert_eq!(letter.closed().await, Some((1000, String::new())));
+    gate.is_empty().await;
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ pub(super) use self::carry::{Carried, adopt};
 use self::channel::Channel;
 pub(super) use self::choose::{Keyed, balance_key};
 use self::conduct::Conduct;
+use self::parting::WaitsFor;
 use self::porch::{HEADER_WITHIN, Porch};
 use self::tally::Tally;
 use self::transport::{Broken, Received, Sent, Transport};
@@ -315,12 +316,18 @@ impl Player {
             return;
         }
         let was_high = self.conduct.seat.outbox.borrow().is_high();
-        let Some(sent) = self.send(cx) else { return };
+        let sent = self.send(cx);
         let conduct = &mut self.conduct;
         match sent {
-            Ok(sent) => conduct.session.waits(!sent.done, sent.took, now),
-            Err(Broken::Tls) => conduct.broken(EndReason::TlsFailed, now),
-            Err(Broken::Reset) => conduct.disconnected(world, EndReason::PlayerReset, now),
+            None => {}
+            Some(Ok(sent)) => conduct.session.waits(!sent.done, sent.took, now),
+            // It had closed before: its backends have their time for what it said all the same.
+            Some(Err(_)) if matches!(conduct.waits_for, WaitsFor::LastWords) => self.connection = None,
+            Some(Err(Broken::Tls)) => conduct.broken(EndReason::TlsFailed, now),
+            Some(Err(Broken::Reset)) => conduct.disconnected(world, EndReason::PlayerReset, now),
+        }
+        if self.connection.is_none() {
+            conduct.drop_unheard();
         }
         if was_high && !conduct.seat.outbox.borrow().is_high() {
             conduct.seat.ring(); // what was not read because of the mark is read again
@@ -347,8 +354,9 @@ impl Player {
     fn finish(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
         let Self { connection, conduct, .. } = self;
         let Some(Connection { transport, porch, channel, .. }) = connection else {
-            // Nobody is there to hear last words.
-            let ends = conduct.closed || conduct.session.leaving().is_some();
+            // Nobody is there to hear last words, but the player's own may still be on their way.
+            let is_leaving = conduct.session.leaving().is_some();
+            let ends = conduct.closed || is_leaving && !conduct.awaits_last_answers(now);
             return if ends { Poll::Ready(()) } else { Poll::Pending };
         };
         if conduct.session.leaving().is_some() && matches!(porch, Porch::Handshaking { .. }) {

@@ -157,6 +157,13 @@ impl Conduct {
         false
     }
 
+    /// What backends still say goes nowhere: kept, it would stop them from being read.
+    pub(super) fn drop_unheard(&self) {
+        let mut outbox = self.seat.outbox.borrow_mut();
+        let unheard = outbox.waiting();
+        outbox.took(unheard, &self.hub.pool);
+    }
+
     /// Ends the session without last words: nobody could read them.
     pub(super) fn broken(&mut self, end: EndReason, now: Instant) {
         self.session.leave(end, now);
