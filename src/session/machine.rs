@@ -403,12 +403,13 @@ impl Session {
         true
     }
 
-    /// The last words of a session that is ending begin only then: something else comes before them, whatever the player
-    /// takes meanwhile.
+    /// The last words of a session that is ending begin only then, and have all their time from there: something else
+    /// comes before them, whatever the player takes meanwhile.
     pub fn lingers_from(&mut self, moment: Instant, now: Instant) {
         if self.leaving().is_some() {
             self.hurries = moment > now;
             self.timers.set(Timer::Linger, moment + LINGER);
+            self.timers.set(Timer::Idle, moment + LONGEST_END);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Seeded histories of a session beside a shadow model that is written from the rules alone.
 #![expect(clippy::indexing_slicing, reason = "a test may panic and names what it means")]
 
+mod ends;
 mod model;
 
 use rand::rngs::SmallRng;

@@ -195,9 +195,9 @@ impl Pair {
                 self.shadow.comes_back(self.now);
             }
             9 if how < 180 => {
-                let later = now + Duration::from_secs(if odd { 5 } else { 0 });
-                self.session.lingers_from(later, now);
-                self.shadow.lingers_from(if odd { 5_000 } else { 0 }, self.now);
+                let wait = [0, 5_000, 0, 75_000][usize::from(how) % 4];
+                self.session.lingers_from(now + Duration::from_millis(wait), now);
+                self.shadow.lingers_from(wait, self.now);
             }
             8 | 9 => {
                 self.session.touched(now);
@@ -414,6 +414,7 @@ impl Shadow {
         if matches!(self.stage, Stage::Leaving(_)) {
             self.hurries = wait > 0;
             self.linger = Some(now + wait + LINGER);
+            self.idle = Some(now + wait + LONGEST_END);
         }
     }
 
