@@ -404,12 +404,15 @@ impl Session {
     }
 
     /// The last words of a session that is ending begin only then, and have all their time from there: something else
-    /// comes before them, whatever the player takes meanwhile.
+    /// comes before them, whatever the player takes meanwhile. Where they begin now, it goes on taking what waits.
     pub fn lingers_from(&mut self, moment: Instant, now: Instant) {
         if self.leaving().is_some() {
             self.hurries = moment > now;
             self.timers.set(Timer::Linger, moment + LINGER);
             self.timers.set(Timer::Idle, moment + LONGEST_END);
+            if !self.hurries && self.is_behind() {
+                self.linger(true, true, now);
+            }
         }
     }
 

@@ -12,6 +12,7 @@ length = { offset = 0, width = 4 }
 id = { offset = 4, width = 2 }
 [listener.players]
 listen = "127.0.0.1:0"
+limits = { write_timeout = "15s" }
 [cluster.battle]
 backends = [{ address = "127.0.0.1:1" }]
 [route.battle]
@@ -19,6 +20,7 @@ ids = [1000]
 cluster = "battle"
 "#;
 
+const WRITE: u64 = 15;
 const LINGER: u64 = 1;
 const LONGEST_END: u64 = 60;
 
@@ -48,6 +50,11 @@ impl Ending {
         self.session.lingers_from(self.at(moment), self.at(now));
     }
 
+    /// Something waits for the player, which may have taken some of it.
+    fn waits(&mut self, took: bool, now: u64) {
+        self.session.waits(true, took, self.at(now));
+    }
+
     fn expired(&mut self, now: u64) -> Option<Expired> {
         self.session.expired(self.at(now))
     }
@@ -61,4 +68,20 @@ fn what_comes_before_the_last_words_may_take_longer_than_they_may() {
     assert_eq!(ending.expired(before + LINGER), Some(Expired::Close));
     assert_eq!(ending.expired(before + LONGEST_END - 1), None);
     assert_eq!(ending.expired(before + LONGEST_END), Some(Expired::Close), "a minute in all behind it");
+}
+
+#[test]
+fn a_slow_player_keeps_its_time_where_the_last_words_begin_early() {
+    let mut ending = Ending::of(EndReason::Draining);
+    ending.waits(false, 0);
+    ending.lingers_from(0, 0);
+    assert_eq!(ending.expired(WRITE - 1), None);
+    ending.waits(true, WRITE - 1);
+    assert_eq!(ending.expired(2 * WRITE - 2), None, "from one piece to the next");
+    ending.session.waits(false, true, ending.at(2 * WRITE - 2));
+    assert_eq!(ending.expired(2 * WRITE - 2 + LINGER), Some(Expired::Close));
+
+    let mut ending = Ending::of(EndReason::Draining);
+    ending.lingers_from(0, 0);
+    assert_eq!(ending.expired(LINGER), Some(Expired::Close), "nothing waits for it");
 }

@@ -413,7 +413,8 @@ impl Shadow {
     fn lingers_from(&mut self, wait: u64, now: u64) {
         if matches!(self.stage, Stage::Leaving(_)) {
             self.hurries = wait > 0;
-            self.linger = Some(now + wait + LINGER);
+            let takes_on = !self.hurries && self.write.is_some();
+            self.linger = Some(now + wait + if takes_on { WRITE } else { LINGER });
             self.idle = Some(now + wait + LONGEST_END);
         }
     }
