@@ -396,6 +396,24 @@ async fn a_login_that_comes_by_reload_leaves_in_who_is_there_and_one_that_goes_a
 }
 
 #[tokio::test]
+async fn a_bind_of_a_session_that_was_idle_over_a_reload_from_tokens_is_not_late() {
+    let (login, battle) = (Backend::echo().await, Backend::echo().await);
+    let issuer = Issuer::new();
+    let tokens = game(&battle, &issuer, "").shared("login", "500", &[login.address()], "");
+    let mut gate = tokens.start().await;
+    let mut player = gate.player().await;
+    assert_eq!(shown(&mut player, &issuer.token_of("ann", 1_760_000_000)).await, ADMITTED);
+    player.echo(500, b"known there").await;
+    let session = login.session().await;
+    gate.reload(binding(&login, &battle, "")).await;
+    login.say(session, Message::Bind { account: "ann", epoch: 1 }).await;
+    has_logins(&gate, LoginResult::Again, 1).await;
+    player.echo(500, b"plays on").await;
+    let objects = |event: &Event| matches!(event, Event::Error { .. });
+    assert!(!login.events().iter().any(objects), "{:?}", login.events());
+}
+
+#[tokio::test]
 async fn a_banned_account_does_not_come_in_by_token_nor_by_bind() {
     use realmgate::config::{Banned, Override};
     let battle = Backend::echo().await;

@@ -114,6 +114,7 @@ impl Conduct {
 
     /// A backend says whose session this is.
     pub(super) fn bind(&mut self, world: &World, bind: &Bind, now: Instant) {
+        self.settle_entrance(world, now); // the turn settles behind its orders, and this one counts as its world does
         let Some(gate) = world.gatekeeper.as_ref().filter(|_| self.session.leaving().is_none()) else {
             return;
         };
