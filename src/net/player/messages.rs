@@ -113,6 +113,9 @@ impl WebSocket {
             self.behind = conduct.message((layout, world), MessageKind::Binary, &behind, now);
             conduct.message_over();
         }
+        if conduct.comeback.claim.is_some() {
+            return; // there was another token behind the first one
+        }
         let mut rest = self.decoder.take_rest();
         self.take(conduct, (layout, world), &mut rest, now);
     }

@@ -1,4 +1,4 @@
-//! What wakes a session that nobody speaks to.
+//! What wakes a session that nobody speaks to, and whose frames are behind a token.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -10,6 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 
 use super::conduct::Conduct;
+use super::messages::WebSocket;
 use super::tally::Tally;
 use crate::base::{GatewayId, SessionId};
 use crate::cluster::Registry;
@@ -22,6 +23,7 @@ use crate::net::worker::WorkerSetup;
 use crate::net::world::World;
 use crate::session::Session;
 use crate::telemetry::{Meters, WorkerMeter};
+use crate::wire::websocket::{FrameKind, append_frame};
 
 const PLAN: &str = r#"
 [frame.game]
@@ -40,7 +42,16 @@ cluster = "battle"
 const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
 fn plan() -> Plan {
-    config::parse(vec![Source { path: "test.toml".into(), text: PLAN.to_owned() }]).expect("a plan")
+    parsed(PLAN.to_owned())
+}
+
+fn parsed(text: String) -> Plan {
+    config::parse(vec![Source { path: "test.toml".into(), text }]).expect("a plan")
+}
+
+fn frame(id: u16, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(2 + body.len()).expect("short");
+    [&length.to_be_bytes()[..], &id.to_be_bytes(), body].concat()
 }
 
 fn seat(listener: &Listener) -> Rc<Seat> {
@@ -48,9 +59,8 @@ fn seat(listener: &Listener) -> Rc<Seat> {
     Seat::new(id, 1, HERE, listener, hub::now())
 }
 
-#[test]
-fn an_idle_session_wakes_every_ten_minutes_for_its_line() {
-    let plan = plan();
+/// A session that has just come, of a listener in this plan, and the world that it came to.
+fn guest(plan: Plan) -> (Conduct, Arc<World>) {
     let (meters, tickets) = (Meters::new(1), Tickets::new().expect("randomness"));
     let world = World::build(plan, &mut Registry::default(), &meters, &tickets, UNIX_EPOCH);
     let world = Arc::new(ArcSwap::from_pointee(world.expect("a world")));
@@ -61,12 +71,48 @@ fn an_idle_session_wakes_every_ten_minutes_for_its_line() {
     let door = Arc::clone(&world.load().doors()[0]);
     let seat = seat(door.listener());
     let session = Session::new(Arc::clone(door.listener().limits()), false, began);
-    let mut conduct = Conduct::new(Rc::clone(&hub), seat, door, session, Tally::new(HERE));
+    (Conduct::new(hub, seat, door, session, Tally::new(HERE)), world.load_full())
+}
+
+#[test]
+fn an_idle_session_wakes_every_ten_minutes_for_its_line() {
+    let (mut conduct, _) = guest(plan());
+    let began = conduct.session.began();
     let at = |minutes: u64| began + Duration::from_secs(60 * minutes);
     for minutes in [10, 20, 30] {
         assert_eq!(conduct.next_deadline(), Some(at(minutes)));
         conduct.log_long(at(minutes));
     }
+}
+
+#[test]
+fn what_comes_behind_a_second_token_is_the_second_sessions() {
+    let listener = "listen = \"127.0.0.1:0\"";
+    let text = PLAN
+        .replace(listener, &format!("{listener}\nprotocol = \"websocket\"\npath = \"/play\""))
+        .replace("width = 2 }", "width = 2 }\nnotice = { id = 9000 }");
+    let login = "[login]\nroute = \"battle\"\nresume = \"60s\"";
+    let (mut conduct, world) = guest(parsed(text + login));
+    let (now, layout) = (conduct.session.began(), Arc::clone(conduct.door.listener().layout()));
+    let claim = || {
+        let token = conduct.hub.commons.tokens.issue(conduct.seat.id, &layout, true).expect("randomness");
+        frame(9000, format!(r#"{{"resume":"{}"}}"#, token.text()).as_bytes())
+    };
+    let mut bytes = Vec::new();
+    append_frame(FrameKind::Binary, &[claim(), claim()].concat(), Some([7; 4]), &mut bytes);
+    append_frame(FrameKind::Binary, &frame(1000, b"behind both"), Some([7; 4]), &mut bytes);
+
+    let mut socket = WebSocket::new(&layout, false, now);
+    let mut frames_in = |conduct: &mut Conduct, bytes: Option<&mut [u8]>| {
+        match bytes {
+            Some(bytes) => socket.take(conduct, (&layout, &world), bytes, now),
+            None => socket.take_behind(conduct, (&layout, &world), now),
+        }
+        (conduct.tally.frames_in, conduct.comeback.claim.take().is_some())
+    };
+    assert_eq!(frames_in(&mut conduct, Some(&mut bytes)), (1, true));
+    assert_eq!(frames_in(&mut conduct, None), (2, true));
+    assert_eq!(frames_in(&mut conduct, None), (3, false));
 }
 
 #[test]
