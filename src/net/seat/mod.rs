@@ -1,5 +1,7 @@
 //! What the links of a worker see of a session: a place to leave frames and orders, and a bell.
 
+mod identity;
+
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -7,6 +9,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use self::identity::Identity;
 use super::guard::Promise;
 use super::outbox::Full;
 pub(super) use super::outbox::Outbox;
@@ -14,13 +17,10 @@ use super::player::Carried;
 use super::pool::Pool;
 use super::roll::Roll;
 use super::standing::Standing;
-use super::world::{ClusterView, World};
-use crate::base::{AddressKey, BackendKey, ClusterKey, ProtocolId, Reason, SessionId};
+use crate::base::{BackendKey, ClusterKey, ProtocolId, Reason, SessionId};
 use crate::config::Listener;
-use crate::players::{Attributes, Unfit};
-use crate::router::Who;
+use crate::players::Attributes;
 use crate::session::{Awaited, EndReason, Lockstep};
-use crate::wire::link::MAX_ATTRIBUTES;
 use crate::wire::{FrameLayout, Lent};
 
 /// A session's mailbox on its worker. What every frame needs comes first and lies together: with thousands of players
@@ -68,20 +68,10 @@ pub(super) struct Seat {
     peer: Cell<SocketAddr>,
     /// A connection that is to be this session's.
     carried: RefCell<Option<Box<Carried>>>,
-    player: RefCell<Player>,
+    identity: RefCell<Identity>,
     standing: RefCell<Standing>,
     /// What backends say of the player to each other.
     attributes: RefCell<Option<Box<Attributes>>>,
-}
-
-/// Who plays, as far as tokens and backends have said.
-#[derive(Debug, Default)]
-struct Player {
-    account: Option<Arc<str>>,
-    /// Counts the logins of the account.
-    epoch: u64,
-    /// The client's version.
-    version: Option<Arc<str>>,
 }
 
 /// What a session is told by others.
@@ -150,9 +140,6 @@ pub(super) struct Bell {
     waker: RefCell<Option<Waker>>,
 }
 
-/// A client's version is a few numbers.
-const LONGEST_VERSION: usize = 64;
-
 impl Default for Kick {
     fn default() -> Self {
         Self { reason: Reason::Kicked.code(), text: None, retry_after_ms: None, redirect: Vec::new() }
@@ -191,7 +178,7 @@ impl Seat {
             address: Cell::new(address.ip()),
             peer: Cell::new(address),
             carried: RefCell::default(),
-            player: RefCell::default(),
+            identity: RefCell::default(),
             standing: RefCell::default(),
             attributes: RefCell::default(),
             greeted: Cell::new(false),
@@ -271,140 +258,6 @@ impl Seat {
         place.map(|place| refused.swap_remove(place)).is_some()
     }
 
-    /// The account, once it is known whose session it is.
-    pub(super) fn account(&self) -> Option<Arc<str>> {
-        self.player.borrow().account.clone()
-    }
-
-    /// The client's version, once it is known.
-    pub(super) fn version(&self) -> Option<Arc<str>> {
-        self.player.borrow().version.clone()
-    }
-
-    /// It is known now whose session it is; false if that is behind what was known before of the account.
-    pub(super) fn log_in(&self, world: &World, account: &str, epoch: u64) -> bool {
-        if epoch < self.epoch_of(account) {
-            return false;
-        }
-        self.player.borrow_mut().epoch = epoch;
-        self.learn(world, |player| player.account = Some(account.into()));
-        true
-    }
-
-    /// Logins are numbered anew: any that comes now is newer.
-    pub(super) fn forget_epoch(&self) {
-        self.player.borrow_mut().epoch = 0;
-    }
-
-    /// How new its login of this account is; 0 where it has none: each account counts its own logins.
-    pub(super) fn epoch_of(&self, account: &str) -> u64 {
-        let player = self.player.borrow();
-        if player.account.as_deref() == Some(account) { player.epoch } else { 0 }
-    }
-
-    /// A backend says what the client's version is.
-    pub(super) fn runs(&self, world: &World, version: &str) {
-        self.learn(world, |player| player.version = Some(version.into()));
-    }
-
-    /// A backend has changed what is said of the player.
-    pub(super) fn change(&self, world: &World, change: &str) -> Result<(), Unfit> {
-        self.attributes.borrow_mut().get_or_insert_default().merge(change, MAX_ATTRIBUTES)?;
-        let attributes = self.attributes.borrow();
-        let version = attributes
-            .as_ref()
-            .and_then(|attributes| attributes.get("version"))
-            .filter(|version| version.len() <= LONGEST_VERSION);
-        if let Some(version) = version.filter(|version| self.version().as_deref() != Some(*version)) {
-            self.runs(world, version);
-        }
-        Ok(())
-    }
-
-    /// What backends say of the player, as a JSON object.
-    pub(super) fn attributes(&self) -> Option<Arc<str>> {
-        self.attributes.borrow().as_ref()?.text()
-    }
-
-    /// Something new is known of the player: if it would enter another release group for that, it does.
-    fn learn(&self, world: &World, what: impl FnOnce(&mut Player)) {
-        let decide = || world.groups.decide(&self.player.borrow().who(self.address.get()));
-        let before = decide();
-        what(&mut self.player.borrow_mut());
-        if decide() != before {
-            self.enter_anew();
-            self.settle(world); // what a backend says next goes by it already
-        }
-    }
-
-    /// It enters its release groups when it next looks at the world.
-    fn enter_anew(&self) {
-        self.standing.borrow_mut().leave();
-        self.ring();
-    }
-
-    /// A proxy says where the player is: it enters its release groups by that.
-    pub(super) fn is_at(&self, address: SocketAddr) {
-        self.address.set(address.ip());
-        self.peer.set(address);
-        self.enter_anew();
-    }
-
-    /// Where its connection comes from.
-    pub(super) fn peer(&self) -> SocketAddr {
-        self.peer.get()
-    }
-
-    /// Whether the player's address counts as this one.
-    pub(super) fn is_from(&self, address: IpAddr) -> bool {
-        AddressKey::of(self.peer.get().ip()) == AddressKey::of(address)
-    }
-
-    /// Whether its release groups are those of this world.
-    pub(super) fn is_settled(&self, world: &World) -> bool {
-        self.standing.borrow().is_settled(world)
-    }
-
-    /// Finds its release groups in a world that is new to it; whether it has to move.
-    pub(super) fn settle(&self, world: &World) -> bool {
-        let player = self.player.borrow();
-        let moves = self.standing.borrow_mut().settle(world, &player.who(self.address.get()));
-        if !moves {
-            self.move_at.set(None);
-        }
-        moves
-    }
-
-    /// What serves it at the first cluster of which this is true.
-    pub(super) fn view<'w>(
-        &self,
-        world: &'w World,
-        is_it: impl Fn(&ClusterView) -> bool,
-    ) -> Option<&'w Arc<ClusterView>> {
-        let place = world.clusters.iter().position(|cluster| is_it(cluster))?;
-        world.view(self.group_at(world, place), place)
-    }
-
-    /// The release group in which it meets a cluster, by its place.
-    pub(super) fn group_at(&self, world: &World, cluster: usize) -> usize {
-        if world.has_groups() { self.standing.borrow_mut().at(world, cluster) } else { 0 }
-    }
-
-    /// The release group it entered.
-    pub(super) fn group(&self) -> Option<Arc<str>> {
-        self.standing.borrow().name()
-    }
-
-    /// Whether it entered this release group.
-    pub(super) fn is_of_group(&self, name: &str) -> bool {
-        self.standing.borrow().is_of(name)
-    }
-
-    /// Whether its next frame is answered by `moved`.
-    pub(super) fn is_to_move(&self, now: Instant) -> bool {
-        self.move_at.get().is_some_and(|at| at <= now)
-    }
-
     /// A frame with this ID came from a backend: what it answers was answered in time.
     pub(super) fn answered(&self, backend: BackendKey, id: ProtocolId, now: Duration) {
         if self.awaited.borrow().is_empty() {
@@ -466,18 +319,6 @@ impl Seat {
     /// The connection that came.
     pub(super) fn take_carried(&self) -> Option<Box<Carried>> {
         self.carried.borrow_mut().take()
-    }
-
-    /// The player comes from this address now. Its release groups stay those of the address it came from first.
-    pub(super) fn comes_from(&self, address: SocketAddr) {
-        self.peer.set(address);
-    }
-}
-
-impl Player {
-    /// What release rules look at.
-    fn who(&self, address: IpAddr) -> Who<'_> {
-        Who { account: self.account.as_deref(), version: self.version.as_deref(), address }
     }
 }
 
