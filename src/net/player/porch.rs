@@ -147,7 +147,7 @@ impl Connection {
         now: Instant,
     ) -> Result<(), DoorRefusal> {
         let Some((address, local)) = player else { return Ok(()) };
-        conduct.seat.is_at(address);
+        conduct.seat.learn_address(address);
         conduct.tally.local = local;
         conduct.settle(world, now);
         let (hub, listener) = (&conduct.hub, conduct.door.listener());

@@ -128,7 +128,7 @@ fn who_is_called_for_bytes_and_for_more_has_a_whole_turn() {
     assert_eq!(seat.take_call(), Call::Turn);
     seat.order(Order::Replaced);
     assert_eq!(seat.take_call(), Call::Turn);
-    seat.is_at(HERE);
+    seat.learn_address(HERE);
     assert_eq!(seat.take_call(), Call::Turn, "it enters its release groups anew");
 }
 
@@ -156,7 +156,7 @@ fn who_is_called_for_bytes_is_woken_once_until_it_has_heard() {
     seat.order(Order::Replaced);
     assert_eq!(woken(), 2, "it may have been woken and not run yet: then the second costs nothing");
     seat.take_call();
-    seat.is_at(HERE);
+    seat.learn_address(HERE);
     assert_eq!(woken(), 1);
 }
 

@@ -98,7 +98,7 @@ impl Seat {
     }
 
     /// A proxy says where the player is: it enters its release groups by that.
-    pub(in crate::net) fn is_at(&self, address: SocketAddr) {
+    pub(in crate::net) fn learn_address(&self, address: SocketAddr) {
         self.address.set(address.ip());
         self.peer.set(address);
         self.enter_anew();
