@@ -47,7 +47,7 @@ use self::upstream::Upstream;
 use super::accept::{Admission, ConnectionPlace, SessionPlace};
 use super::alarm::Alarm;
 use super::hub::{self, Buffers, Hub};
-use super::seat::{Call, Seat};
+use super::seat::{CalledFor, Seat};
 use super::turns;
 use super::world::{Door, World};
 use crate::session::{EndReason, Expired, Session};
@@ -114,11 +114,11 @@ impl Future for Player {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let player = self.get_mut();
-        let call = player.conduct.seat.take_call();
-        if call == Call::Bytes && player.only_passes_on(cx) {
+        let called_for = player.conduct.seat.take_call();
+        if called_for == CalledFor::Bytes && player.only_passes_on(cx) {
             return Poll::Pending;
         }
-        ready!(player.turn(cx, call));
+        ready!(player.turn(cx, called_for));
         if let (Some(connection), Some(end)) = (&player.connection, player.conduct.session.leaving()) {
             connection.place.ended(end, hub::now());
         }
@@ -132,7 +132,7 @@ impl Player {
         Self { connection: Some(connection), conduct, alarm: Alarm::new(now), _place: place }
     }
 
-    fn turn(&mut self, cx: &mut Context<'_>, call: Call) -> Poll<()> {
+    fn turn(&mut self, cx: &mut Context<'_>, called_for: CalledFor) -> Poll<()> {
         let now = hub::now();
         let hub = Rc::clone(&self.conduct.hub);
         let world = hub.world.load();
@@ -143,7 +143,7 @@ impl Player {
             self.conduct.log_long(now);
             self.conduct.expire_replies(&world, now);
         }
-        if call == Call::Turn || !self.conduct.is_settled(&world) {
+        if called_for == CalledFor::Turn || !self.conduct.is_settled(&world) {
             self.conduct.take_orders(&world, now);
             self.conduct.settle(&world, now); // behind the orders: a lost backend may mean the end
             self.welcome(&world, now);

@@ -17,7 +17,7 @@ use crate::cluster::Registry;
 use crate::config::{self, Listener, Plan, Source};
 use crate::net::Commons;
 use crate::net::hub::{self, Hub};
-use crate::net::seat::{Call, Order, Seat};
+use crate::net::seat::{CalledFor, Order, Seat};
 use crate::net::tls::Tickets;
 use crate::net::worker::WorkerSetup;
 use crate::net::world::World;
@@ -119,17 +119,21 @@ fn what_comes_behind_a_second_token_is_the_second_sessions() {
 fn who_is_called_for_bytes_and_for_more_has_a_whole_turn() {
     let plan = plan();
     let seat = seat(plan.listeners().first().expect("a listener"));
-    assert_eq!((seat.take_call(), seat.take_call()), (Call::Turn, Call::No), "the first one is whole");
+    assert_eq!(
+        (seat.take_call(), seat.take_call()),
+        (CalledFor::Turn, CalledFor::Nothing),
+        "the first one is whole"
+    );
     seat.call_for_bytes();
-    assert_eq!((seat.take_call(), seat.take_call()), (Call::Bytes, Call::No));
+    assert_eq!((seat.take_call(), seat.take_call()), (CalledFor::Bytes, CalledFor::Nothing));
     seat.call_for_bytes();
     seat.ring();
     seat.call_for_bytes();
-    assert_eq!(seat.take_call(), Call::Turn);
+    assert_eq!(seat.take_call(), CalledFor::Turn);
     seat.order(Order::Replaced);
-    assert_eq!(seat.take_call(), Call::Turn);
+    assert_eq!(seat.take_call(), CalledFor::Turn);
     seat.learn_address(HERE);
-    assert_eq!(seat.take_call(), Call::Turn, "it enters its release groups anew");
+    assert_eq!(seat.take_call(), CalledFor::Turn, "it enters its release groups anew");
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(super) struct Seat {
     pub(super) layout: Arc<FrameLayout>,
     bell: Bell,
     /// Whoever sets it rings the bell, and the first turn comes by itself: until it is taken, nobody has to ring for less.
-    call: Cell<Call>,
+    call: Cell<CalledFor>,
     /// Whether an order ends the session: what comes after it is not delivered any more.
     closing: Cell<bool>,
     /// More than half of what may wait was waiting when the last frame was left, and never little since.
@@ -124,10 +124,10 @@ pub(super) struct Kick {
 
 /// What a session was called for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Call {
+pub(super) enum CalledFor {
     /// By nobody: a socket or a deadline woke it.
     #[default]
-    No,
+    Nothing,
     /// Bytes were left for its sockets, and nothing else.
     Bytes,
     /// It has to look at everything: an order or another connection came, or something new is known of it.
@@ -173,7 +173,7 @@ impl Seat {
             lockstep: RefCell::default(),
             refused: RefCell::default(),
             bell: Bell::default(),
-            call: Cell::new(Call::Turn),
+            call: Cell::new(CalledFor::Turn),
             last_frame: Cell::new(now),
             address: Cell::new(address.ip()),
             peer: Cell::new(address),
@@ -194,20 +194,20 @@ impl Seat {
 
     /// Wakes the session for a whole turn.
     pub(super) fn ring(&self) {
-        self.call.set(Call::Turn);
+        self.call.set(CalledFor::Turn);
         self.bell.ring();
     }
 
     /// Wakes the session to write what waits for its sockets, unless it was called already.
     pub(super) fn call_for_bytes(&self) {
-        if self.call.get() == Call::No {
-            self.call.set(Call::Bytes);
+        if self.call.get() == CalledFor::Nothing {
+            self.call.set(CalledFor::Bytes);
             self.bell.ring();
         }
     }
 
     /// What it was called for since the last time this was asked.
-    pub(super) fn take_call(&self) -> Call {
+    pub(super) fn take_call(&self) -> CalledFor {
         self.call.take()
     }
 
