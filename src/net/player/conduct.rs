@@ -16,6 +16,7 @@ use super::tally::Tally;
 use super::upstream::Upstream;
 use crate::base::ProtocolId;
 use crate::net::hub::Hub;
+use crate::net::link::SharedLink;
 use crate::net::recovery::Refused;
 use crate::net::seat::Seat;
 use crate::net::world::{Closed, ClusterView, Door, Lane, World};
@@ -54,6 +55,17 @@ pub(super) struct Conduct {
     pub(super) parting: Option<Box<Farewell>>,
     /// What a WebSocket player reads last, where the end of the session does not tell it.
     pub(super) farewell: Option<Box<Farewell>>,
+}
+
+/// What stands in the way of reading a player.
+enum Obstacle {
+    None,
+    /// A full link, which rings when it has room again.
+    Link(Rc<SharedLink>),
+    /// What is full and still moves: to wait for it is a sign of life.
+    Moving,
+    /// A backend that takes nothing: to wait for it is none.
+    Stuck,
 }
 
 /// How many frames of one session may wait for their replies: more is no game, and each is looked at in every turn.
@@ -335,29 +347,38 @@ impl Conduct {
         }
     }
 
-    /// Whether the player's socket may be read: not while a link that the session uses is full and still moves,
-    /// and not while much waits for the player, so that answers to a player that reads none stay within bounds. Bytes of
-    /// an opaque session cannot be refused: it waits for a backend that is stuck, too, but that is no sign of life.
-    pub(super) fn wants_input(&mut self, now: Instant) -> bool {
+    /// Reads on, or stops for what stands in the way; whether the player's socket is read now.
+    pub(super) fn pace_reading(&mut self, now: Instant) -> bool {
         if !self.session.is_playing() && !self.session.is_handshaking() {
             return false;
         }
-        let deaf = self.seat.outbox.borrow().is_high();
-        let is_awaited = |it: &Upstream| it.is_full() && !it.is_stuck(self.hub.since_start(now));
-        let moves = deaf || self.upstreams.iter().any(is_awaited) || self.waits_for_link(now);
-        let full = moves || self.is_opaque() && self.upstreams.iter().any(Upstream::is_full);
-        match (full, self.session.is_paused()) {
-            (true, false) if moves => self.session.pause(STUCK, now),
-            (true, false) => self.session.stop_reading(STUCK, now),
-            (false, true) => self.session.resume(now),
-            (true, true) | (false, false) => {}
+        let obstacle = self.obstacle(now);
+        if let Obstacle::Link(link) = &obstacle {
+            link.wait(&self.seat);
         }
-        !full
+        match (&obstacle, self.session.is_paused()) {
+            (Obstacle::None, true) => self.session.resume(now),
+            (Obstacle::Link(_) | Obstacle::Moving, false) => self.session.pause(STUCK, now),
+            (Obstacle::Stuck, false) => self.session.stop_reading(STUCK, now),
+            (Obstacle::None, false) | (Obstacle::Link(_) | Obstacle::Moving | Obstacle::Stuck, true) => {}
+        }
+        matches!(obstacle, Obstacle::None)
     }
 
-    fn waits_for_link(&self, now: Instant) -> bool {
+    /// What stands in the way of reading the player: a link that the session uses and that is full and still moves, or
+    /// what waits for the player, so that answers to a player that reads none stay within bounds. Bytes of an opaque
+    /// session cannot be refused: it waits for a backend that is stuck, too.
+    fn obstacle(&self, now: Instant) -> Obstacle {
+        let is_awaited = |it: &Upstream| it.is_full() && !it.is_stuck(self.hub.since_start(now));
+        if self.seat.outbox.borrow().is_high() || self.upstreams.iter().any(is_awaited) {
+            return Obstacle::Moving;
+        }
         let backends = self.session.bindings.iter().map(|binding| binding.backend);
-        self.hub.full_link(backends, now).inspect(|link| link.wait(&self.seat)).is_some()
+        if let Some(link) = self.hub.full_link(backends, now) {
+            return Obstacle::Link(link);
+        }
+        let is_stuck = self.is_opaque() && self.upstreams.iter().any(Upstream::is_full);
+        if is_stuck { Obstacle::Stuck } else { Obstacle::None }
     }
 }
 

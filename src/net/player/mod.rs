@@ -216,7 +216,7 @@ impl Player {
         self.greet(world, now);
         for _ in 0..READS_PER_TURN {
             let goes_over = self.conduct.comeback.claim.is_some(); // what comes now is the other session's
-            if goes_over || !self.conduct.wants_input(now) || self.read_once(cx, world, now).is_pending() {
+            if goes_over || !self.conduct.pace_reading(now) || self.read_once(cx, world, now).is_pending() {
                 return;
             }
         }
