@@ -196,11 +196,12 @@ impl Conduct {
 
     fn fit_dedicated(&self, backend: &Backend, tried: &[BackendKey], now: Duration) -> Fit {
         let key = backend.key();
-        let known = self.upstreams.iter().any(|upstream| upstream.is_at(key));
-        match backend.may_be_tried(now) && !tried.contains(&key) {
-            _ if known => Fit::Known,
-            true => Fit::New,
-            false => Fit::No,
+        if self.upstreams.iter().any(|upstream| upstream.is_at(key)) {
+            Fit::Known
+        } else if backend.may_be_tried(now) && !tried.contains(&key) {
+            Fit::New
+        } else {
+            Fit::No
         }
     }
 
