@@ -174,7 +174,7 @@ impl Conduct {
             let turned = Turned::from(Refusal::Pressure);
             return self.turn_away(world, lane, frame.id, &turned, self.hub.since_start(now));
         }
-        if !self.is_within(lane, frame.id, now) {
+        if !self.take_rate(lane, frame.id, now) {
             return;
         }
         let awaits_much = lane.reply.is_some() && self.seat.awaited.borrow().len() >= MOST_AWAITED;

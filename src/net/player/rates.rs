@@ -19,8 +19,9 @@ impl Conduct {
         }
     }
 
-    /// Whether a route takes one more frame now. If not, the frame is counted and its action is done.
-    pub(super) fn is_within(&mut self, lane: &Lane, id: ProtocolId, now: Instant) -> bool {
+    /// Takes one more frame from what a route has left. Where that is nothing, the frame is counted and the limit's action
+    /// is done; false if the frame goes no further.
+    pub(super) fn take_rate(&mut self, lane: &Lane, id: ProtocolId, now: Instant) -> bool {
         let Some(limit) = &lane.limit else { return true };
         let Err(wait) = self.take_pace(limit, now) else { return true };
         let counts = lane.meter.of(self.hub.worker);
