@@ -176,7 +176,7 @@ impl Player {
         while let Some(expired) = self.conduct.session.expired(now) {
             match expired {
                 Expired::Leave(EndReason::LoginTimeout) if world.gatekeeper.is_none() => {}
-                Expired::Leave(end) if self.is_late(end, now) => {}
+                Expired::Leave(end) if self.refuse_late(end, now) => {}
                 Expired::Leave(end) => self.conduct.leave(end, now),
                 Expired::Resume => {}
                 Expired::TellPlace => self.conduct.tell_place(now),

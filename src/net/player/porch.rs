@@ -91,8 +91,8 @@ impl Player {
         Poll::Pending
     }
 
-    /// The handshake, or what comes before it, took too long; whether it was never begun.
-    pub(super) fn is_late(&mut self, end: EndReason, now: Instant) -> bool {
+    /// The handshake, or what comes before it, took too long: refuses one that was never begun; whether it was so.
+    pub(super) fn refuse_late(&mut self, end: EndReason, now: Instant) -> bool {
         let porch = self.connection.as_ref().map(|connection| &connection.porch);
         let late = porch.filter(|_| end == EndReason::HandshakeTimeout).and_then(Porch::late);
         late.map(|(why, end)| refuse(&mut self.conduct, why, end, now)).is_some()
