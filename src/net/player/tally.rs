@@ -67,8 +67,8 @@ impl Tally {
         Duration::from_secs(LONG * (u64::from(self.lines) + 1))
     }
 
-    /// Whether the line of a long session is due; the next one is ten minutes later.
-    pub(super) fn is_due(&mut self, age: Duration) -> bool {
+    /// Takes the line of a long session if it is due; the next one is ten minutes later.
+    pub(super) fn take_due(&mut self, age: Duration) -> bool {
         let is_due = age >= self.due();
         if is_due {
             self.lines = u32::try_from(age.as_secs() / LONG).unwrap_or(u32::MAX);
@@ -119,7 +119,7 @@ impl Tally {
 impl Conduct {
     /// Writes the line of a session that has been here for long, when that is due.
     pub(super) fn log_long(&mut self, now: Instant) {
-        if self.tally.is_due(self.session.age(now)) {
+        if self.tally.take_due(self.session.age(now)) {
             self.tally.log(&self.told(None, now));
         }
     }
@@ -169,9 +169,9 @@ mod tests {
     fn a_long_session_has_a_line_every_ten_minutes_and_makes_up_for_none() {
         let mut tally = Tally::new(SocketAddr::from(([127, 0, 0, 1], 1)));
         let at = |minutes: u64| Duration::from_secs(60 * minutes);
-        let due: Vec<u64> = (0..45).filter(|minutes| tally.is_due(at(*minutes))).collect();
+        let due: Vec<u64> = (0..45).filter(|minutes| tally.take_due(at(*minutes))).collect();
         assert_eq!(due, [10, 20, 30, 40]);
-        assert!(tally.is_due(at(75)), "late");
-        assert!(!tally.is_due(at(79)) && tally.is_due(at(80)));
+        assert!(tally.take_due(at(75)), "late");
+        assert!(!tally.take_due(at(79)) && tally.take_due(at(80)));
     }
 }
