@@ -238,7 +238,7 @@ impl Hub {
         cluster.entry.pick(ask, state, &mut *self.dice.borrow_mut(), fit)
     }
 
-    /// The two that get a session's frames of a hot standby now; only the first one's answers go back.
+    /// The two that get a session's frames of a hot standby now: the first two that live and have it, or take it.
     pub(super) fn live_pair(
         &self,
         cluster: &ClusterView,
@@ -246,10 +246,24 @@ impl Hub {
         now: Duration,
     ) -> (Option<usize>, Option<usize>) {
         let lockstep = seat.lockstep.borrow();
-        let serves = |backend: &Backend| {
-            self.is_reachable(cluster, backend, now) && !lockstep.passes_over(backend.key())
+        let takes = |link: &SharedLink| {
+            let (backend, is_told) = (link.backend(), || link.has_told_of(seat.id));
+            link.is_up()
+                && !lockstep.is_refused_by(backend.key(), link.epoch())
+                && (backend.state().takes_sessions() || is_told())
         };
-        cluster.entry.live_pair(now, serves)
+        cluster.entry.live_pair(now, |backend| self.of_link(backend.key(), takes).unwrap_or(false))
+    }
+
+    /// The one of a hot standby that a session hears now: the first that lives and has been told of it.
+    pub(super) fn first_told(
+        &self,
+        cluster: &ClusterView,
+        session: SessionId,
+        now: Duration,
+    ) -> Option<usize> {
+        let is_told = |link: &SharedLink| link.is_up() && link.has_told_of(session);
+        cluster.entry.live_pair(now, |backend| self.of_link(backend.key(), is_told).unwrap_or(false)).0
     }
 
     /// Whether a frame could be handed to a backend from this worker: its link is up, or it may be dialed.

@@ -109,16 +109,17 @@ impl Hub {
         if lane.class == RouteClass::Critical && cluster.entry.is_in_panic(now) {
             return false;
         }
-        let is_reachable = |backend: &Backend| self.is_reachable(cluster, backend, now);
-        let first = cluster.is_hot_standby().then(|| cluster.entry.live_pair(now, is_reachable).0);
+        let may_serve = |backend: &Backend| {
+            self.is_reachable(cluster, backend, now) && (!refused.is_new || backend.state().takes_sessions())
+        };
+        let first = cluster.is_hot_standby().then(|| cluster.entry.live_pair(now, may_serve).0);
         let serves = |(place, guard): (usize, &Arc<Guard>)| {
             let backend = guard.backend();
             first.is_none_or(|first| first == Some(place))
                 && refused.only.is_none_or(|only| only == backend.key())
-                && is_reachable(backend)
+                && may_serve(backend)
                 && cluster.entry.keeps(place, now)
                 && guard.is_closed()
-                && (!refused.is_new || backend.state().takes_sessions())
                 && refused.id.is_none_or(|id| backend.excepts(id, now).is_none())
         };
         lane.guards.iter().enumerate().any(serves)

@@ -16,7 +16,8 @@ struct Steps {
     voices: Vec<Voice>,
     /// Frames that reached the player, by cluster.
     heard: Vec<(ClusterKey, u64)>,
-    passed_over: Vec<BackendKey>,
+    /// Who said no, in which life of its link.
+    refused: Vec<(BackendKey, u32)>,
 }
 
 #[derive(Debug)]
@@ -71,15 +72,17 @@ impl Lockstep {
         self.steps.as_mut().is_some_and(|steps| steps.repeats(backend))
     }
 
-    /// The session is not served by this backend, first or not.
-    pub fn pass_over(&mut self, backend: BackendKey) {
-        self.steps.get_or_insert_default().passed_over.push(backend);
+    /// The backend does not take the session in this life of its link, first or not.
+    pub fn refused_by(&mut self, backend: BackendKey, epoch: u32) {
+        let refused = &mut self.steps.get_or_insert_default().refused;
+        refused.retain(|(known, _)| *known != backend);
+        refused.push((backend, epoch));
     }
 
-    /// Whether the session is not served by this backend.
+    /// Whether the backend has said no to the session in this life of its link.
     #[must_use]
-    pub fn passes_over(&self, backend: BackendKey) -> bool {
-        self.steps.as_ref().is_some_and(|steps| steps.passed_over.contains(&backend))
+    pub fn is_refused_by(&self, backend: BackendKey, epoch: u32) -> bool {
+        self.steps.as_ref().is_some_and(|steps| steps.refused.contains(&(backend, epoch)))
     }
 }
 
@@ -170,6 +173,16 @@ mod tests {
         assert!(!lockstep.follows(A));
         lockstep.joins(CLUSTER, A);
         assert_eq!(says(&mut lockstep, A, A, 3), 3);
+    }
+
+    #[test]
+    fn who_said_no_may_say_yes_in_its_next_life() {
+        let mut lockstep = pair();
+        lockstep.refused_by(A, 1);
+        assert_eq!([1, 2].map(|epoch| lockstep.is_refused_by(A, epoch)), [true, false]);
+        lockstep.refused_by(A, 2);
+        assert_eq!([1, 2, 3].map(|epoch| lockstep.is_refused_by(A, epoch)), [false, true, false]);
+        assert!(!lockstep.is_refused_by(B, 2));
     }
 
     #[test]

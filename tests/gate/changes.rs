@@ -11,7 +11,7 @@ fn opens(backend: &Backend) -> usize {
 }
 
 /// Sends a frame again and again until it comes back.
-async fn until_echoed(player: &mut Player, id: u16, body: &[u8]) {
+pub(crate) async fn until_echoed(player: &mut Player, id: u16, body: &[u8]) {
     within("an echo", async {
         loop {
             player.send(id, body).await;

@@ -2,7 +2,8 @@
 
 use realmgate::wire::link::{BackendState, LINK, LoadReport, Message};
 
-use crate::fakes::{Backend, Event, Gate, GateBuilder, Player};
+use crate::changes::until_echoed;
+use crate::fakes::{Backend, Event, Gate, GateBuilder, Manner, Player, frame};
 
 fn one_cluster(backends: &[&Backend], more: &str) -> GateBuilder {
     let addresses: Vec<_> = backends.iter().map(|backend| backend.address()).collect();
@@ -103,4 +104,43 @@ async fn a_session_whose_link_was_lost_stays_with_its_backend_while_that_has_roo
     assert_eq!((opened(&first), opened(&second)), (1, 0));
     drop(player);
     gate.is_empty().await;
+}
+
+#[tokio::test]
+async fn a_first_that_refused_for_a_moment_is_there_again_when_the_second_dies() {
+    for was_in in [true, false] {
+        let (first, second) = (Backend::echo().await, Backend::echo().await);
+        let gate = one_cluster(&[&first, &second], "balance = \"hot_standby\"").start().await;
+        let mut player = gate.player().await;
+        if was_in {
+            player.echo(1000, b"in").await;
+        }
+        let first = back(first, BackendState::Refusing).await;
+        player.echo(1000, b"by the second").await;
+        assert_eq!(opened(&first), 0, "was in: {was_in}");
+        first.say(LINK, Message::State { state: BackendState::Ok, text: None }).await;
+        first.settled().await;
+        // Until the first has the session again, the second is heard.
+        let push = frame(999, b"push");
+        second.say(second.session().await, Message::Frame { payload: &push }).await;
+        assert_eq!(player.recv().await.id, 999, "was in: {was_in}");
+        second.kill().await;
+        until_echoed(&mut player, 1000, b"by the first").await;
+        assert_eq!(opened(&first), 1, "was in: {was_in}");
+    }
+}
+
+#[tokio::test]
+async fn a_first_that_refused_a_session_is_asked_again_in_its_next_life() {
+    let (first, second) = (Backend::with(Manner::Refuse).await, Backend::echo().await);
+    let gate = one_cluster(&[&first, &second], "balance = \"hot_standby\"").start().await;
+    let mut player = gate.player().await;
+    player.send(1000, b"lost").await;
+    assert!(player.notice().await.contains("unavailable"));
+    until_echoed(&mut player, 1000, b"by the second").await;
+    let first = back(first, BackendState::Ok).await;
+    until_echoed(&mut player, 1000, b"by both").await;
+    second.kill().await;
+    until_echoed(&mut player, 1000, b"by the first").await;
+    assert_eq!(opened(&first), 1);
 }

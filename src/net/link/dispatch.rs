@@ -211,7 +211,7 @@ fn is_first(hub: &Hub, link: &SharedLink, seat: &Seat, now: Duration) -> bool {
     let world = hub.world.load();
     let key = link.cluster().key();
     let view = seat.view(&world, |cluster| cluster.key() == key);
-    let first = view.and_then(|view| view.entry.at(hub.live_pair(view, seat, now).0?));
+    let first = view.and_then(|view| view.entry.at(hub.first_told(view, seat.id, now)?));
     first.is_some_and(|first| first.key() == link.backend().key())
 }
 

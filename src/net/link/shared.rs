@@ -179,7 +179,7 @@ impl SharedLink {
     }
 
     /// Whether the backend has a player's session now, on this link: what it says of others is not taken.
-    pub(super) fn has_told_of(&self, session: SessionId) -> bool {
+    pub(in crate::net) fn has_told_of(&self, session: SessionId) -> bool {
         self.told_of.borrow().contains(&session)
     }
 

@@ -105,32 +105,19 @@ impl Conduct {
         wanted.cluster.entry.at(place).is_some_and(|backend| fit(backend) == Fit::New)
     }
 
-    /// The first live one of a hot standby; who does not take the session is passed over for good.
+    /// The first live one of a hot standby.
     fn choose_first(
         &self,
         wanted: &Wanted<'_>,
         promised: &mut Promised,
         fit: impl Fn(&Backend) -> Fit,
     ) -> Result<Choice, Turned> {
-        for _ in places(wanted) {
-            let (first, _) = self.hub.live_pair(wanted.cluster, &self.seat, wanted.now);
-            let Some((place, backend)) =
-                first.and_then(|place| Some((place, wanted.cluster.entry.at(place)?)))
-            else {
-                break;
-            };
-            let fits = fit(backend);
-            if fits == Fit::No || is_opened(fits) && !backend.state().takes_sessions() {
-                self.seat.lockstep.borrow_mut().pass_over(backend.key());
-                continue;
-            }
-            if may_be_ill(wanted) {
-                break;
-            }
-            let by_it = Wanted { kept: Some(place), ..*wanted };
-            return self.take(wanted, place, promised, &fit).map_err(|refusal| self.turned(&by_it, refusal));
-        }
-        Err(self.turned(wanted, Refusal::Unavailable))
+        let (first, _) = self.hub.live_pair(wanted.cluster, &self.seat, wanted.now);
+        let Some(place) = first.filter(|_| !may_be_ill(wanted)) else {
+            return Err(self.turned(wanted, Refusal::Unavailable));
+        };
+        let by_it = Wanted { kept: Some(place), ..*wanted };
+        self.take(wanted, place, promised, &fit).map_err(|refusal| self.turned(&by_it, refusal))
     }
 
     fn choose_other(

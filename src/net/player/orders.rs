@@ -143,7 +143,7 @@ impl Conduct {
             return;
         };
         if cluster.is_hot_standby() {
-            self.seat.lockstep.borrow_mut().pass_over(backend);
+            self.seat.lockstep.borrow_mut().refused_by(backend, binding.epoch);
         }
         if !(binding.stands_in && cluster.is_hot_standby()) {
             let route =
