@@ -60,6 +60,11 @@ impl Member {
     fn is_enabled(&self) -> bool {
         self.admin != AdminState::Disable
     }
+
+    /// Whether the operator wants sessions there that it does not have.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.admin == AdminState::Ready && self.weight > 0
+    }
 }
 
 impl Cluster {
@@ -135,6 +140,12 @@ impl Cluster {
         self.members.get(place).is_some_and(Member::is_enabled)
     }
 
+    /// Whether the operator wants sessions at the member at a place that it does not have.
+    #[must_use]
+    pub fn is_wanted(&self, place: usize) -> bool {
+        self.members.get(place).is_some_and(Member::is_wanted)
+    }
+
     /// Whether the member at a place serves the sessions it has: enabled, and healthy, or so few are that health is
     /// ignored.
     #[must_use]
@@ -154,8 +165,7 @@ impl Cluster {
         let lives = |member: &Member| {
             let backend = &member.backend;
             let able = panic || backend.is_healthy(now);
-            let wanted = member.admin == AdminState::Ready && member.weight > 0;
-            able && wanted && backend.state() != ServingState::Leaving && reachable(backend)
+            able && member.is_wanted() && backend.state() != ServingState::Leaving && reachable(backend)
         };
         let mut live =
             self.members.iter().enumerate().filter(|(_, member)| lives(member)).map(|(place, _)| place);

@@ -47,10 +47,9 @@ impl Transition {
         let before = || old.members().map(|(cluster, backend)| (cluster, backend.key()));
         let is_known = |key| new.clusters.iter().any(|cluster| cluster.entry.place_of(key).is_some());
         let is_gone = |(cluster, key): &(&Arc<ClusterView>, BackendKey)| {
-            !serves(new, *key) && (is_enabled(cluster, *key) || !is_known(*key))
+            !serves(new, *key) && (cluster.lets_serve(*key) || !is_known(*key))
         };
-        let closes =
-            before().filter(|one| one.0.closes_on_loss() && is_enabled(one.0, one.1) && is_gone(one));
+        let closes = before().filter(|one| one.0.closes_on_loss() && one.0.lets_serve(one.1) && is_gone(one));
         Arc::new(Self {
             gone: before().filter(is_gone).map(|(_, key)| key).collect(),
             closing: closes.map(|(_, key)| key).collect(),
@@ -119,12 +118,7 @@ fn note_gone(hub: &Hub, transition: &Transition) {
 
 /// Whether anybody may be sent to a backend.
 fn serves(world: &World, key: BackendKey) -> bool {
-    world.clusters.iter().any(|cluster| is_enabled(cluster, key))
-}
-
-/// Whether a backend is one of a cluster's, and not disabled there.
-fn is_enabled(cluster: &ClusterView, key: BackendKey) -> bool {
-    cluster.entry.place_of(key).is_some_and(|place| cluster.entry.is_enabled(place))
+    world.clusters.iter().any(|cluster| cluster.lets_serve(key))
 }
 
 fn is_needed(hub: &Hub, world: &World, link: &SharedLink) -> bool {

@@ -257,9 +257,8 @@ impl World {
 
     /// Whether sessions may have a backend of a cluster: it is there, enabled, and some route leads to the cluster.
     pub(super) fn may_use(&self, cluster: &ClusterView, backend: BackendKey) -> bool {
-        let enabled = cluster.entry.place_of(backend).is_some_and(|place| cluster.entry.is_enabled(place));
         let place = self.clusters.iter().position(|known| known.key() == cluster.key());
-        enabled && self.plan.routes().iter().any(|route| Some(route.cluster()) == place)
+        cluster.lets_serve(backend) && self.plan.routes().iter().any(|route| Some(route.cluster()) == place)
     }
 
     /// Whether a cluster with this name still has a backend, and an operator lets it serve those it has.
@@ -428,6 +427,15 @@ impl ClusterView {
 
     pub(super) fn is_hot_standby(&self) -> bool {
         self.entry.balance() == Balance::HotStandby
+    }
+
+    /// Whether the operator lets a backend serve the sessions it has. Who gets no new ones in a hot standby has none: the
+    /// other ones go on with them.
+    pub(super) fn lets_serve(&self, backend: BackendKey) -> bool {
+        self.entry.place_of(backend).is_some_and(|place| match self.is_hot_standby() {
+            true => self.entry.is_wanted(place),
+            false => self.entry.is_enabled(place),
+        })
     }
 
     /// Whether the member at a place goes on with the sessions it has: it serves, or it is only out for a while and

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use realmgate::wire::link::{BackendState, Exception, LINK, Message};
+use realmgate::base::Reason;
+use realmgate::config::{AdminState, Override};
+use realmgate::wire::link::{BackendState, Exception, LINK, LoadReport, Message};
 
 use crate::fakes::{Backend, Event, Gate, Manner, Player, frame, log, within};
 
@@ -191,4 +193,69 @@ async fn a_hot_standby_recovers_with_its_first_or_with_who_takes_its_place() {
         }
         assert!(player.notice().await.contains("recovered"), "dies: {dies}");
     }
+}
+
+/// Takes a member out of its hot standby, or gives it back: as the operator does, or as it says itself.
+async fn puts(gate: &mut Gate, backend: &Backend, by_operator: bool, is_in: bool) {
+    if by_operator {
+        let address = backend.address().to_string();
+        let state = if is_in { AdminState::Ready } else { AdminState::Drain };
+        gate.change(Override::State { cluster: "battle".to_owned(), address, state }).await;
+    } else {
+        let state = if is_in { BackendState::Ok } else { BackendState::Draining };
+        backend.say(LINK, Message::State { state, text: None }).await;
+    }
+    backend.settled().await;
+}
+
+#[tokio::test]
+async fn who_leaves_a_hot_standby_loses_its_sessions_and_is_told_of_them_anew() {
+    for by_operator in [true, false] {
+        let (first, second) = (Backend::echo().await, Backend::echo().await);
+        let backends = [first.address(), second.address()];
+        let keys = "balance = \"hot_standby\"";
+        let mut gate = Gate::builder().shared("battle", "1000", &backends, keys).start().await;
+        let mut player = gate.player().await;
+        player.echo(1000, b"one").await;
+        let session = first.session().await;
+        puts(&mut gate, &first, by_operator, false).await;
+        player.echo(1000, b"two").await;
+        let moved = Event::Close { session, reason: Reason::Moved.code() };
+        first.wait("CLOSE", |events| events.contains(&moved).then_some(())).await;
+        puts(&mut gate, &first, by_operator, true).await;
+        player.echo(1000, b"three").await;
+        assert_eq!(opens(&first), 2, "by the operator: {by_operator}");
+        assert_eq!(first.frames(), [frame(1000, b"one"), frame(1000, b"three")]);
+        second.has_frames(3).await;
+        assert_eq!(opens(&second), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_session_stays_with_the_second_of_a_hot_standby_while_the_first_is_full() {
+    let (first, second) = (Backend::echo().await, Backend::echo().await);
+    let backends = [first.address(), second.address()];
+    let mut gate =
+        Gate::builder().shared("battle", "1000", &backends, "balance = \"hot_standby\"").start().await;
+    let mut players = [gate.player().await, gate.player().await];
+    for player in &mut players {
+        player.echo(1000, b"in").await;
+    }
+    puts(&mut gate, &first, true, false).await;
+    for player in &mut players {
+        player.echo(1000, b"at the second").await;
+    }
+    first.forget();
+    first.wait("a PING", |events| events.contains(&Event::Ping).then_some(())).await; // what follows is no old report
+    let report = LoadReport { sessions: Some(0), capacity: Some(1), load: None };
+    first.say(LINK, Message::Load(report)).await;
+    puts(&mut gate, &first, true, true).await;
+    for body in [b"on", b"up"] {
+        for player in &mut players {
+            player.echo(1000, body).await;
+        }
+    }
+    assert_eq!(opens(&first), 1, "it has room for one of them");
+    second.has_frames(8).await;
+    assert_eq!((opens(&second), second.frames().len()), (2, 8), "and nothing was heard twice");
 }

@@ -105,19 +105,25 @@ impl Conduct {
         wanted.cluster.entry.at(place).is_some_and(|backend| fit(backend) == Fit::New)
     }
 
-    /// The first live one of a hot standby.
+    /// The first live one of a hot standby; while it has no room for a session that the second one has, that one.
     fn choose_first(
         &self,
         wanted: &Wanted<'_>,
         promised: &mut Promised,
         fit: impl Fn(&Backend) -> Fit,
     ) -> Result<Choice, Turned> {
-        let (first, _) = self.hub.live_pair(wanted.cluster, &self.seat, wanted.now);
-        let Some(place) = first.filter(|_| !may_be_ill(wanted)) else {
+        let (first, second) = self.hub.live_pair(wanted.cluster, &self.seat, wanted.now);
+        let Some(first) = first.filter(|_| !may_be_ill(wanted)) else {
             return Err(self.turned(wanted, Refusal::Unavailable));
         };
+        let has =
+            |place: &usize| wanted.cluster.entry.at(*place).map(|backend| fit(backend)) == Some(Fit::Known);
+        let (place, taken) = match (self.take(wanted, first, promised, &fit), second.filter(has)) {
+            (Err(Refusal::Full), Some(second)) => (second, self.take(wanted, second, promised, &fit)),
+            (taken, _) => (first, taken),
+        };
         let by_it = Wanted { kept: Some(place), ..*wanted };
-        self.take(wanted, place, promised, &fit).map_err(|refusal| self.turned(&by_it, refusal))
+        taken.map_err(|refusal| self.turned(&by_it, refusal))
     }
 
     fn choose_other(

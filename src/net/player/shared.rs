@@ -38,23 +38,36 @@ impl Conduct {
         let mut promised = None;
         let choice = self.choose(&wanted, &mut promised, |backend| self.fit_shared(cluster, backend))?;
         if cluster.is_hot_standby() {
-            self.note_pair(cluster, since_start);
+            self.leave_others(cluster, since_start);
         }
         let epoch = self.send(&wanted, choice, now)?;
         if let Some(promise) = promised {
             self.await_reply(&wanted, promise.carried_by(epoch), now);
         }
         if cluster.is_hot_standby() {
-            self.send_to_standby(&wanted, now);
+            self.send_to_standby(&wanted, choice.place, now);
         }
         Ok(())
     }
 
-    /// Who is neither first nor second of a hot standby now does not hear the frame.
-    fn note_pair(&self, cluster: &ClusterView, now: Duration) {
+    /// Who is neither first nor second of a hot standby now does not hear the frame. It has the session no more: should it
+    /// come back, it begins anew. One whose link is lost has nothing to hear of it.
+    fn leave_others(&mut self, cluster: &ClusterView, now: Duration) {
         let (first, second) = self.hub.live_pair(cluster, &self.seat, now);
-        let key = |place: Option<usize>| cluster.entry.at(place?).map(|backend| backend.key());
-        self.seat.lockstep.borrow_mut().heard_by(cluster.key(), [key(first), key(second)]);
+        let pair = [first, second].map(|place| cluster.entry.at(place?).map(|backend| backend.key()));
+        self.seat.lockstep.borrow_mut().heard_by(cluster.key(), pair);
+        while let Some(backend) = self.other_than(cluster, &pair) {
+            self.unbind(backend, Reason::Moved);
+        }
+    }
+
+    fn other_than(&self, cluster: &ClusterView, pair: &[Option<BackendKey>; 2]) -> Option<BackendKey> {
+        let is_out = |binding: &&Binding| {
+            binding.cluster == cluster.key()
+                && !pair.contains(&Some(binding.backend))
+                && self.is_known_by(binding)
+        };
+        self.session.bindings.iter().find(is_out).map(|binding| binding.backend)
     }
 
     /// The member that the session keeps. One that does not serve any more is forgotten, or ends the session that it had
@@ -153,9 +166,10 @@ impl Conduct {
         Ok(link.epoch())
     }
 
-    /// The second of a hot standby hears what the first one hears; what it cannot take it misses.
-    fn send_to_standby(&mut self, wanted: &Wanted<'_>, now: Instant) {
+    /// The second of a hot standby hears what the first one hears; what it cannot take it misses. Nobody hears a frame twice.
+    fn send_to_standby(&mut self, wanted: &Wanted<'_>, chosen: usize, now: Instant) {
         let (_, second) = self.hub.live_pair(wanted.cluster, &self.seat, wanted.now);
+        let second = second.filter(|place| *place != chosen);
         let Some((place, backend)) = second.and_then(|place| Some((place, wanted.cluster.entry.at(place)?)))
         else {
             return;

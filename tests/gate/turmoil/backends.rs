@@ -243,13 +243,16 @@ async fn the_first_of_a_hot_standby_is_heard_when_the_operator_gives_it_back() {
 }
 
 #[tokio::test]
-async fn a_disabled_backend_is_idle_soon_whatever_the_balance() {
+async fn who_is_out_is_idle_soon_whatever_the_balance() {
     let mut left = Vec::new();
-    for (more, speaks) in [
-        ("balance = \"backup\"", true),
-        ("balance = \"backup\"", false),
-        ("balance = \"hot_standby\"", true),
-        ("balance = \"round_robin\"\nsticky = false", true),
+    let (drain, disable) = (AdminState::Drain, AdminState::Disable);
+    for (more, state, speaks) in [
+        ("balance = \"backup\"", disable, true),
+        ("balance = \"backup\"", disable, false),
+        ("balance = \"hot_standby\"", disable, true),
+        ("balance = \"hot_standby\"", drain, true),
+        ("balance = \"hot_standby\"", drain, false),
+        ("balance = \"round_robin\"\nsticky = false", disable, true),
     ] {
         let (one, two) = (Backend::echo().await, Backend::echo().await);
         let backends = [one.address(), two.address()];
@@ -259,7 +262,7 @@ async fn a_disabled_backend_is_idle_soon_whatever_the_balance() {
         gate.change(Override::State {
             cluster: "battle".to_owned(),
             address: one.address().to_string(),
-            state: AdminState::Disable,
+            state,
         })
         .await;
         if speaks {
@@ -277,7 +280,7 @@ async fn a_disabled_backend_is_idle_soon_whatever_the_balance() {
             }
         };
         if tokio::time::timeout(Duration::from_secs(8), idle).await.is_err() {
-            left.push((more, speaks));
+            left.push((more, state, speaks));
         }
     }
     assert!(left.is_empty(), "`wait idle` would wait for ever: {left:?}");
