@@ -144,3 +144,27 @@ async fn a_first_that_refused_a_session_is_asked_again_in_its_next_life() {
     until_echoed(&mut player, 1000, b"by the first").await;
     assert_eq!(opened(&first), 1);
 }
+
+#[tokio::test]
+async fn a_place_at_a_member_of_a_hot_standby_that_does_not_take_the_session_back_is_free_for_others() {
+    let (first, second) = (Backend::echo().await, Backend::echo().await);
+    let cluster = format!(
+        "[cluster.battle]\nslow_start = \"0s\"\nbalance = \"hot_standby\"\n\
+         backends = [{{ address = \"{}\", max_sessions = 1 }}, {{ address = \"{}\" }}]\n\
+         [route.battle]\nids = [1000]\ncluster = \"battle\"",
+        first.address(),
+        second.address()
+    );
+    let gate = Gate::builder().table(&cluster).start().await;
+    let (mut old, mut new) = (gate.player().await, gate.player().await);
+    old.echo(1000, b"in").await;
+    let first = back(first, BackendState::Refusing).await;
+    old.echo(1000, b"by the second").await;
+    first.say(LINK, Message::State { state: BackendState::Ok, text: None }).await;
+    first.settled().await;
+    new.echo(1000, b"in").await;
+    old.echo(1000, b"still by the second").await;
+    assert_eq!(opened(&first), 1);
+    drop((old, new));
+    gate.is_empty().await;
+}

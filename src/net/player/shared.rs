@@ -51,7 +51,7 @@ impl Conduct {
     }
 
     /// Who is neither first nor second of a hot standby now does not hear the frame. It has the session no more: should it
-    /// come back, it begins anew. One whose link is lost has nothing to hear of it.
+    /// come back, it begins anew. One whose link is lost keeps its place until the link is back.
     fn leave_others(&mut self, cluster: &ClusterView, now: Duration) {
         let (first, second) = self.hub.live_pair(cluster, &self.seat, now);
         let pair = [first, second].map(|place| cluster.entry.at(place?).map(|backend| backend.key()));
@@ -65,7 +65,7 @@ impl Conduct {
         let is_out = |binding: &&Binding| {
             binding.cluster == cluster.key()
                 && !pair.contains(&Some(binding.backend))
-                && self.is_known_by(binding)
+                && self.hub.of_link(binding.backend, SharedLink::is_up).unwrap_or(false)
         };
         self.session.bindings.iter().find(is_out).map(|binding| binding.backend)
     }
