@@ -93,6 +93,11 @@ impl Backend {
         opened
     }
 
+    /// A session that has a place there is opened anew, whether what it reported last lets one in or not.
+    pub fn reopen_session(&self) {
+        self.reports.open_anyway();
+    }
+
     /// A session that had a place there left.
     pub fn close_session(&self) {
         self.sessions.fetch_sub(1, Ordering::Relaxed);
@@ -187,6 +192,19 @@ mod tests {
         backend.close_session();
         assert!(scene.let_in(0, Fit::Again, NOW) && scene.let_in(0, Fit::Again, NOW));
         assert!(!scene.let_in(0, Fit::New, NOW));
+    }
+
+    #[test]
+    fn who_is_opened_anew_without_asking_uses_up_the_report_all_the_same() {
+        let backend = backend();
+        assert!(backend.open_session(9));
+        let two = Report { load: None, sessions: Some(0), capacity: Some(2) };
+        backend.report(two, backend.mark(), SLOW, 0.0, NOW);
+        backend.reopen_session();
+        assert_eq!([backend.open_session(9), backend.open_session(9)], [true, false]);
+        backend.reopen_session();
+        assert_eq!(backend.sessions(), 2);
+        assert!(!backend.open_session(9));
     }
 
     #[test]

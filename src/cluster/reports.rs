@@ -262,6 +262,11 @@ impl Reports {
         self.opened.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
+    /// Opens one more session, whether the report is used up or not.
+    pub(super) fn open_anyway(&self) {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// One that was opened has not come there.
     pub(super) fn take_back(&self) {
         self.opened.fetch_sub(1, Ordering::Relaxed);

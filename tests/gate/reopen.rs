@@ -68,7 +68,7 @@ async fn a_session_whose_link_was_lost_goes_elsewhere_when_its_backend_takes_no_
 }
 
 #[tokio::test]
-async fn a_first_that_comes_back_to_its_hot_standby_refuses_nobody_for_its_room() {
+async fn a_first_that_comes_back_to_its_hot_standby_gets_its_sessions_whatever_its_room_and_no_new_ones() {
     let (first, second) = (Backend::echo().await, Backend::echo().await);
     let gate = one_cluster(&[&first, &second], "balance = \"hot_standby\"").start().await;
     let mut players = Vec::new();
@@ -83,6 +83,12 @@ async fn a_first_that_comes_back_to_its_hot_standby_refuses_nobody_for_its_room(
     first.settled().await;
     for player in &mut players {
         player.echo(1000, b"on").await;
+    }
+    assert_eq!(opened(&first), 5);
+    for mut newcomer in [gate.player().await, gate.player().await] {
+        newcomer.send(1000, b"in").await;
+        let notice = newcomer.notice().await;
+        assert!(notice.starts_with(r#"{"code":"overloaded""#), "{notice}");
     }
     drop(players);
     gate.is_empty().await;

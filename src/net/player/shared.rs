@@ -137,11 +137,8 @@ impl Conduct {
             Some(epoch) if bindings.has_refused(key, epoch) => Fit::No,
             Some(epoch) => match bindings.told_in(key) {
                 Some(told) if told == epoch => Fit::Known,
-                // Both of a hot standby get every session, as far as they take any.
-                Some(_) if cluster.is_hot_standby() => match backend.state().takes_sessions() {
-                    true => Fit::Known,
-                    false => Fit::New,
-                },
+                // Whoever is one of a hot standby's two gets back what it had, whatever its room.
+                Some(_) if cluster.is_hot_standby() => Fit::Known,
                 Some(_) => Fit::Again,
                 None => Fit::New,
             },
@@ -200,8 +197,12 @@ impl Conduct {
                 return true;
             }
             Opening::Open => {}
-            // What was awaited there was lost with the link.
-            Opening::OpenAgain => self.seat.awaited.borrow_mut().forget(backend),
+            Opening::OpenAgain => {
+                self.seat.awaited.borrow_mut().forget(backend); // it was lost with the link
+                if cluster.is_hot_standby() {
+                    link.backend().reopen_session();
+                }
+            }
         }
         if !link.open(&self.seat, &self.door) {
             self.session.bindings.unbind(backend);
