@@ -118,6 +118,7 @@ impl Hub {
             first.is_none_or(|first| first == Some(place))
                 && refused.only.is_none_or(|only| only == backend.key())
                 && may_serve(backend)
+                && (!refused.is_new || cluster.entry.is_wanted(place))
                 && cluster.entry.keeps(place, now)
                 && guard.is_closed()
                 && refused.id.is_none_or(|id| backend.excepts(id, now).is_none())

@@ -1,5 +1,6 @@
 //! What must stay apart when a link, a backend's life or a pair of backends changes in between.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use realmgate::base::Reason;
@@ -258,4 +259,51 @@ async fn a_session_stays_with_the_second_of_a_hot_standby_while_the_first_is_ful
     assert_eq!(opens(&first), 1, "it has room for one of them");
     second.has_frames(8).await;
     assert_eq!((opens(&second), second.frames().len()), (2, 8), "and nothing was heard twice");
+}
+
+/// Sends a frame that nobody serves.
+async fn is_unserved(player: &mut Player, id: u16) {
+    player.send(id, b"x").await;
+    let notice = player.notice().await;
+    assert!(notice.contains(r#""code":"unavailable""#), "{notice}");
+}
+
+#[tokio::test]
+async fn a_backend_that_gets_no_new_sessions_is_no_recovery() {
+    for without_weight in [false, true] {
+        let (first, second, pay) = (Backend::echo().await, Backend::echo().await, Backend::echo().await);
+        let mut gate = Gate::builder()
+            .shared("battle", "1000", &[first.address(), second.address()], "")
+            .shared("pay", "2000", &[pay.address()], "")
+            .start()
+            .await;
+        let (cluster, address) = ("battle".to_owned(), first.address().to_string());
+        let out = match without_weight {
+            true => Override::Weight { cluster, address, weight: 0 },
+            false => Override::State { cluster, address, state: AdminState::Drain },
+        };
+        gate.change(out).await;
+        let [second, pay] = [lost(&gate, "battle", second).await, lost(&gate, "pay", pay).await];
+        let mut player = gate.player().await;
+        is_unserved(&mut player, 1000).await;
+        is_unserved(&mut player, 2000).await;
+        let first = Backend::at(lost(&gate, "battle", first).await).await;
+        first.wait("a link", |events| events.first().cloned()).await;
+        first.settled().await;
+        // Whose route works again hears so at one look: of the one, and not of the other.
+        let _pay = Backend::at(pay).await;
+        let notice = player.notice().await;
+        assert!(notice.contains("recovered") && notice.contains("pay"), "{notice}");
+        let _second = Backend::at(second).await;
+        let notice = player.notice().await;
+        assert!(notice.contains("recovered") && notice.contains("battle"), "{notice}");
+        player.echo(1000, b"in").await;
+    }
+}
+
+/// Kills a backend and waits until the gate has seen it; the address it had.
+async fn lost(gate: &Gate, cluster: &str, backend: Backend) -> SocketAddr {
+    let address = backend.kill().await;
+    gate.shows(&format!("realmgate_link_up{{cluster=\"{cluster}\",backend=\"{address}\"}} 0")).await;
+    address
 }
