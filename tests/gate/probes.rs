@@ -368,6 +368,21 @@ async fn a_body_with_sessions_and_a_capacity_says_who_is_full() {
 }
 
 #[tokio::test]
+async fn a_body_with_a_capacity_alone_limits_what_this_gateway_gives() {
+    let health = health("probe = \"http\"");
+    let (first, second) = (Server::start(&said("{}")).await, Server::start(&said("{}")).await);
+    let more = format!("balance = \"backup\"\n{health}");
+    let backends = [first.address, second.address];
+    let gate = Gate::builder().dedicated("web", "3000", &backends, &more).start().await;
+    first.answers(&said("{\"load\": 0, \"capacity\": 1}"));
+    loaded(&gate, first.address, "0").await;
+    let mut player = gate.player().await;
+    player.send(3000, WHO).await;
+    assert_eq!(player.recv().await.body, first.address.to_string().as_bytes());
+    assert_eq!(serves(&gate).await, second.address.to_string());
+}
+
+#[tokio::test]
 async fn a_wrong_report_is_said_once_and_makes_nobody_dead() {
     let health = health("probe = \"http\"");
     let server = Server::start(&said("{\"load\": \"high\", \"state\": \"refusing\"}")).await;
