@@ -209,6 +209,7 @@ async fn one_that_does_not_take_a_package_too_large_for_the_line_is_killed_or_ha
         cluster: "battle".to_owned(),
         address: format!("10.0.0.1:{number}"),
         up: true,
+        fallen: false,
         cold_for: None,
         boot: Some(number),
         state: ServingState::Ok,

@@ -23,6 +23,8 @@ pub struct Backend {
     state: AtomicU8,
     /// Whether its probes say that it lives.
     up: AtomicBool,
+    /// Whether it is down because its probes called it down, and not because it has not been asked yet.
+    fallen: AtomicBool,
     /// Milliseconds at which slow start began; [`WARM`]: it has none.
     cold_since: AtomicU64,
     /// The backend's own number of its present life.
@@ -86,6 +88,7 @@ impl Backend {
             was_linked: AtomicBool::new(false),
             state: AtomicU8::new(0),
             up: AtomicBool::new(up),
+            fallen: AtomicBool::new(false),
             cold_since: AtomicU64::new(WARM),
             boot: AtomicU64::new(0),
             shunned_until: AtomicU64::new(0),
@@ -103,6 +106,7 @@ impl Backend {
     pub(super) fn recall(mut self, memory: &BackendMemory, now: Duration) -> Self {
         let cold_since = memory.cold_for.and_then(|age| now.checked_sub(age)).map_or(WARM, millis);
         self.cold_since = AtomicU64::new(cold_since);
+        self.fallen = AtomicBool::new(memory.fallen);
         self.was_linked = AtomicBool::new(memory.boot.is_some());
         self.boot = AtomicU64::new(memory.boot.unwrap_or(0));
         self.outlier = Outlier::recall(&memory.outlier, now);
@@ -150,6 +154,13 @@ impl Backend {
     /// It is in no plan in force any more: what it has reported counts no longer. Its greeting does as long as it lives.
     pub fn leaves(&self) {
         self.reports.forget();
+    }
+
+    /// Nobody asks it any more, since it leaves: should it come back, it joins anew.
+    pub fn let_go(&self, now: Duration) {
+        self.leaves();
+        self.set_up(false, now);
+        self.fallen.store(false, Ordering::Relaxed);
     }
 
     /// A shared link came up to a backend that says this `boot` number of its life. In a new life it starts slowly.
@@ -201,9 +212,16 @@ impl Backend {
     /// What a row of probes says of it. Coming back, it starts slowly.
     pub fn set_up(&self, up: bool, now: Duration) {
         let was_up = self.up.swap(up, Ordering::Relaxed);
+        self.fallen.store(!up, Ordering::Relaxed);
         if up && !was_up {
             self.start_slowly(now);
         }
+    }
+
+    /// Whether a row of probes called it down, so that it takes a row of them to be up again.
+    #[must_use]
+    pub fn has_fallen(&self) -> bool {
+        self.fallen.load(Ordering::Relaxed)
     }
 
     /// Whether it is out for what real traffic said of it.

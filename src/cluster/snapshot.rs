@@ -31,6 +31,8 @@ pub struct BackendMemory {
     pub address: String,
     /// Whether its probes say that it lives.
     pub up: bool,
+    /// Whether they have called it down: who has never been up needs no row of good ones.
+    pub fallen: bool,
     /// How long ago it joined, recovered or was born anew; `None`: not while the process has lived.
     pub cold_for: Option<Duration>,
     /// Its own number of its present life; `None` before its first shared link.
@@ -110,6 +112,7 @@ impl BackendMemory {
             cluster: cluster.to_owned(),
             address: backend.address().to_owned(),
             up: backend.is_up(),
+            fallen: backend.has_fallen(),
             cold_for: backend.cold_for(now),
             boot: backend.boot(),
             state: backend.state(),
@@ -157,6 +160,11 @@ mod tests {
         let (_, after) = hand_over(&registry, OLD, OLD);
         assert_eq!(after.members().map(|backend| backend.is_up()).collect::<Vec<_>>(), [true, false, true]);
         assert_eq!(after.at(2).expect("three").state(), ServingState::Leaving);
+        assert_eq!(after.members().map(|b| b.has_fallen()).collect::<Vec<_>>(), [false, true, false]);
+        before.at(1).expect("three").let_go(OLD);
+        let (_, after) = hand_over(&registry, OLD, OLD);
+        let second = after.at(1).expect("three");
+        assert!(!second.is_up() && !second.has_fallen(), "nobody asked it: it joins anew");
     }
 
     #[test]

@@ -69,6 +69,12 @@ impl HealthCount {
         Self { standing: if up { Standing::Up { failures: 0 } } else { Standing::New } }
     }
 
+    /// Starts as down until so many successes in a row as the rules ask for: it has been called down before.
+    #[must_use]
+    pub const fn down() -> Self {
+        Self { standing: DOWN }
+    }
+
     /// Counts one probe, and says what it changed.
     pub fn record(&mut self, success: bool, rules: &HealthRules) -> Option<Change> {
         let (standing, change) = self.standing.after(success, rules);
@@ -144,6 +150,11 @@ mod tests {
         assert_eq!(changes(&mut health, "--+"), [None, None, Some(Change::WentUp)]);
         assert_eq!(changes(&mut health, "---")[2], Some(Change::WentDown));
         assert_eq!(changes(&mut health, "++"), [None, Some(Change::WentUp)]);
+        assert_eq!(
+            changes(&mut HealthCount::down(), "++"),
+            [None, Some(Change::WentUp)],
+            "as one that went down"
+        );
     }
 
     #[test]

@@ -29,6 +29,7 @@ fn write_backend(memory: &BackendMemory) -> Value {
         "cluster": memory.cluster,
         "address": memory.address,
         "up": memory.up,
+        "fallen": memory.fallen,
         "cold_for": memory.cold_for.map(millis),
         "boot": memory.boot,
         "state": memory.state.as_str(),
@@ -37,10 +38,13 @@ fn write_backend(memory: &BackendMemory) -> Value {
 }
 
 fn read_backend(table: Table<'_>) -> Result<BackendMemory, LineError> {
+    let up = table.truth("up")?;
     Ok(BackendMemory {
         cluster: table.text("cluster")?.to_owned(),
         address: table.text("address")?.to_owned(),
-        up: table.truth("up")?,
+        up,
+        // A gateway that does not say it yet has called down whoever is down, as far as can be known.
+        fallen: table.maybe("fallen", Table::truth)?.unwrap_or(!up),
         cold_for: table.maybe("cold_for", Table::time)?,
         boot: table.maybe("boot", Table::number)?,
         state: read_state(table.text("state")?)?,

@@ -94,8 +94,7 @@ impl Prober {
             }
             None => {
                 watched.task.abort();
-                watched.backend.leaves();
-                watched.backend.set_up(false, now); // nobody asks it any more: should it come back, it joins anew
+                watched.backend.let_go(now);
                 false
             }
         });
@@ -147,6 +146,25 @@ mod tests {
         assert!(!backend.is_up());
         let prober = Prober::new(&world, Arc::new([]), hub::now());
         comes_up(&backend).await;
+        drop(prober);
+    }
+
+    #[tokio::test]
+    async fn who_was_down_in_the_process_before_needs_its_whole_row_of_successes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound").to_string();
+        let mut before = Registry::default();
+        let old = world(&address, "10ms", &mut before);
+        old.clusters[0].entry.at(0).expect("one").set_up(false, Duration::ZERO);
+        let mut registry = Registry::default();
+        registry.restore(&before.snapshot(Duration::ZERO), Duration::ZERO);
+        let world = world(&address, "10ms", &mut registry);
+        let backend = Arc::clone(world.clusters[0].entry.at(0).expect("one"));
+        assert!(!backend.is_up());
+        let prober = Prober::new(&world, Arc::new([]), hub::now());
+        comes_up(&backend).await;
+        let (probes, failed) = backend.events().probes();
+        assert!(probes.count() >= 5 && failed == 0, "{probes:?}");
         drop(prober);
     }
 

@@ -47,7 +47,10 @@ impl Watch {
         let cluster = Arc::clone(&follows.borrow());
         Self {
             desk: Arc::clone(desk),
-            count: HealthCount::new(backend.is_up()),
+            count: match backend.has_fallen() {
+                true => HealthCount::down(),
+                false => HealthCount::new(backend.is_up()),
+            },
             cluster,
             follows,
             probed: Some(probed),

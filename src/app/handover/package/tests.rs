@@ -14,6 +14,7 @@ fn backend(name: &str, boot: Option<u64>, state: ServingState, last: Ejection) -
         cluster: "battle".to_owned(),
         address: name.to_owned(),
         up: boot.is_none(),
+        fallen: boot.is_some(),
         cold_for: boot.map(Duration::from_millis),
         boot,
         state,
