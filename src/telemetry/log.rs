@@ -123,6 +123,7 @@ pub fn init(format: LogFormat, level: &LogLevel) {
         .with_env_filter(filter)
         .with_target(false)
         .with_ansi(takes_colours())
+        .log_internal_errors(false) // where a line cannot be written, neither can that: it would panic who logs
         .with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => builder.try_init(),

@@ -333,18 +333,24 @@ struct Running {
     log: Receiver<String>,
 }
 
+/// A gateway whose log goes there, and where systemd would hear of it.
+fn started(folder: &Folder, log: Stdio) -> (Child, UnixDatagram) {
+    let notices = UnixDatagram::bind(folder.0.join("notify")).expect("a socket");
+    notices.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
+    let child = Command::new(env!("CARGO_BIN_EXE_realmgate"))
+        .args(["run", "--log-format", "json", "-c"])
+        .arg(folder.file())
+        .env("NOTIFY_SOCKET", folder.0.join("notify"))
+        .stderr(log)
+        .spawn()
+        .expect("the program runs");
+    (child, notices)
+}
+
 impl Running {
     /// Starts as systemd does, with a socket for its state.
     fn start(folder: &Folder) -> Self {
-        let notices = UnixDatagram::bind(folder.0.join("notify")).expect("a socket");
-        notices.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_realmgate"))
-            .args(["run", "--log-format", "json", "-c"])
-            .arg(folder.file())
-            .env("NOTIFY_SOCKET", folder.0.join("notify"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
+        let (mut child, notices) = started(folder, Stdio::piped());
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
         let listening = lines.by_ref().find(|line| line.contains("\"listening\"")).expect("where it listens");
         let address = listening.split("\"address\":\"").nth(1).and_then(|rest| rest.split('"').next());

@@ -4,15 +4,23 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::sync_channel;
 
-use crate::{Folder, GOOD, realmgate, text};
+use rustix::process::Signal;
 
-/// What a command says whose answer goes to a full disk, and to a pipe that nobody reads any more.
-fn unprinted(arguments: &[&str]) -> [(Option<i32>, String); 2] {
+use crate::{Folder, GOOD, Running, realmgate, started, text};
+
+/// A full disk, and a pipe that nobody reads any more.
+fn useless() -> [Stdio; 2] {
     let full = fs::File::options().write(true).open("/dev/full").expect("there is one");
     let (reader, pipe) = std::io::pipe().expect("a pipe");
     drop(reader);
-    [Stdio::from(full), Stdio::from(pipe)].map(|out| {
+    [full.into(), pipe.into()]
+}
+
+/// What a command says whose answer goes there.
+fn unprinted(arguments: &[&str]) -> [(Option<i32>, String); 2] {
+    useless().map(|out| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_realmgate"));
         let output = command.args(arguments).stdout(out).output().expect("the program runs");
         (output.status.code(), text(&output.stderr))
@@ -26,6 +34,22 @@ fn an_answer_that_cannot_be_printed_is_told_and_a_closed_pipe_is_none() {
     assert_eq!(full.0, Some(71));
     assert!(full.1.contains("done, but the answer could not be printed: No space left"), "{}", full.1);
     assert_eq!(closed, (Some(0), String::new()));
+}
+
+#[test]
+fn a_gateway_whose_log_cannot_be_written_starts_reloads_and_drains_all_the_same() {
+    for log in useless() {
+        let folder = Folder::new("unlogged", GOOD);
+        let (child, notices) = started(&folder, log);
+        let nowhere = ([127, 0, 0, 1], 0).into(); // nobody reads where it listens
+        let mut running = Running { child, address: nowhere, notices, log: sync_channel(0).1 };
+        assert_eq!(running.notice(), "READY=1");
+        running.signal(Signal::HUP);
+        assert_eq!((running.notice(), running.notice()), ("RELOADING=1".to_owned(), "READY=1".to_owned()));
+        running.signal(Signal::TERM);
+        assert_eq!(running.notice(), "STOPPING=1");
+        assert_eq!(running.child.wait().expect("it ends").code(), Some(0));
+    }
 }
 
 #[test]
