@@ -33,6 +33,7 @@ fn effect(change: &Change, old: &World, new: &Plan, all: usize) -> String {
         Touched::BackendSessions { cluster: name, address: backend } => {
             Some(at(old, |cluster, address| cluster == name && address == backend))
         }
+        Touched::AwaySessions => Some(old.doors().iter().map(|door| in_usize(door.meter.away())).sum()),
         Touched::OtherGroup => Some(in_other_group(old, new)),
     };
     let sessions = match touched {

@@ -219,8 +219,8 @@ pub enum HttpChange {
 pub enum LoginChange {
     /// Players have to log in from now on.
     Added,
-    /// Nobody has to.
-    Removed,
+    /// Nobody has to; so long a session waited for its player, if it did.
+    Removed(Option<Duration>),
     /// What logs a player in, in words.
     Way(Swap<String>),
     /// What becomes of a second login.

@@ -28,6 +28,8 @@ pub enum Touched {
     RouteSessions(String),
     /// Those that came in there.
     ListenerSessions(String),
+    /// Those that wait for their player.
+    AwaySessions,
     /// Those that are in another release group than they would enter now.
     OtherGroup,
     /// All.
@@ -113,6 +115,9 @@ impl Change {
             }
             Self::Release { .. } => Touched::OtherGroup,
             Self::Login(LoginChange::Added) => Touched::Everybody,
+            Self::Login(LoginChange::Removed(Some(_)) | LoginChange::Resume(Swap { to: None, .. })) => {
+                Touched::AwaySessions
+            }
             Self::Login(_)
             | Self::Http { .. }
             | Self::Partner { .. }
@@ -283,7 +288,10 @@ fn of_release(what: &ReleaseChange, moving: Moving, spread: Duration) -> String 
 const fn of_login(what: &LoginChange) -> &'static str {
     match what {
         LoginChange::Added => "sessions that are here stay in without a login; new ones log in",
-        LoginChange::Removed => "nothing for sessions that are in: nobody has to log in any more",
+        LoginChange::Removed(None) => "nothing for sessions that are in: nobody has to log in any more",
+        LoginChange::Removed(Some(_)) | LoginChange::Resume(Swap { to: None, .. }) => {
+            "sessions that wait for their player end; the others stay"
+        }
         LoginChange::Way(_) => "sessions that are in stay in; the next login goes by the new rules",
         LoginChange::Duplicate(_) => "nothing for sessions that are in, until an account logs in once more",
         LoginChange::Resume(_) => "nothing for sessions that are in, until a connection breaks",

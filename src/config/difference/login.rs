@@ -7,7 +7,7 @@ pub(super) fn compare(changes: &mut Vec<Change>, old: &Plan, new: &Plan) {
     let found = match (&old.login, &new.login) {
         (None, None) => Vec::new(),
         (None, Some(_)) => vec![LoginChange::Added],
-        (Some(_), None) => vec![LoginChange::Removed],
+        (Some(before), None) => vec![LoginChange::Removed(before.resume)],
         (Some(before), Some(after)) => one((old, before), (new, after)),
     };
     changes.extend(found.into_iter().map(Change::Login));

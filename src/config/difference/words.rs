@@ -142,7 +142,7 @@ impl Display for LoginChange {
         let time = |time: Option<Duration>| time.map_or_else(|| "none".to_owned(), format_duration);
         match self {
             Self::Added => into.write_str("added"),
-            Self::Removed => into.write_str("removed"),
+            Self::Removed(_) => into.write_str("removed"),
             Self::Way(ways) => write!(into, "{ways}"),
             Self::Duplicate(words) => write!(into, "duplicate {words}"),
             Self::Resume(times) => write!(into, "resume {} -> {}", time(times.from), time(times.to)),

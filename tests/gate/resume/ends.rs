@@ -103,6 +103,28 @@ async fn without_resume_a_session_ends_with_its_connection() {
     assert_eq!(player.notice().await, r#"{"code":"unknown_id","id":9000}"#);
 }
 
+#[tokio::test]
+async fn a_reload_without_resume_says_that_who_is_away_ends_and_ends_nobody_else() {
+    let mut stage = Stage::start(|gate| gate).await;
+    let Logged { mut player, .. } = stage.log_in(stage.gate.player().await, "ann").await;
+    player.echo(1000, b"open").await;
+    drop(player);
+    stage.has_parked(1).await;
+    let Logged { mut player, .. } = stage.log_in(stage.gate.player().await, "bob").await;
+    let without = Gate::builder().shared("login", "10", &[stage.login.address()], "").shared(
+        "battle",
+        "\"1000-1999\"",
+        &[stage.battle.address()],
+        "",
+    );
+    let reloaded = stage.gate.try_reload(without).await.expect("a good file");
+    let end = "login: removed: sessions that wait for their player end; the others stay (1 session)";
+    assert_eq!(reloaded.effects.last().map(String::as_str), Some(end));
+    stage.gate.has_sessions(1).await;
+    assert_eq!(ended(&stage.gate, EndReason::NotResumed), 1);
+    player.echo(1000, b"still in").await;
+}
+
 /// Of each session, whether its player is away.
 async fn away(gate: &Gate) -> Vec<bool> {
     let worker = gate.inner().workers().first().expect("a worker");

@@ -1,5 +1,6 @@
 //! Every kind of change: a file, the same file with one thing changed, and what is told of it.
 
+mod login;
 mod release;
 
 use std::path::PathBuf;
