@@ -408,3 +408,17 @@ auth = { kind = "hmac", secret_file = "keys/adnet" }
 enabled = false
 auth    = { kind = "api_key", keys_file = "keys/paynet" }
 "#;
+
+#[test]
+fn a_maintenance_ends_when_the_clock_says_so_however_it_was_set_meanwhile() {
+    let at = |minutes: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(60 * minutes);
+    let words = Maintenance { message: "later".to_owned(), retry_after: None, until: Some(at(600)) };
+    let seen =
+        [120, 599, 600, 480].map(|minutes: u64| (words.is_over(|| at(minutes)), words.again(|| at(minutes))));
+    let left = |minutes: u64| Some(Duration::from_secs(60 * minutes));
+    assert_eq!(seen, [(false, left(480)), (false, left(1)), (true, left(0)), (false, left(120))]);
+    let told = Maintenance { retry_after: left(5), ..words };
+    assert_eq!(told.again(|| unreachable!("it was said")), left(5));
+    let open = Maintenance { until: None, ..told };
+    assert!(!open.is_over(|| unreachable!("it has no end")));
+}

@@ -136,7 +136,7 @@ async fn enter(place: Place<'_>, question: &Question, ask: &Ask<'_>) -> Result<A
         Place::Status => json(views::status(desk)),
         Place::Clusters => json(views::clusters(&world.cluster_facts(desk.now()))),
         Place::Cluster(name) => cluster(desk, name),
-        Place::Routes => json(views::routes(&world.route_facts(desk.now()), &desk.meters)),
+        Place::Routes => json(views::routes(&world.route_facts(), &desk.meters)),
         Place::Sessions => sessions(question, desk).await,
         Place::Partners => json(views::partners(world.plan(), desk.commons.partners(), Desk::clock())),
         Place::Config => json(plan::view(world.plan())),

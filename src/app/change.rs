@@ -204,8 +204,6 @@ impl Gate {
             meters: &self.meters,
             overrides: &proposal.overrides,
             generation,
-            clock: wall_clock(),
-            now: now().saturating_duration_since(self.started),
         };
         let world = World::assemble(wanted.in_the_process_of(old.plan()), proposal.opened, ground);
         let world = Arc::new(world);

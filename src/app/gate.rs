@@ -109,7 +109,7 @@ impl Gate {
         let (tickets, age) = legacy.tickets()?;
         let since_start = up_since.saturating_duration_since(started);
         let mut registry = legacy.registry(since_start);
-        let world = first_world(&file, &legacy, &mut registry, &meters, &tickets, since_start)?;
+        let world = first_world(&file, &legacy, &mut registry, &meters, &tickets)?;
         let refuse = |problems| StartError::Bind(Box::new(file.report(problems)));
         let bound = Doors::bind_first(&world, &mut legacy).map_err(refuse)?;
         let world = Arc::new(ArcSwap::from_pointee(world));
@@ -358,8 +358,7 @@ pub(super) fn build(plan: Plan, meters: &Meters) -> Result<World, StartError> {
     let (tickets, _) = Legacy::default().tickets()?;
     let opened = open(&plan, &tickets, access)?;
     let (registry, overrides) = (&mut Registry::default(), &Overrides::default());
-    let (clock, now) = (wall_clock(), Duration::ZERO);
-    let ground = Ground { registry, meters, overrides, generation: 1, clock, now };
+    let ground = Ground { registry, meters, overrides, generation: 1 };
     Ok(World::assemble(plan, opened, ground))
 }
 
@@ -378,12 +377,10 @@ fn first_world(
     registry: &mut Registry,
     meters: &Meters,
     tickets: &Tickets,
-    now: Duration,
 ) -> Result<World, StartError> {
     let plan = file.with(&legacy.overrides);
     let opened = open(&plan, tickets, None)?;
-    let (overrides, clock) = (&legacy.overrides, wall_clock());
-    let ground = Ground { registry, meters, overrides, generation: 1, clock, now };
+    let ground = Ground { registry, meters, overrides: &legacy.overrides, generation: 1 };
     Ok(World::assemble(plan, opened, ground))
 }
 

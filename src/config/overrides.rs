@@ -114,6 +114,17 @@ pub struct Maintenance {
 impl Maintenance {
     /// What players read when nobody wrote anything.
     pub const MESSAGE: &'static str = "closed for maintenance";
+
+    /// Whether it has ended by itself; what time it is, is only asked where it ends at some time.
+    pub fn is_over(&self, clock: impl FnOnce() -> SystemTime) -> bool {
+        self.until.is_some_and(|until| until <= clock())
+    }
+
+    /// How long a player is to wait before it tries again.
+    pub fn again(&self, clock: impl FnOnce() -> SystemTime) -> Option<Duration> {
+        let left = |until: SystemTime| until.duration_since(clock()).unwrap_or_default();
+        self.retry_after.or_else(|| self.until.map(left))
+    }
 }
 
 impl AdminState {

@@ -19,7 +19,7 @@ use super::gate::Gatehouse;
 use super::line::{Counted, Line};
 use super::web::WebSetup;
 use crate::cluster::PickState;
-use crate::net::{Commons, Guest, World, now};
+use crate::net::{Commons, Guest, World};
 use crate::telemetry::{self, Meters};
 
 /// What the connections of one thread share; all of it belongs to that thread.
@@ -75,7 +75,7 @@ impl Thread {
 
     /// Whether an operator has banned where a connection comes from.
     pub(in crate::http) fn has_banned(&self, line: &Line) -> bool {
-        self.world.load().bans_address(line.address.ip(), self.since_start(now()))
+        self.world.load().bans_address(line.address.ip())
     }
 
     /// Whether connections are to end behind their next answer.

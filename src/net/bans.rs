@@ -7,49 +7,49 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::base::AddressKey;
-use crate::config::{Banned, Override, Overrides};
+use crate::config::{Banned, Overrides};
 
-/// Bans with their ends, counted from the process's start.
-#[derive(Debug, Default)]
-pub(super) struct Bans {
-    addresses: HashMap<AddressKey, Duration>,
-    accounts: HashMap<String, Duration>,
+/// Bans with their ends: by the clock where people named them, counted from the process's start where backends did.
+#[derive(Debug)]
+pub(super) struct Bans<T> {
+    addresses: HashMap<AddressKey, T>,
+    accounts: HashMap<String, T>,
 }
 
 /// Bans that come and go while the world stays as it is. They live as long as the process.
 #[derive(Debug, Default)]
 pub(super) struct LiveBans {
-    bans: Mutex<Bans>,
+    bans: Mutex<Bans<Duration>>,
 }
 
 /// The most bans that are kept beside the world's. One more, and the quarter of them that ends first is over.
 const MOST: usize = 65_536;
 
-impl Bans {
-    /// Those of the runtime changes; `clock` and `now` are the same moment.
-    pub(super) fn new(overrides: &Overrides, clock: SystemTime, now: Duration) -> Self {
+impl Bans<SystemTime> {
+    /// Those of the runtime changes. A clock that is set moves none of their ends: those are what was said.
+    pub(super) fn new(overrides: &Overrides) -> Self {
         let mut bans = Self::default();
-        for entry in overrides.entries() {
-            let Override::Ban { who, until } = entry else { continue };
-            bans.insert(who, now + until.duration_since(clock).unwrap_or_default());
-        }
+        overrides.bans().for_each(|(who, until)| bans.insert(who, until));
         bans
     }
+}
 
-    fn insert(&mut self, who: &Banned, until: Duration) {
+impl<T: Copy + Ord> Bans<T> {
+    fn insert(&mut self, who: &Banned, until: T) {
         match who {
             Banned::Address(address) => drop(self.addresses.insert(AddressKey::of(*address), until)),
             Banned::Account(account) => drop(self.accounts.insert(account.clone(), until)),
         }
     }
 
-    pub(super) fn has_address(&self, address: IpAddr, now: Duration) -> bool {
+    /// What time it is, is only asked about those that are in the list.
+    pub(super) fn has_address(&self, address: IpAddr, now: impl FnOnce() -> T) -> bool {
         !self.addresses.is_empty()
-            && self.addresses.get(&AddressKey::of(address)).is_some_and(|until| now < *until)
+            && self.addresses.get(&AddressKey::of(address)).is_some_and(|until| now() < *until)
     }
 
-    pub(super) fn has_account(&self, account: &str, now: Duration) -> bool {
-        self.accounts.get(account).is_some_and(|until| now < *until)
+    pub(super) fn has_account(&self, account: &str, now: impl FnOnce() -> T) -> bool {
+        self.accounts.get(account).is_some_and(|until| now() < *until)
     }
 
     fn count(&self) -> usize {
@@ -57,7 +57,7 @@ impl Bans {
     }
 
     /// Makes room for one more.
-    fn tidy(&mut self, now: Duration) {
+    fn tidy(&mut self, now: T) {
         self.end_until(now);
         if self.count() >= MOST {
             let mut ends: Vec<_> = self.addresses.values().chain(self.accounts.values()).copied().collect();
@@ -67,9 +67,15 @@ impl Bans {
         }
     }
 
-    fn end_until(&mut self, end: Duration) {
+    fn end_until(&mut self, end: T) {
         self.addresses.retain(|_, until| *until > end);
         self.accounts.retain(|_, until| *until > end);
+    }
+}
+
+impl<T> Default for Bans<T> {
+    fn default() -> Self {
+        Self { addresses: HashMap::new(), accounts: HashMap::new() }
     }
 }
 
@@ -87,8 +93,8 @@ impl LiveBans {
     fn ban(&self, who: &Banned, until: Duration, now: Duration) {
         let mut bans = self.bans();
         let is_longer = match who {
-            Banned::Address(address) => bans.has_address(*address, until),
-            Banned::Account(account) => bans.has_account(account, until),
+            Banned::Address(address) => bans.has_address(*address, || until),
+            Banned::Account(account) => bans.has_account(account, || until),
         };
         if is_longer || until <= now {
             return;
@@ -100,11 +106,11 @@ impl LiveBans {
     }
 
     pub(super) fn has_address(&self, address: IpAddr, now: Duration) -> bool {
-        self.bans().has_address(address, now)
+        self.bans().has_address(address, || now)
     }
 
     pub(super) fn has_account(&self, account: &str, now: Duration) -> bool {
-        self.bans().has_account(account, now)
+        self.bans().has_account(account, || now)
     }
 
     /// Ends a ban, if there is one.
@@ -127,7 +133,7 @@ impl LiveBans {
         all
     }
 
-    fn bans(&self) -> MutexGuard<'_, Bans> {
+    fn bans(&self) -> MutexGuard<'_, Bans<Duration>> {
         self.bans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -137,40 +143,44 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
+    use crate::config::Override;
 
     fn address(text: &str) -> IpAddr {
         text.parse().expect("an address")
     }
 
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
     #[test]
     fn a_ban_ends_by_itself_and_an_address_is_the_same_in_both_its_forms() {
-        let at = Duration::from_secs;
-        let until = UNIX_EPOCH + at(1000);
+        let until = at(1000);
         let ban = |who| Override::Ban { who, until };
         let overrides = Overrides::default()
             .with(ban(Banned::Address(address("192.0.2.1"))))
             .with(ban(Banned::Account("ann".to_owned())))
             .with(ban(Banned::Address(address("2001:db8::1"))));
-        let bans = Bans::new(&overrides, UNIX_EPOCH + at(900), at(10));
+        let bans = Bans::new(&overrides);
         let mapped = address("::ffff:192.0.2.1");
-        assert!(bans.has_address(mapped, at(109)) && !bans.has_address(mapped, at(110)));
-        assert!(bans.has_account("ann", at(109)) && !bans.has_account("ann", at(110)));
-        assert!(!bans.has_account("bob", at(10)));
-        assert!(bans.has_address(address("2001:db8::ffff:2"), at(109)), "the same /64");
-        assert!(!bans.has_address(address("2001:db8:0:1::1"), at(109)));
+        assert!(bans.has_address(mapped, || at(999)) && !bans.has_address(mapped, || at(1000)));
+        assert!(bans.has_account("ann", || at(999)) && !bans.has_account("ann", || at(1000)));
+        assert!(!bans.has_account("bob", || at(0)));
+        assert!(bans.has_address(address("2001:db8::ffff:2"), || at(999)), "the same /64");
+        assert!(!bans.has_address(address("2001:db8:0:1::1"), || at(999)));
+        assert!(bans.has_account("ann", || at(500)), "the clock was set back");
     }
 
     #[test]
     fn the_later_word_of_an_operator_counts_for_a_whole_network() {
-        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
         let ban = |text, until| Override::Ban { who: Banned::Address(address(text)), until: at(until) };
         let long = Overrides::default().with(ban("2001:db8::1", 1000)).with(ban("192.0.2.1", 1000));
         let short = long.with(ban("2001:db8::2", 910));
         assert_eq!(short.bans().count(), 2, "it is the same player");
         let lifted = long.with(ban("2001:db8::2", 800)).without_expired(at(900));
-        let bans = Bans::new(&lifted, at(900), Duration::ZERO);
-        assert!(!bans.has_address(address("2001:db8::1"), Duration::ZERO));
-        assert!(bans.has_address(address("192.0.2.1"), Duration::ZERO));
+        let bans = Bans::new(&lifted);
+        assert!(!bans.has_address(address("2001:db8::1"), || at(900)));
+        assert!(bans.has_address(address("192.0.2.1"), || at(900)));
     }
 
     #[test]

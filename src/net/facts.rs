@@ -155,8 +155,8 @@ impl World {
 
     /// Its routes in the order of the plan.
     #[must_use]
-    pub fn route_facts(&self, now: Duration) -> Vec<RouteFacts> {
-        self.plan().routes().iter().enumerate().map(|(place, route)| self.route(route, place, now)).collect()
+    pub fn route_facts(&self) -> Vec<RouteFacts> {
+        self.plan().routes().iter().enumerate().map(|(place, route)| self.route(route, place)).collect()
     }
 
     fn facts_of(&self, cluster: &ClusterView, now: Duration) -> ClusterFacts {
@@ -224,18 +224,18 @@ impl World {
         breakers
     }
 
-    fn route(&self, route: &config::Route, place: usize, now: Duration) -> RouteFacts {
+    fn route(&self, route: &config::Route, place: usize) -> RouteFacts {
         let cluster = self.plan().clusters().get(route.cluster());
         let lanes = || self.lanes.iter().filter_map(|lanes| lanes.get(place));
         let states = lanes().flat_map(|lane| lane.guards.iter().map(|guard| guard.state()));
-        let closed = lanes().find_map(|lane| lane.closed(now));
+        let closed = lanes().find_map(|lane| lane.closed());
         RouteFacts {
             name: route.name().to_owned(),
             ids: route.ids().to_vec(),
             catch_all: route.catch_all(),
             cluster: cluster.map(|cluster| cluster.name().to_owned()).unwrap_or_default(),
             class: route.class().as_str(),
-            maintenance: closed.map(|closed| closed.words.clone()),
+            maintenance: closed.cloned(),
             breaker: states.max_by_key(|state| badness(*state)).unwrap_or(BreakerState::Closed),
         }
     }

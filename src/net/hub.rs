@@ -116,7 +116,7 @@ impl Hub {
 
     /// Whether an operator or a backend has banned an account.
     pub(super) fn has_banned(&self, world: &World, account: &str, now: Duration) -> bool {
-        world.bans.has_account(account, now) || self.commons.bans.has_account(account, now)
+        world.bans.has_account(account, clock) || self.commons.bans.has_account(account, now)
     }
 
     pub(super) fn seat(&self, session: SessionId) -> Option<Rc<Seat>> {

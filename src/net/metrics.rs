@@ -145,7 +145,7 @@ fn routes(page: &mut Page, world: &World, now: Duration) {
             .map(move |breaker| ([breaker.route.as_str(), backend.address.as_str()], badness(breaker.state)))
     });
     page.family(&metric::ROUTE_BREAKER_STATE, breakers);
-    let facts = world.route_facts(now);
+    let facts = world.route_facts();
     let closed = facts.iter().map(|route| ([route.name.as_str()], route.maintenance.is_some()));
     page.family(&metric::ROUTE_MAINTENANCE, closed);
 }

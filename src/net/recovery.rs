@@ -103,7 +103,7 @@ impl Hub {
         let Some((lane, cluster)) = world.lane_named(refused.group.as_deref(), &refused.route) else {
             return true;
         };
-        if lane.closed(now).is_some() {
+        if lane.closed().is_some() {
             return false;
         }
         if lane.class == RouteClass::Critical && cluster.entry.is_in_panic(now) {

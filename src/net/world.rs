@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::bans::Bans;
 use super::guard::Guard;
+use super::hub;
 use super::login::{Gatekeeper, LoginKind};
 use super::opened::Opened;
 use super::tls::{BackendConnector, ServerTls, Tickets};
@@ -37,7 +38,7 @@ pub struct World {
     pub(super) clusters: Vec<Arc<ClusterView>>,
     doors: Vec<Arc<Door>>,
     pub(super) web: Web,
-    pub(super) bans: Bans,
+    pub(super) bans: Bans<SystemTime>,
     /// Who may play; `None`: everybody.
     pub(super) gatekeeper: Option<Gatekeeper>,
 }
@@ -53,10 +54,6 @@ pub struct Ground<'a> {
     pub overrides: &'a Overrides,
     /// The number of the world, from 1.
     pub generation: u64,
-    /// The time now, for people.
-    pub clock: SystemTime,
-    /// The time since the process's start, now.
-    pub now: Duration,
 }
 
 /// A route as the frame path uses it.
@@ -72,7 +69,7 @@ pub(super) struct Lane {
     pub(super) reply: Option<Reply>,
     /// How many frames it takes.
     pub(super) limit: Option<Limit>,
-    closed: Option<Closed>,
+    closed: Option<Maintenance>,
 }
 
 /// The limit of a route, with what is counted against it.
@@ -80,14 +77,6 @@ pub(super) struct Lane {
 pub(super) struct Limit {
     pub(super) rules: RouteLimit,
     pub(super) pace: Arc<RoutePace>,
-}
-
-/// A route under maintenance.
-#[derive(Debug)]
-pub(super) struct Closed {
-    pub(super) words: Maintenance,
-    /// When it ends by itself, since the process's start.
-    pub(super) until: Option<Duration>,
 }
 
 /// A cluster as the frame path uses it: all of it, or the part that serves one release group.
@@ -123,7 +112,7 @@ impl World {
     ) -> Result<Self, Vec<Problem>> {
         let opened = Opened::read(&plan, tickets, clock)?;
         let overrides = &Overrides::default();
-        let ground = Ground { registry, meters, overrides, generation: 1, clock, now: Duration::ZERO };
+        let ground = Ground { registry, meters, overrides, generation: 1 };
         Ok(Self::assemble(plan, opened, ground))
     }
 
@@ -163,7 +152,7 @@ impl World {
             doors: plan.listeners().iter().zip(&opened.doors).map(door).collect(),
             opened,
             plan,
-            bans: Bans::new(ground.overrides, ground.clock, ground.now),
+            bans: Bans::new(ground.overrides),
             gatekeeper,
         }
     }
@@ -272,8 +261,8 @@ impl World {
 
     /// Whether an operator has banned this address.
     #[must_use]
-    pub fn bans_address(&self, address: IpAddr, now: Duration) -> bool {
-        self.bans.has_address(address, now)
+    pub fn bans_address(&self, address: IpAddr) -> bool {
+        self.bans.has_address(address, hub::clock)
     }
 
     /// How players log in.
@@ -355,26 +344,14 @@ impl Lane {
             meter: ground.meters.route(route.name()),
             reply: route.reply().copied(),
             limit: route.limit().map(|rules| Limit { rules: *rules, pace: ground.registry.pace(&name) }),
-            closed: route.maintenance().map(|words| Closed::new(words, ground)),
+            closed: route.maintenance().cloned(),
             name,
         }
     }
 
-    /// Why it is closed now.
-    pub(super) fn closed(&self, now: Duration) -> Option<&Closed> {
-        self.closed.as_ref().filter(|closed| closed.until.is_none_or(|until| now < until))
-    }
-}
-
-impl Closed {
-    fn new(words: &Maintenance, ground: &Ground<'_>) -> Self {
-        let left = |until: SystemTime| until.duration_since(ground.clock).unwrap_or_default();
-        Self { words: words.clone(), until: words.until.map(|until| ground.now + left(until)) }
-    }
-
-    /// When the player may try again.
-    pub(super) fn retry_after(&self, now: Duration) -> Option<Duration> {
-        self.words.retry_after.or(self.until.map(|until| until.saturating_sub(now)))
+    /// Why it is closed now. Its end is a time of the clock, as everybody reads it.
+    pub(super) fn closed(&self) -> Option<&Maintenance> {
+        self.closed.as_ref().filter(|closed| !closed.is_over(hub::clock))
     }
 }
 

@@ -32,8 +32,8 @@ pub(super) fn describe_route(lines: &mut Vec<Line>, plan: &Plan, route: &Route, 
 }
 
 fn maintenance(closed: &Maintenance, question: &Question<'_>) -> Line {
-    let over = closed.until.is_some_and(|until| until <= question.now);
-    let is = if over { "over" } else { "closed, frames get the notice maintenance" };
+    let is =
+        if closed.is_over(|| question.now) { "over" } else { "closed, frames get the notice maintenance" };
     ("closed", format!("{is}: {closed}"))
 }
 

@@ -18,7 +18,7 @@ fn cluster(gate: &Gate, name: &str) -> ClusterFacts {
 }
 
 fn route(gate: &Gate, name: &str) -> RouteFacts {
-    let facts = gate.inner().world().route_facts(NOW);
+    let facts = gate.inner().world().route_facts();
     facts.into_iter().find(|route| route.name == name).expect("a route of the test")
 }
 

@@ -97,7 +97,7 @@ pub(super) fn keeps_out(
     address: IpAddr,
     since_start: Duration,
 ) -> Option<DoorRefusal> {
-    if world.bans.has_address(address, since_start) || commons.bans.has_address(address, since_start) {
+    if world.bans_address(address) || commons.bans.has_address(address, since_start) {
         return Some(DoorRefusal::Banned);
     }
     if listener.denies(address) {

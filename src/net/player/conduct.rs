@@ -15,11 +15,12 @@ use super::parting::WaitsFor;
 use super::tally::Tally;
 use super::upstream::Upstream;
 use crate::base::ProtocolId;
-use crate::net::hub::Hub;
+use crate::config::Maintenance;
+use crate::net::hub::{self, Hub};
 use crate::net::link::SharedLink;
 use crate::net::recovery::Refused;
 use crate::net::seat::Seat;
-use crate::net::world::{Closed, ClusterView, Door, Lane, World};
+use crate::net::world::{ClusterView, Door, Lane, World};
 use crate::policy::{RouteClass, STUCK};
 use crate::router::RouteIndex;
 use crate::session::{EndReason, Rules, Session, Verdict};
@@ -167,8 +168,8 @@ impl Conduct {
     pub(super) fn forward(&mut self, world: &World, route: RouteIndex, frame: &Frame<'_>, now: Instant) {
         let Some((lane, cluster)) = self.lane(world, route) else { return };
         self.tally.uses(route, &lane.name);
-        if let Some(closed) = lane.closed(self.hub.since_start(now)) {
-            return self.refuse_closed(world, lane, closed, frame.id, now);
+        if let Some(closed) = lane.closed() {
+            return self.refuse_closed(world, lane, closed, frame.id);
         }
         if lane.class == RouteClass::Optional && self.hub.commons.pressure.sheds_optional() {
             let turned = Turned::from(Refusal::Pressure);
@@ -230,15 +231,15 @@ impl Conduct {
     }
 
     /// Tells the player that the route is under maintenance; it hears once when that is over.
-    fn refuse_closed(&self, world: &World, lane: &Lane, closed: &Closed, id: ProtocolId, now: Instant) {
+    fn refuse_closed(&self, world: &World, lane: &Lane, closed: &Maintenance, id: ProtocolId) {
         if let Some(counts) = lane.meter.of(self.hub.worker) {
             counts.refused(Refusal::Maintenance).add(1);
         }
         self.notice(&Notice {
             route: Some(&lane.name),
             id: Some(id),
-            message: Some(&closed.words.message),
-            retry_after_ms: closed.retry_after(self.hub.since_start(now)).map(in_millis),
+            message: Some(&closed.message),
+            retry_after_ms: closed.again(hub::clock).map(in_millis),
             ..Notice::new(NoticeCode::Maintenance)
         });
         let group = world.name_at(self.seat.group_at(world, lane.cluster));
