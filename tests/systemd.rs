@@ -55,6 +55,10 @@ fn succeeds(mut child: Child) {
     assert!(child.wait().expect("it ends").success());
 }
 
+fn monotonic() -> Duration {
+    clock_gettime(ClockId::Monotonic).try_into().expect("a time")
+}
+
 #[test]
 fn every_state_is_told_in_systemds_words() {
     let manager = Manager::new("states");
@@ -63,8 +67,8 @@ fn every_state_is_told_in_systemds_words() {
     let reloading = manager.hears();
     let since = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").map(str::trim_end);
     let since: i64 = since.and_then(|since| since.parse().ok()).unwrap_or_else(|| panic!("{reloading}"));
-    let now = clock_gettime(ClockId::Monotonic);
-    assert!((0..=now.tv_sec * 1_000_000 + now.tv_nsec / 1000).contains(&since), "{since}");
+    let now = i64::try_from(monotonic().as_micros()).expect("a time");
+    assert!((0..=now).contains(&since), "{since}");
     assert_eq!(manager.hears(), "READY=1\nSTATUS=generation 2\n");
     assert_eq!(manager.hears(), "STATUS=one STOPPING=1\n", "a status is one line");
     assert_eq!(manager.hears(), "MAINPID=4711\nWATCHDOG=1\nSTATUS=handed over to 4711\n");
@@ -80,6 +84,20 @@ fn the_watchdog_is_pinged_while_all_workers_turn_and_no_longer() {
         assert_eq!(manager.hears(), "WATCHDOG=1\n");
     }
     assert_eq!(manager.hears(), "STATUS=stopped turning\n", "three turns, three pings");
+    succeeds(child);
+}
+
+#[test]
+fn a_standstill_that_is_over_leaves_time_for_the_next_ping() {
+    let manager = Manager::new("standstill");
+    let patience = Duration::from_secs(6);
+    let micros = patience.as_micros().to_string();
+    let child = manager.start("service_whose_workers_stand_still_once", &[("WATCHDOG_USEC", &micros)]);
+    assert_eq!(manager.hears(), "WATCHDOG=1\n");
+    let last = monotonic();
+    assert_eq!(manager.hears(), "WATCHDOG=1\n", "the next one is not told");
+    let apart = monotonic() - last;
+    assert!(apart < patience * 3 / 4, "{apart:?} of {patience:?}");
     succeeds(child);
 }
 
@@ -160,6 +178,23 @@ async fn service_whose_workers_stop_turning() {
     tokio::select! {
         () = systemd::watchdog(all_turn) => {}
         _ = answers.wait_for(|times| *times >= 6) => systemd::status("stopped turning"),
+    }
+}
+
+#[tokio::test]
+#[ignore = "a role that other tests start"]
+async fn service_whose_workers_stand_still_once() {
+    if !is_started_by_a_test() {
+        return;
+    }
+    let (asked, mut answers) = tokio::sync::watch::channel(0);
+    let all_turn = || {
+        asked.send_modify(|times| *times += 1);
+        *asked.borrow() != 2
+    };
+    tokio::select! {
+        () = systemd::watchdog(all_turn) => {}
+        _ = answers.wait_for(|times| *times >= 4) => {}
     }
 }
 

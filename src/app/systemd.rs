@@ -41,13 +41,13 @@ pub fn main_process(id: u32, status: &str) {
     tell(&[NotifyState::MainPid(id), NotifyState::Watchdog, NotifyState::Status(&one_line(status))]);
 }
 
-/// Pings the watchdog at half its interval for as long as it is polled, and each time only if all workers turn.
-/// Without a watchdog it waits for ever.
+/// Pings the watchdog six times in its interval for as long as it is polled, and each time only if all workers turn: a
+/// standstill that is over leaves time for the next ping. Without a watchdog it waits for ever.
 pub async fn watchdog(mut all_turn: impl FnMut() -> bool) {
     let Some(patience) = sd_notify::watchdog_enabled().filter(|patience| !patience.is_zero()) else {
         return std::future::pending().await;
     };
-    let mut ticks = interval(patience / 2);
+    let mut ticks = interval(patience / 6);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
