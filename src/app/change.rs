@@ -245,6 +245,7 @@ impl Gate {
     }
 
     async fn swap(&mut self, old: &Arc<World>, world: Arc<World>, bound: Vec<Bound>) {
+        self.doors.pause_closing(&world).await;
         self.commons.follow(Some(old), &world);
         self.world.store(Arc::clone(&world));
         let transition = Transition::new(old, &world);

@@ -65,6 +65,16 @@ impl Doors {
         })
     }
 
+    /// Those that this world does not have accept nobody from now on: connections wait in the sockets. Whoever came
+    /// before meets the world in force, whoever comes later who has the socket then.
+    pub(super) async fn pause_closing(&mut self, world: &World) {
+        let listeners = world.plan().listeners();
+        let closes = |door: &&mut OpenDoor| !listeners.iter().any(|listener| door.serves(listener));
+        for door in self.open.iter_mut().filter(closes) {
+            door.pause().await;
+        }
+    }
+
     /// Opens the new ones and closes those that the world in force does not have.
     pub(super) async fn follow(&mut self, old: &Arc<World>, world: &World, new: Vec<Bound>) {
         let listeners = world.plan().listeners();

@@ -1,18 +1,16 @@
 //! Listening sockets and the loop that hands what they accept to the worker with the fewest sessions. It reads no
 //! byte of a player: handshakes happen on the worker, under a deadline.
 
-use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::commons::Commons;
@@ -146,10 +144,11 @@ impl Bound {
     pub async fn accept(self: Arc<Self>, reception: Reception, mut stop: oneshot::Receiver<()>) {
         loop {
             let accepted = tokio::select! {
-                accepted = self.socket.accept() => accepted,
+                biased;
                 _ = &mut stop => return,
+                accepted = self.socket.accept() => accepted,
             };
-            match accepted {
+            match accepted.and_then(|(stream, address)| Ok((stream.into_std()?, address))) {
                 Ok((stream, address)) => self.hand_over(stream, address, &reception).await,
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
@@ -160,13 +159,17 @@ impl Bound {
         }
     }
 
-    /// Serves whoever waits already: the last ones before the socket closes.
+    /// Serves whoever waits already: the last ones before the socket closes. Who that is, the socket itself says: the
+    /// event loop may not have heard of them yet, and gives each task a few at a time.
     pub async fn accept_waiting(&self, reception: &Reception) {
         for _ in 0..BACKLOG {
-            match poll_fn(|cx| Poll::Ready(self.socket.poll_accept(cx))).await {
-                Poll::Ready(Ok((stream, address))) => self.hand_over(stream, address, reception).await,
-                Poll::Ready(Err(error)) if is_of_one_connection(&error) => {}
-                Poll::Ready(Err(_)) | Poll::Pending => return,
+            match SockRef::from(&self.socket).accept() {
+                Ok((stream, address)) => {
+                    let Some(address) = address.as_socket() else { continue };
+                    self.hand_over(stream.into(), address, reception).await;
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(_) => return,
             }
         }
     }
@@ -174,21 +177,23 @@ impl Bound {
     async fn hand_over(&self, stream: TcpStream, address: SocketAddr, reception: &Reception) {
         let Reception { world, workers, ids, started, commons, lounge } = reception;
         let Some(door) = world.load().door(&self.name).cloned() else { return };
-        let Some((place, worker)) = workers.iter().enumerate().min_by_key(|(_, worker)| worker.sessions())
-        else {
-            return;
-        };
         let now = hub::now();
         let visitor = Visitor { ip: address.ip(), now, since_start: now.saturating_duration_since(*started) };
         let connection = match visitor.admit(&world.load(), commons, &door) {
             Ok(connection) => connection,
             Err(why) => return door.meter.refuse(why),
         };
-        let Ok(stream) = prepare(stream, &door) else { return };
+        if prepare(&stream, &door).is_err() {
+            return; // it is gone already
+        }
         door.meter.accepted.add(1);
         if !door.listener().is_for_players() {
             return lounge.receive(Guest::new(stream, address, door, connection));
         }
+        let Some((place, worker)) = workers.iter().enumerate().min_by_key(|(_, worker)| worker.sessions())
+        else {
+            return;
+        };
         let admission = Admission { session: SessionPlace::new(worker.count()), connection };
         let (session, arrival) = ids.next(place);
         worker.send(Arriving { stream, address, door, session, arrival, admission }).await;
@@ -305,11 +310,11 @@ impl SessionIds {
     }
 }
 
-/// Frees the socket from this thread's event loop, so that the worker's can have it.
-fn prepare(stream: TcpStream, door: &Door) -> io::Result<std::net::TcpStream> {
+/// The socket is in no event loop: the worker's takes it.
+fn prepare(stream: &TcpStream, door: &Door) -> io::Result<()> {
+    stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;
-    watch_player(&stream, door.listener().limits())?;
-    stream.into_std()
+    watch_player(stream, door.listener().limits())
 }
 
 /// Errors that only say that the accepted connection is gone already (accept(2)).
@@ -322,7 +327,59 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
+    use crate::cluster::Registry;
+    use crate::config::{Source, parse};
+    use crate::net::Tickets;
+    use crate::telemetry::Meters;
+
+    const PLAN: &str = r#"
+        [listener.open]
+        protocol = "http"
+        listen = "127.0.0.1:0"
+        limits = { connections_per_ip = 1000, new_per_ip = "1000/s" }
+        [cluster.web]
+        link = "http"
+        backends = [{ address = "127.0.0.1:1" }]
+        [http.all]
+        listener = "open"
+        path = "/*"
+        cluster = "web"
+    "#;
+
+    /// Counts whom it gets.
+    #[derive(Debug, Default)]
+    struct Counter(AtomicUsize);
+
+    impl Lounge for Counter {
+        fn receive(&self, _guest: Guest) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_served_before_the_event_loop_has_heard_of_them() {
+        let plan = parse(vec![Source { path: "test.toml".into(), text: PLAN.to_owned() }]);
+        let plan = plan.unwrap_or_else(|report| panic!("{report}"));
+        let (tickets, lounge) = (Tickets::new().expect("randomness"), Arc::<Counter>::default());
+        let world = World::build(plan, &mut Registry::default(), &Meters::new(1), &tickets, UNIX_EPOCH);
+        let world = Arc::new(ArcSwap::from_pointee(world.expect("a world")));
+        let bound = bind(world.load().doors()[0].listener()).expect("a port");
+        let reception = Reception {
+            world,
+            workers: Arc::new([]),
+            ids: Arc::new(SessionIds::new(GatewayId::new(1).expect("small"), 1, 1)),
+            started: hub::now(),
+            commons: Commons::new(),
+            lounge: Arc::<Counter>::clone(&lounge),
+        };
+        let connect = |_| TcpStream::connect(bound.address()).expect("it listens");
+        let clients: Vec<_> = (0..300).map(connect).collect();
+        bound.accept_waiting(&reception).await;
+        assert_eq!(lounge.0.load(Ordering::Relaxed), clients.len());
+    }
 
     #[test]
     fn a_worker_uses_up_no_numbers_of_another() {

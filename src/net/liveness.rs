@@ -2,6 +2,7 @@
 //! without a network, a router that forgot the connection. No FIN and no RST comes from them.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -12,7 +13,7 @@ use crate::config::ListenerLimits;
 /// Probes of a connection to a player that says nothing: the first one after a third of `idle_timeout`, the next ones
 /// sooner. What was sent and is not acknowledged for `write_timeout` and a little more ends the connection; the little
 /// more lets a player that lives and only does not read come to the end that the session has for it.
-pub(super) fn watch_player(stream: &TcpStream, limits: &ListenerLimits) -> io::Result<()> {
+pub(super) fn watch_player(stream: &impl AsFd, limits: &ListenerLimits) -> io::Result<()> {
     let first = (limits.idle_timeout() / 3).max(BETWEEN_PROBES);
     watch(stream, first, limits.write_timeout() + GRACE)
 }
@@ -22,7 +23,7 @@ pub(super) fn watch_backend(stream: &TcpStream) -> io::Result<()> {
     watch(stream, BETWEEN_PROBES, BACKEND_SILENCE)
 }
 
-fn watch(stream: &TcpStream, first: Duration, unacknowledged: Duration) -> io::Result<()> {
+fn watch(stream: &impl AsFd, first: Duration, unacknowledged: Duration) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(first).with_interval(BETWEEN_PROBES))?;
     socket.set_tcp_user_timeout(Some(unacknowledged))

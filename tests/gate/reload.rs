@@ -1,5 +1,9 @@
 //! A running gate changes its world: what is different is touched, and nothing else.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use realmgate::base::Reason;
@@ -147,6 +151,40 @@ async fn listeners_come_and_go_and_those_who_are_in_stay() {
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens there");
     player.echo(1000, b"stays").await;
     gate.player().await.echo(1000, b"the other listener").await;
+}
+
+#[tokio::test]
+async fn a_listener_that_gets_another_name_loses_nobody_who_comes_meanwhile() {
+    let battle = Backend::echo().await;
+    // An address of its own: no other test takes the port meanwhile.
+    let free = TcpListener::bind("127.0.0.9:0").expect("a port").local_addr().expect("bound");
+    let named = |name: &str| {
+        let builder = Gate::builder().shared("battle", "1000", &[battle.address()], "");
+        builder.table(&format!(
+            "[listener.{name}]\nlisten = \"{free}\"\nframe = \"game\"\n\
+             limits = {{ connections_per_ip = 0, new_per_ip = \"off\" }}"
+        ))
+    };
+    let mut gate = named("one").start().await;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&is_over);
+    let playing = std::thread::spawn(move || {
+        let mut players = 0_u32;
+        while !over.load(Ordering::Relaxed) {
+            let mut player = TcpStream::connect(free).expect("it listens");
+            player.write_all(&frame(1, b"")).expect("a heartbeat");
+            player.read_exact(&mut [0; 6]).unwrap_or_else(|error| panic!("after {players}: {error}"));
+            players += 1;
+        }
+        players
+    });
+    for _ in 0..200 {
+        gate.reload(named("two")).await;
+        gate.reload(named("one")).await;
+    }
+    is_over.store(true, Ordering::Relaxed);
+    let players = tokio::task::spawn_blocking(|| playing.join()).await.expect("it ends");
+    assert_ne!(players.expect("everybody is answered"), 0);
 }
 
 #[tokio::test]
