@@ -190,8 +190,10 @@ impl Gate {
         let wanted = proposal.file.with(&proposal.overrides);
         let was = self.file.with(&self.overrides.load().without_expired(wall_clock()));
         let was = was.in_the_process_of(old.plan()); // what has ended by itself is no part of this change
-        let mut reloaded = super::effects::tell(&old, &was, (&wanted, &proposal.opened), self.sessions());
         let is_reload = matches!(proposal.asked, Asked::Reload); // a runtime change brings no backends
+        let in_force = wanted.clone().in_the_process_of(old.plan());
+        let told = if is_reload { &wanted } else { &in_force }; // of a restart that is due the reload has told
+        let mut reloaded = super::effects::tell(&old, &was, (told, &proposal.opened), self.sessions());
         for file in proposal.opened.changes(old.opened()) {
             reloaded.effects.push(format!("{file}: the next request gets it, with another fingerprint"));
             reloaded.changes.push(file);
@@ -205,7 +207,7 @@ impl Gate {
             overrides: &proposal.overrides,
             generation,
         };
-        let world = World::assemble(wanted.in_the_process_of(old.plan()), proposal.opened, ground);
+        let world = World::assemble(in_force, proposal.opened, ground);
         let world = Arc::new(world);
         let bound =
             self.doors.bind_missing(&world).map_err(|problems| Box::new(world.plan().report(problems)))?;

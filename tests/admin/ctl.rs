@@ -188,7 +188,6 @@ fn a_ban_is_told_of_and_not_what_has_ended_by_itself() {
     assert_eq!(said.code, Some(0), "{}", said.err);
     let is_over = |_| program.ctl(&["overrides"]).out == "nothing differs from the file\n";
     assert!((0..5000).any(is_over), "it ends by itself");
-    let changes = |said: &Said| answer(&said.out)["changes"].clone();
     let said = changes(&program.ctl(&["ban", "ann", "--for", "1h", "--json"]));
     let lines = said.as_array().expect("a list");
     assert!(
@@ -197,6 +196,11 @@ fn a_ban_is_told_of_and_not_what_has_ended_by_itself() {
     );
     let said = changes(&program.ctl(&["ban", "ann", "--for", "0s", "--json"]));
     assert_eq!(said, json!(["ban account ann lifted"]));
+}
+
+/// What an order has changed, as the program says it.
+fn changes(said: &Said) -> Value {
+    answer(&said.out).get("changes").cloned().expect("every order has some")
 }
 
 #[expect(clippy::disallowed_methods, reason = "maintenance ends in the time of people")]
@@ -449,6 +453,21 @@ fn a_reload_reads_no_other_file_for_the_token_than_the_process_was_started_with(
     assert_eq!(program.ctl(&["reload", "--token-file", &mine]).code, Some(0));
     let third = copy(&program, "a-third-token-0123456789");
     assert_eq!(program.ctl(&["status", "--token-file", &third]).code, Some(0), "the file was read again");
+}
+
+#[test]
+fn what_only_a_restart_changes_is_told_by_the_reload_and_by_no_change_after_it() {
+    let program = Program::start("");
+    let text = std::fs::read_to_string(program.folder.path("gate.toml")).expect("a file");
+    program.folder.write("gate.toml", &text.replace("workers = 2", "workers = 4"));
+    let waits = "gateway.workers: only a restart or an upgrade changes it";
+    assert_eq!(changes(&program.ctl(&["reload", "--json"])), json!([waits]));
+    let ban = changes(&program.ctl(&["ban", "ann", "--for", "1h", "--json"]));
+    let lines = ban.as_array().expect("a list");
+    assert!(lines.len() == 1 && !ban.to_string().contains("restart"), "{ban}");
+    let same = changes(&program.ctl(&["backend", "battle", "127.0.0.1:1", "ready", "--json"]));
+    assert_eq!(same, json!(["backend battle 127.0.0.1:1 ready"]));
+    assert_eq!(changes(&program.ctl(&["reload", "--json"])), json!([waits]), "it still waits");
 }
 
 /// A file of its own with a token.
