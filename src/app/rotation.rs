@@ -16,7 +16,7 @@ use crate::telemetry;
 #[derive(Debug)]
 pub(super) struct Rotation {
     began: Instant,
-    /// When the present key was made, in milliseconds since `began`, shifted by its age then.
+    /// When the present key was made, in milliseconds since `began`; 0: it is still the first one.
     made: Arc<AtomicU64>,
     /// How old the first key was.
     age: Duration,
@@ -34,10 +34,12 @@ impl Rotation {
         let task = tokio::spawn(async move {
             sleep(EVERY.saturating_sub(age)).await;
             loop {
-                if let Err(error) = tickets.rotate() {
-                    telemetry::task_failed(&format!("new keys of session tickets: {error}"), None);
+                match tickets.rotate() {
+                    Ok(()) => {
+                        noted.store(millis(now().saturating_duration_since(began)).max(1), Ordering::Relaxed);
+                    }
+                    Err(error) => telemetry::tickets_not_renewed(&error.to_string()),
                 }
-                noted.store(millis(now().saturating_duration_since(began)).max(1), Ordering::Relaxed);
                 sleep(EVERY).await;
             }
         });

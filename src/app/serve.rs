@@ -230,7 +230,7 @@ impl Serving {
         };
         let heir = i32::try_from(pid).ok().and_then(Pid::from_raw).filter(|_| asked);
         if let Some(Err(error)) = heir.map(|heir| kill_process(heir, Hangup::HUP)) {
-            telemetry::notify_failed(&error.to_string());
+            telemetry::hangup_not_passed_on(pid, &error.to_string());
         }
     }
 

@@ -396,6 +396,16 @@ pub fn override_matches_nothing(what: &str) {
     );
 }
 
+/// The new process was not told of a reload that was asked for while it started.
+pub fn hangup_not_passed_on(pid: u32, why: &str) {
+    warn!(pid, why, "a reload asked for meanwhile did not reach the new process; reload once more");
+}
+
+/// There is no new key for session tickets.
+pub fn tickets_not_renewed(why: &str) {
+    error!(why, "session tickets go on with their old key: the machine gives no randomness");
+}
+
 /// systemd could not be told.
 pub fn notify_failed(why: &str) {
     warn!(why, "systemd was not told of the state");

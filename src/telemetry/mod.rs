@@ -25,11 +25,11 @@ pub use line::{LineMeter, LineRefusal};
 pub use log::{
     LogFormat, LogLevel, RequestRecord, SessionRecord, accept_paused, backend_ejected, backend_error,
     backend_exception, backend_health, backend_state, breaker_changed, change_refused, cluster_panic,
-    drain_began, drain_over, few_descriptors, inherited_useless, init, link_lost, link_retry, link_up,
-    listening, listening_no_more, memory_unknown, notify_failed, operator_asked, operator_kicked,
-    override_matches_nothing, pressure_changed, request, requests_are_told, same_priority, session, stopped,
-    task_failed, token_kept, token_readable, unreachable_backend, up, upgrade_begins, upgrade_failed,
-    upgraded, world_changed, world_changes,
+    drain_began, drain_over, few_descriptors, hangup_not_passed_on, inherited_useless, init, link_lost,
+    link_retry, link_up, listening, listening_no_more, memory_unknown, notify_failed, operator_asked,
+    operator_kicked, override_matches_nothing, pressure_changed, request, requests_are_told, same_priority,
+    session, stopped, task_failed, tickets_not_renewed, token_kept, token_readable, unreachable_backend, up,
+    upgrade_begins, upgrade_failed, upgraded, world_changed, world_changes,
 };
 pub use login::LoginResult;
 pub use meters::{Counter, Level, ListenerMeter, Meters, Refusal, RouteCounts, RouteMeter, WorkerMeter};
