@@ -1,14 +1,14 @@
 //! Changing the world of a running gateway: build on the side, say what will be different, make ready, swap once.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::timeout;
 
-use super::gate::{Gate, now, wall_clock};
+use super::gate::Gate;
 use crate::admin::{Access, Refused, Reloaded, Why};
 use crate::config::{self, Admin, Banned, Override, Overrides, Plan, Problem, Report, Unfit, Unmatched};
-use crate::net::{Bound, Command, Ground, Opened, Target, Transition, World};
+use crate::net::{Bound, Command, Ground, Opened, Target, Transition, World, clock, now};
 use crate::telemetry::{self, ReloadResult};
 
 /// A plan and the runtime changes on top of it, with what its files contain.
@@ -18,6 +18,8 @@ struct Proposal {
     overrides: Overrides,
     opened: Opened,
     asked: Asked,
+    /// What time it is: what has ended by then is in force no more.
+    clock: SystemTime,
 }
 
 /// What somebody asked for.
@@ -68,11 +70,12 @@ impl Gate {
     /// Certificates that cannot be used and addresses that cannot be listened at; nothing has changed then.
     pub async fn reload(&mut self, file: Plan, who: &str) -> Result<Reloaded, Box<Report>> {
         let refuse = |problems| Box::new(file.report(problems));
-        let overrides = self.overrides.load().without_expired(wall_clock());
+        let clock = clock();
+        let overrides = self.overrides.load().without_expired(clock);
         for stale in file.stale(&overrides) {
             telemetry::override_matches_nothing(&stale.to_string());
         }
-        let opened = Opened::read(&file.with(&overrides), &self.tickets, wall_clock());
+        let opened = Opened::read(&file.with(&overrides), &self.tickets, clock);
         let (opened, access) = match (opened, self.renewed(file.admin())) {
             (Ok(opened), Ok(access)) => (opened, access),
             (Ok(_), Err(problem)) => return Err(refuse(vec![problem])),
@@ -81,7 +84,8 @@ impl Gate {
                 return Err(refuse(problems));
             }
         };
-        let reloaded = self.enter(Proposal { file, overrides, opened, asked: Asked::Reload }, who).await?;
+        let proposal = Proposal { file, overrides, opened, asked: Asked::Reload, clock };
+        let reloaded = self.enter(proposal, who).await?;
         if let (Some(access), Some(renewed)) = (&self.access, access) {
             access.renew(&renewed);
         }
@@ -91,7 +95,7 @@ impl Gate {
     /// The mistakes of a file with those of the files that it names.
     fn with_files(&self, report: Report) -> Report {
         let parts = report.parts();
-        let mut found = Opened::faults(parts, &self.tickets, wall_clock());
+        let mut found = Opened::faults(parts, &self.tickets, clock());
         found.extend(self.renewed(parts.admin).err());
         report.and(found)
     }
@@ -120,8 +124,9 @@ impl Gate {
     /// # Errors
     /// When it names what the file does not have, or cannot be kept; nothing has changed then.
     pub async fn change(&mut self, change: Override, who: &str) -> Result<Reloaded, Refused> {
+        let clock = clock();
         if let Override::Maintenance { closed: Some(words), .. } = &change
-            && words.until.is_some_and(|until| until <= wall_clock())
+            && words.until.is_some_and(|until| until <= clock)
         {
             let error = "`until` is over already: the route would have been open".to_owned();
             let hint = "write a later time, in UTC; or close it without `until`".to_owned();
@@ -131,18 +136,18 @@ impl Gate {
             telemetry::change_refused(who, &unmatched.error);
             return Err(refuse(unmatched));
         }
-        if !self.overrides.load().has_room_for(&change, wall_clock()) {
+        if !self.overrides.load().has_room_for(&change, clock) {
             let refused = no_room();
             telemetry::change_refused(who, &refused.error);
             return Err(refused);
         }
-        let what = change.told_at(wall_clock());
-        let banned = banned(&change);
+        let what = change.told_at(clock);
+        let banned = banned(&change, clock);
         let lifted = if let Override::Ban { who, .. } = &change { Some(who.clone()) } else { None };
         let asked = if lifted.is_some() { Asked::Beside(vec![what]) } else { Asked::Change(what) };
         let kept = self.overrides.load();
         let overrides = if self.file.says(&change) { kept.without(&change) } else { kept.with(change) };
-        let reloaded = self.override_with(overrides.without_expired(wall_clock()), asked, who).await?;
+        let reloaded = self.override_with(overrides.without_expired(clock), asked, who, clock).await?;
         if let Some(who) = &lifted {
             self.commons.lift_ban(who); // what an operator says counts, be it longer or shorter
         }
@@ -159,8 +164,9 @@ impl Gate {
     /// # Errors
     /// When that cannot be kept; nothing has changed then.
     pub async fn clear_overrides(&mut self, who: &str) -> Result<Reloaded, Refused> {
-        let dropped = dropped(&self.overrides.load().without_expired(wall_clock()));
-        self.override_with(Overrides::default(), Asked::Beside(dropped), who).await
+        let clock = clock();
+        let dropped = dropped(&self.overrides.load().without_expired(clock));
+        self.override_with(Overrides::default(), Asked::Beside(dropped), who, clock).await
     }
 
     async fn override_with(
@@ -168,6 +174,7 @@ impl Gate {
         overrides: Overrides,
         asked: Asked,
         who: &str,
+        clock: SystemTime,
     ) -> Result<Reloaded, Refused> {
         if let Some(store) = &self.store {
             store.write(&overrides).map_err(|error| {
@@ -177,7 +184,7 @@ impl Gate {
         }
         let opened = self.world.load().opened().clone();
         let file = self.file.clone();
-        self.enter(Proposal { file, overrides, opened, asked }, who).await.map_err(|report| Refused {
+        self.enter(Proposal { file, overrides, opened, asked, clock }, who).await.map_err(|report| Refused {
             why: Why::Failed,
             error: report.render(false),
             hint: "the file's own listeners cannot be opened; reload it first".to_owned(),
@@ -188,7 +195,7 @@ impl Gate {
         let began = now();
         let old = self.world.load_full();
         let wanted = proposal.file.with(&proposal.overrides);
-        let was = self.file.with(&self.overrides.load().without_expired(wall_clock()));
+        let was = self.file.with(&self.overrides.load().without_expired(proposal.clock));
         let was = was.in_the_process_of(old.plan()); // what has ended by itself is no part of this change
         let is_reload = matches!(proposal.asked, Asked::Reload); // a runtime change brings no backends
         let in_force = wanted.clone().in_the_process_of(old.plan());
@@ -301,9 +308,9 @@ fn no_room() -> Refused {
 }
 
 /// Whose sessions a ban ends, if it is not over already.
-fn banned(change: &Override) -> Option<Target> {
+fn banned(change: &Override, clock: SystemTime) -> Option<Target> {
     match change {
-        Override::Ban { until, .. } if *until <= wall_clock() => None,
+        Override::Ban { until, .. } if *until <= clock => None,
         Override::Ban { who: Banned::Address(address), .. } => Some(Target::Address(*address)),
         Override::Ban { who: Banned::Account(account), .. } => Some(Target::Account(account.clone())),
         Override::State { .. }

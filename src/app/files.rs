@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use super::gate::wall_clock;
 use crate::admin::Access;
 use crate::config::{self, Parts, Plan, Problem, Report};
-use crate::net::{Opened, Tickets};
+use crate::net::{Opened, Tickets, clock};
 
 /// Reads and checks a configuration.
 ///
@@ -27,5 +26,5 @@ pub(super) fn problems(parts: Parts<'_>) -> Vec<Problem> {
 /// What is wrong with certificates, keys, lists and answers. Without randomness for tickets nothing is said of them: that
 /// is told where it is needed.
 pub(super) fn faults(parts: Parts<'_>) -> Vec<Problem> {
-    Tickets::new().map(|tickets| Opened::faults(parts, &tickets, wall_clock())).unwrap_or_default()
+    Tickets::new().map(|tickets| Opened::faults(parts, &tickets, clock())).unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{mpsc, watch};
@@ -24,7 +24,7 @@ use crate::config::{Banned, Overrides, Plan, Problem, Report};
 use crate::http::{Ledger, LedgerFault, Web, WebSetup};
 use crate::net::{
     Command, Commons, Ground, Opened, Pressure, Prober, Reception, SessionIds, Tickets, Usher, WorkerHandle,
-    WorkerSetup, World, metrics_page, since_1970, watch_pressure,
+    WorkerSetup, World, clock, metrics_page, now, since_1970, watch_pressure,
 };
 use crate::telemetry::{self, Meters};
 
@@ -40,9 +40,9 @@ pub struct Gate {
     /// What the file says, without the runtime changes.
     pub(super) file: Plan,
     pub(super) overrides: Arc<ArcSwap<Overrides>>,
-    /// How many mistakes the file on disk has, if it was refused.
+    /// How many mistakes the file on disk has, in words; nothing unless it was refused.
     pub(super) refused: Arc<ArcSwapOption<String>>,
-    /// Where they are kept.
+    /// Where the runtime changes are kept.
     pub(super) store: Option<Store>,
     /// Who may use the API, where there is one.
     pub(super) access: Option<Access>,
@@ -180,12 +180,6 @@ impl Gate {
     /// How old the present key of session tickets is.
     pub(super) fn tickets_age(&self) -> Duration {
         self.tickets_rotate.age()
-    }
-
-    /// Whether every worker has turned within this time.
-    pub(super) fn turns(meters: &Meters, started: Instant, patience: Duration) -> bool {
-        let since_start = now().saturating_duration_since(started);
-        meters.workers().all(|meter| since_start.saturating_sub(meter.beat()) < patience)
     }
 
     /// Where a listener really listens.
@@ -387,7 +381,7 @@ fn first_world(
 /// Opens its files; `more` is what else is wrong with them.
 fn open(plan: &Plan, tickets: &Tickets, more: Option<Problem>) -> Result<Opened, StartError> {
     let refuse = |problems| StartError::Configuration(Box::new(plan.report(problems)));
-    match (Opened::read(plan, tickets, wall_clock()), more) {
+    match (Opened::read(plan, tickets, clock()), more) {
         (Ok(opened), None) => Ok(opened),
         (opened, more) => Err(refuse(opened.err().into_iter().flatten().chain(more).collect())),
     }
@@ -422,18 +416,8 @@ fn workers_of(plan: &Plan) -> usize {
 
 /// Tells the lives of a gateway apart in session IDs: seconds, of which the low 20 bits (twelve days) are kept.
 fn start_number() -> u32 {
-    let seconds = wall_clock().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let seconds = clock().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     u32::try_from(seconds & 0x000F_FFFF).unwrap_or(0)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the process's edge")]
-pub(super) fn wall_clock() -> SystemTime {
-    SystemTime::now()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the process's edge")]
-pub(super) fn now() -> Instant {
-    Instant::now()
 }
 
 impl fmt::Display for StartError {

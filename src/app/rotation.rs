@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::gate::now;
 use crate::base::millis;
-use crate::net::Tickets;
+use crate::net::{Tickets, now};
 use crate::telemetry;
 
 /// The task that rotates the keys; ends when dropped.

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::files;
-use super::gate::{StartError, build, wall_clock};
+use super::gate::{StartError, build};
 use super::start::Found;
 use super::summary::summary;
 use crate::base::ProtocolId;
 use crate::config::{self, Listener, Plan, Report};
+use crate::net::clock;
 use crate::router::{self, Groups, Question, Who};
 use crate::telemetry::{self, LogFormat, LogLevel, Meters};
 
@@ -119,7 +120,7 @@ pub fn explain(file: &Path, asked: &Asked) -> ExitCode {
         version: asked.version.as_deref(),
         address: asked.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
     };
-    let question = Question { listener: found, id: asked.id, who, now: wall_clock() };
+    let question = Question { listener: found, id: asked.id, who, now: clock() };
     let lines = router::explain(&plan, &Groups::new(&plan, lists), &question);
     print(&lines.iter().map(|(what, text)| format!("{what:<9} {text}\n")).collect::<String>())
 }

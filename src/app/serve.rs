@@ -14,6 +14,7 @@ use super::program::Program;
 use super::systemd;
 use super::watching::Watching;
 use crate::admin::{Order, Refused, Why};
+use crate::net::now;
 use crate::telemetry;
 
 /// A gateway that accepts, with everything that can tell it something.
@@ -118,7 +119,11 @@ impl Serving {
     pub(super) async fn serve(mut self) -> ExitCode {
         systemd::ready(&self.status());
         let (meters, started) = (Arc::clone(self.gate.meters()), self.gate.started);
-        let watchdog = tokio::spawn(systemd::watchdog(move || Gate::turns(&meters, started, HANGING)));
+        let all_turn = move || {
+            let since_start = now().saturating_duration_since(started);
+            since_start.saturating_sub(meters.oldest_beat()) < HANGING
+        };
+        let watchdog = tokio::spawn(systemd::watchdog(all_turn));
         let end = self.until_the_end().await;
         let Self { mut gate, program, office, mut inbox } = self;
         drop(program); // with the copy of the API's socket that was for another process

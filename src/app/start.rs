@@ -16,6 +16,7 @@ use super::systemd;
 use super::watching::Watching;
 use crate::admin::Store;
 use crate::config::Plan;
+use crate::net::clock;
 use crate::telemetry;
 
 /// What is found before the first thread starts.
@@ -99,7 +100,7 @@ impl Found {
             None => None,
         };
         // After the package: from then on the process before changes nothing any more.
-        let overrides = store.read(super::gate::wall_clock()).map_err(StartError::State)?;
+        let overrides = store.read(clock()).map_err(StartError::State)?;
         for stale in plan.stale(&overrides) {
             telemetry::override_matches_nothing(&stale.to_string());
         }

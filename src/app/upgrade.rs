@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use super::gate::{Gate, now};
+use super::gate::Gate;
 use super::handover::{Cause, Fate, Handed, HandoverError, Heir, LONGEST, Owner, Package, Step};
 use super::program::Program;
 use crate::admin::{Refused, Why};
+use crate::net::now;
 use crate::telemetry;
 
 impl Gate {

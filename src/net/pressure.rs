@@ -24,7 +24,7 @@ impl Pressure {
         self.level.store(level as u8, Ordering::Relaxed);
         if level != before {
             let (worst, pressure) = noted.worst();
-            telemetry::pressure_changed(level.as_str(), worst.as_str(), pressure);
+            telemetry::pressure_changed(level, worst, pressure);
         }
     }
 

@@ -11,7 +11,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::base::SessionId;
 use crate::cluster::ServingState;
-use crate::policy::BreakerState;
+use crate::policy::{self, BreakerState, Resource};
 use crate::session::EndReason;
 
 /// How lines are written.
@@ -300,12 +300,14 @@ pub fn accept_paused(listener: &str, why: &str) {
 }
 
 /// Another level of pressure: what is given up, and which resource decides.
-pub fn pressure_changed(level: &str, resource: &str, pressure: f64) {
-    let pressure = (pressure * 100.0).round();
+pub fn pressure_changed(level: policy::Level, resource: Resource, pressure: f64) {
+    let (resource, pressure) = (resource.as_str(), (pressure * 100.0).round());
     match level {
-        "calm" => info!(resource, pressure, "calm again: nothing is shed"),
-        "shedding" => warn!(resource, pressure, "under pressure: frames of optional routes are refused"),
-        _ => error!(resource, pressure, "under pressure: new sessions are refused"),
+        policy::Level::Calm => info!(resource, pressure, "calm again: nothing is shed"),
+        policy::Level::Shedding => {
+            warn!(resource, pressure, "under pressure: frames of optional routes are refused")
+        }
+        policy::Level::Refusing => error!(resource, pressure, "under pressure: new sessions are refused"),
     }
 }
 
