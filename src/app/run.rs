@@ -48,14 +48,14 @@ pub fn run(file: &Path, log: &LogOptions, options: RunOptions) -> ExitCode {
     };
     let found = {
         let _in_its_event_loop = runtime.enter();
-        Found::look(&options)
+        Found::look(file, &options)
     };
     let found = match found {
         Ok(found) => found,
         Err(error) => return fail(&error),
     };
     match files::load(file) {
-        Ok(plan) => runtime.block_on(serve(found, plan, &options)),
+        Ok(plan) => runtime.block_on(serve(found, plan)),
         Err(report) => {
             runtime.block_on(found.refuse(&report.render(false)));
             complain(&report, USAGE)
@@ -63,8 +63,8 @@ pub fn run(file: &Path, log: &LogOptions, options: RunOptions) -> ExitCode {
     }
 }
 
-async fn serve(found: Found, plan: Plan, options: &RunOptions) -> ExitCode {
-    match found.start(plan, options).await {
+async fn serve(found: Found, plan: Plan) -> ExitCode {
+    match found.start(plan).await {
         Ok(serving) => serving.serve().await,
         Err(error) => fail(&error),
     }

@@ -2,6 +2,7 @@
 //! is ready; alone, under systemd, or in the place of an older process.
 
 use std::io;
+use std::path::Path;
 
 use tokio::sync::mpsc;
 
@@ -25,6 +26,8 @@ pub(super) struct Found {
     signals: Option<Signals>,
     program: Program,
     inherited: Vec<std::net::TcpListener>,
+    /// With `--watch`: before the configuration is read, so that no change stays between the two.
+    watching: Option<notify::Result<Watching>>,
     predecessor: Option<Predecessor>,
 }
 
@@ -33,11 +36,12 @@ impl Found {
     ///
     /// # Errors
     /// When the operating system does not say what was started, or nobody hands over.
-    pub(super) fn look(options: &RunOptions) -> Result<Self, StartError> {
+    pub(super) fn look(file: &Path, options: &RunOptions) -> Result<Self, StartError> {
         Ok(Self {
             signals: Some(Signals::take().map_err(StartError::Machine)?), // before one can come that would end it
             program: Program::new().map_err(StartError::Machine)?,
             inherited: systemd::inherited(),
+            watching: options.watch.then(|| Watching::start(file)),
             predecessor: None,
         })
         .and_then(|found| found.with_predecessor(options.take_over))
@@ -61,8 +65,8 @@ impl Found {
     ///
     /// # Errors
     /// Whatever stands in the way; nothing is left running.
-    pub(super) async fn start(mut self, plan: Plan, options: &RunOptions) -> Result<Serving, StartError> {
-        match self.prepare(plan, options).await {
+    pub(super) async fn start(mut self, plan: Plan) -> Result<Serving, StartError> {
+        match self.prepare(plan).await {
             Ok(serving) => Ok(serving),
             Err(error) => {
                 self.refuse(&error.to_string()).await;
@@ -71,9 +75,9 @@ impl Found {
         }
     }
 
-    async fn prepare(&mut self, plan: Plan, options: &RunOptions) -> Result<Serving, StartError> {
+    async fn prepare(&mut self, plan: Plan) -> Result<Serving, StartError> {
         let signals = self.signals.take().ok_or_else(|| machine(io::Error::other("started twice")))?;
-        let watching = options.watch.then(|| Watching::start(plan.origin())).transpose().map_err(machine)?;
+        let watching = self.watching.take().transpose().map_err(machine)?;
         let mut legacy = self.legacy(&plan).await?;
         let office = Office::open(&plan, &mut legacy)?;
         let mut program = std::mem::take(&mut self.program);
@@ -111,4 +115,27 @@ impl Found {
 
 fn machine(error: impl std::error::Error + Send + Sync + 'static) -> StartError {
     StartError::Machine(io::Error::other(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::app::files;
+
+    #[tokio::test]
+    async fn a_change_between_the_look_and_the_reading_is_heard() {
+        let folder = std::env::temp_dir().join(format!("realmgate-start-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let file = folder.join("gate.toml");
+        fs::write(&file, "").expect("a file");
+        let found = Found::look(&file, &RunOptions { watch: true, take_over: false }).expect("found");
+        fs::write(&file, "[gateway]").expect("a file");
+        files::load(&file).expect_err("no whole configuration");
+        let mut watching = found.watching.expect("wanted").expect("a watch");
+        tokio::time::timeout(Duration::from_secs(20), watching.changed()).await.expect("a change");
+        fs::remove_dir_all(&folder).expect("gone");
+    }
 }
