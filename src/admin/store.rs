@@ -48,6 +48,9 @@ impl Store {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Overrides::default()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(StoreError::Damaged(path, "it is no text in UTF-8".to_owned()));
+            }
             Err(error) => return Err(StoreError::Io(path, error)),
         };
         let overrides = parse(&text).map_err(|what| StoreError::Damaged(path, what))?;
@@ -303,16 +306,18 @@ mod tests {
         let store = Store::new(&folder.0);
         fs::create_dir_all(&folder.0).expect("a folder");
         for text in [
-            "",
-            "{",
-            "{}",
-            "{\"version\": 2, \"overrides\": []}",
-            "{\"version\": 1}",
-            "{\"version\": 1, \"overrides\": [{\"kind\": \"state\"}]}",
-            "{\"version\": 1, \"overrides\": [{\"kind\": \"other\"}]}",
+            b"".as_slice(),
+            b"{",
+            b"{}",
+            b"\xff",
+            b"{\"version\": 2, \"overrides\": []}",
+            b"{\"version\": 1}",
+            b"{\"version\": 1, \"overrides\": [{\"kind\": \"state\"}]}",
+            b"{\"version\": 1, \"overrides\": [{\"kind\": \"other\"}]}",
         ] {
             fs::write(folder.0.join(FILE), text).expect("a file");
-            assert!(matches!(store.read(UNIX_EPOCH), Err(StoreError::Damaged(..))), "{text}");
+            let read = store.read(UNIX_EPOCH);
+            assert!(matches!(read, Err(StoreError::Damaged(..))), "{}", text.escape_ascii());
         }
     }
 

@@ -121,6 +121,9 @@ fn restore(folder: &Path, book: &Book) -> Result<(), LedgerFault> {
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(LedgerFault::Damaged(path, "it is no text in UTF-8".to_owned()));
+        }
         Err(error) => return Err(LedgerFault::Io(path, error)),
     };
     match read_days(&text) {
@@ -253,8 +256,10 @@ mod tests {
     fn a_file_that_is_damaged_is_told_and_not_passed_over() {
         let folder = Folder::new("damaged");
         fs::create_dir_all(&folder.0).expect("a folder");
-        fs::write(folder.0.join(FILE), "{").expect("a file");
-        let fault = Ledger::open(&folder.0, &Book::default(), Duration::ZERO).expect_err("damaged");
-        assert!(fault.to_string().contains("quotas.json is damaged"), "{fault}");
+        for text in [b"{".as_slice(), b"\xff"] {
+            fs::write(folder.0.join(FILE), text).expect("a file");
+            let fault = Ledger::open(&folder.0, &Book::default(), Duration::ZERO).expect_err("damaged");
+            assert!(fault.to_string().contains("quotas.json is damaged"), "{fault}");
+        }
     }
 }
