@@ -192,11 +192,38 @@ fn obtain(open: &[OpenDoor], listener: &Listener) -> io::Result<Bound> {
 /// `own`: where this process listens itself with the same port, if it does.
 fn cannot_listen(listener: &Listener, error: &io::Error, own: Option<SocketAddr>) -> Problem {
     let title = format!("cannot listen here: {error}");
-    let write = match own.filter(|_| error.kind() == io::ErrorKind::AddrInUse) {
-        Some(own) => format!(
+    let write = match (error.kind(), own) {
+        (io::ErrorKind::AddrInUse, Some(own)) => format!(
             "this gateway listens at {own} itself: reload once without that listener and then with this one"
         ),
-        None => "an address of this machine and a port that no other program has".to_owned(),
+        (io::ErrorKind::PermissionDenied, _) => {
+            "a port from 1024 on, or give the gateway the capability CAP_NET_BIND_SERVICE".to_owned()
+        }
+        _ => "an address of this machine and a port that no other program has".to_owned(),
     };
     Problem::at(listener.listen().site(), title).because("players could not connect").write(write)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Source, parse};
+
+    #[test]
+    fn a_port_that_needs_a_capability_is_told_as_one() {
+        let text = "[frame.game]\nlength = { width = 4 }\nid = { offset = 4, width = 2 }\n\
+                    [listener.players]\nlisten = \"127.0.0.1:443\"\n\
+                    [cluster.all]\nbackends = [{ address = \"127.0.0.1:1\" }]\n\
+                    [route.all]\nids = [\"*\"]\ncluster = \"all\"\n";
+        let plan = parse(vec![Source { path: "doors.toml".into(), text: text.to_owned() }]);
+        let plan = plan.unwrap_or_else(|report| panic!("{report}"));
+        let told = |kind: io::ErrorKind| {
+            let problem = cannot_listen(&plan.listeners()[0], &kind.into(), None);
+            plan.report(vec![problem]).render(false)
+        };
+        let refused = told(io::ErrorKind::PermissionDenied);
+        assert!(refused.contains("a port from 1024 on, or give the gateway"), "{refused}");
+        let taken = told(io::ErrorKind::AddrInUse);
+        assert!(taken.contains("a port that no other program has"), "{taken}");
+    }
 }

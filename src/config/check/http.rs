@@ -120,12 +120,15 @@ fn target(context: &Context<'_>, raw: &Named<raw::Http>) -> Option<HttpTarget> {
         return None;
     };
     let Some(conversion) = raw.body.convert.value() else { return Some(HttpTarget::Cluster(cluster)) };
-    let id = |key: &'static str, field| {
+    let id = |key: &'static str, field, like: &str| {
         required(field, key, &conversion.site, context.mistakes, |site| {
-            missing(raw, site, key, "add the protocol ID of the frame")
+            Problem::at(site, format!("`convert` has no `{key}`"))
+                .because("nobody would have known which frames a request and its answer are")
+                .write(format!("add {like} inside convert"))
         })
     };
-    let (id, reply) = (id("id", &conversion.id), id("reply", &conversion.reply));
+    let id_of = id("id", &conversion.id, "id = 5001");
+    let (id, reply) = (id_of, id("reply", &conversion.reply, "reply = 5002"));
     let (frame, layout) = layout(context, cluster)?;
     Some(HttpTarget::Convert(Conversion {
         cluster,

@@ -18,7 +18,7 @@ pub enum Probe {
     Tcp,
     /// A GET is answered with a status of success.
     Http {
-        /// What is asked for: begins with `/`, visible ASCII without spaces.
+        /// What is asked for: begins with `/`, visible ASCII without spaces and #.
         path: String,
     },
     /// A frame is answered by certain bytes.

@@ -140,7 +140,6 @@ pub(super) fn text_of<'n>(node: &'n Node, like: &str) -> Result<&'n str, Wrong> 
     Ok(text)
 }
 
-/// An integer of a node within its bounds.
 /// What stands in the first line of a request.
 pub(super) fn request_path(node: &Node, like: &str) -> Result<String, Wrong> {
     let path = text_of(node, like)?;
@@ -148,10 +147,13 @@ pub(super) fn request_path(node: &Node, like: &str) -> Result<String, Wrong> {
         return Ok(path.to_owned());
     }
     let title = format!("\"{}\" is no path of a request", short(path));
-    let write = format!("write a path that begins with / and has only visible ASCII without spaces: {like}");
+    let write = format!(
+        "write a path that begins with / and has only visible ASCII without spaces and without #: {like}"
+    );
     Err(Wrong::value(title, write))
 }
 
+/// An integer of a node within its bounds.
 pub(super) fn number_of<T>(node: &Node, range: &RangeInclusive<T>) -> Result<T, Wrong>
 where
     T: Copy + Display + PartialOrd + TryFrom<i128>,
