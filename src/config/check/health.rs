@@ -1,5 +1,6 @@
 //! `[cluster.NAME.health]`: what a probe does and how many of them decide.
 
+use super::frames::site;
 use super::times::{Time, in_order};
 use super::{Context, required};
 use crate::config::plan::{Health, Probe};
@@ -28,7 +29,29 @@ pub(super) fn check(context: &Context<'_>, cluster: &raw::Cluster) -> Option<Hea
         context.add(frame_on_web(given.site()));
         return None;
     }
+    foreign_keys(context, cluster, table.get(), kind);
     Some(Health { probe: probe(context, table, kind)?, rules })
+}
+
+/// What another kind of probe is told by.
+fn foreign_keys(context: &Context<'_>, cluster: &raw::Cluster, raw: &raw::Health, kind: ProbeKind) {
+    let keys = [
+        ("path", ProbeKind::Http, site(&raw.path)),
+        ("send", ProbeKind::Frame, site(&raw.send)),
+        ("expect", ProbeKind::Frame, site(&raw.expect)),
+    ];
+    for (key, owner, site) in keys {
+        let Some(site) = site.filter(|_| owner != kind) else { continue };
+        let write = match owner == ProbeKind::Frame && is_web(cluster) {
+            true => format!("remove `{key}`"),
+            false => format!("remove `{key}`, or write probe = \"{}\"", owner.as_str()),
+        };
+        context.add(
+            Problem::at(site, format!("`{key}` means nothing to probe = \"{}\"", kind.as_str()))
+                .because("it would have had no effect")
+                .write(write),
+        );
+    }
 }
 
 fn by_default(cluster: &raw::Cluster) -> Health {

@@ -30,6 +30,18 @@ pub(in crate::config) enum ProbeKind {
     Frame,
 }
 
+impl ProbeKind {
+    /// The word of the configuration.
+    pub(in crate::config) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Tcp => "tcp",
+            Self::Http => "http",
+            Self::Frame => "frame",
+        }
+    }
+}
+
 impl Health {
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
         Self {
@@ -75,10 +87,10 @@ pub(super) const HEALTH: [&str; 8] =
 /// A probe asks whether a backend lives; more than this would be work.
 const MOST_BYTES: usize = 4096;
 const PROBES: [super::Word<ProbeKind>; 4] = [
-    ("link", Some(ProbeKind::Link)),
-    ("tcp", Some(ProbeKind::Tcp)),
-    ("http", Some(ProbeKind::Http)),
-    ("frame", Some(ProbeKind::Frame)),
+    (ProbeKind::Link.as_str(), Some(ProbeKind::Link)),
+    (ProbeKind::Tcp.as_str(), Some(ProbeKind::Tcp)),
+    (ProbeKind::Http.as_str(), Some(ProbeKind::Http)),
+    (ProbeKind::Frame.as_str(), Some(ProbeKind::Frame)),
 ];
 
 #[cfg(test)]
