@@ -13,7 +13,7 @@ use super::desk::Desk;
 use super::order::{Order, Refused, Reloaded};
 use super::store;
 use crate::base::{Phase, SessionId};
-use crate::config::{Banned, Maintenance, Override, parse_moment};
+use crate::config::{Banned, MOST_WEIGHT, Maintenance, Override, parse_moment};
 use crate::net::Target;
 
 /// A change that somebody asks for.
@@ -43,9 +43,6 @@ pub(super) async fn backend(ask: &Ask<'_>, cluster: &str, address: &str) -> Chan
     };
     order(ask, change).await
 }
-
-/// As in the configuration.
-const MOST_WEIGHT: u32 = 65_535;
 
 /// `POST /v1/routes/NAME/maintenance`.
 pub(super) async fn maintenance(ask: &Ask<'_>, route: &str) -> Changed {

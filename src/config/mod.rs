@@ -29,7 +29,7 @@ pub use difference::{
 };
 pub use moment::{format_moment, parse_moment};
 pub use nearest::nearest;
-pub use overlay::{Unfit, Unmatched};
+pub use overlay::{MOST_WEIGHT, Unfit, Unmatched};
 pub use overrides::{AdminState, Banned, Maintenance, Override, Overrides};
 pub use parts::Parts;
 pub use plan::{

@@ -25,8 +25,8 @@ pub enum Unfit {
     Impossible,
 }
 
-/// The highest weight of a file.
-const HEAVIEST: u32 = 65_535;
+/// The highest weight of a backend.
+pub const MOST_WEIGHT: u32 = 65_535;
 
 impl Plan {
     /// The plan with operators' runtime changes laid over it; those that fit nothing any more are left out.
@@ -98,7 +98,7 @@ impl Plan {
                 self.change_backend(cluster, address, |backend| backend.admin = *state);
             }
             Override::Weight { cluster, address, weight } => {
-                self.change_backend(cluster, address, |backend| backend.weight = (*weight).min(HEAVIEST));
+                self.change_backend(cluster, address, |backend| backend.weight = (*weight).min(MOST_WEIGHT));
             }
             Override::Maintenance { route, closed } => {
                 let clusters = &self.clusters;
@@ -208,8 +208,8 @@ impl Plan {
 
     fn impossible(&self, change: &Override) -> Unmatched {
         let (error, hint) = match change {
-            Override::Weight { weight, .. } if *weight > HEAVIEST => {
-                (format!("{weight} is no weight"), format!("write 0 to {HEAVIEST}"))
+            Override::Weight { weight, .. } if *weight > MOST_WEIGHT => {
+                (format!("{weight} is no weight"), format!("write 0 to {MOST_WEIGHT}"))
             }
             Override::Weight { cluster, .. } => (
                 format!(

@@ -13,11 +13,12 @@ use crate::config::problem::Problem;
 use crate::config::raw::{self, Named};
 use crate::config::site::{Located, Site};
 use crate::wire::FrameLayout;
+use crate::wire::link::{DEFAULT_MAX_ENVELOPE, HEADER_LENGTH};
 
 /// The header of an envelope, which goes over a shared link with every frame.
-const ENVELOPE_HEADER: u64 = 16;
-/// The longest envelope of the link protocol.
-const MAX_ENVELOPE: u64 = 1 << 20;
+const ENVELOPE_HEADER: u64 = HEADER_LENGTH as u64;
+/// The longest envelope where a backend names no other limit.
+const MAX_ENVELOPE: u64 = DEFAULT_MAX_ENVELOPE as u64;
 
 /// Looks at what could be made; parts with mistakes are left out.
 pub(super) fn check(

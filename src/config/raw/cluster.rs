@@ -10,6 +10,7 @@ use super::health::Health;
 use super::listener::{PEM, WAITING};
 use super::outlier::Outlier;
 use super::values::request_path;
+use crate::config::MOST_WEIGHT;
 use crate::config::plan::ProxyHeader;
 use crate::config::site::{Located, Site};
 use crate::policy::{Balance, OnLoss};
@@ -101,7 +102,7 @@ impl Backend {
         Self {
             site: fields.site().clone(),
             address: fields.text("address", "\"10.0.1.1:7100\""),
-            weight: fields.number("weight", 0..=65_535),
+            weight: fields.number("weight", 0..=MOST_WEIGHT),
             zone: fields.name("zone"),
             group: fields.group("group"),
             max_sessions: fields.number("max_sessions", 1..=10_000_000),
