@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::origin::{Deed, Origin, accept, ok, values};
-use crate::stage::before;
+use crate::stage::{Stage, before};
 use crate::within;
 
 #[tokio::test]
@@ -140,6 +140,78 @@ async fn a_client_that_leaves_ends_the_request_at_the_backend() {
     within("the end", async { while backend.read_buf(&mut read).await.is_ok_and(|length| length > 0) {} })
         .await;
     stage.has_in_flight(&[0]).await;
+}
+
+/// How a client does not say all of its body.
+#[derive(Clone, Copy, Debug)]
+enum Lapse {
+    /// What comes is no chunk.
+    NoChunk,
+    /// It is longer than the route takes.
+    TooLong,
+    /// It ends its side.
+    Leaves,
+    /// It says nothing, and the listener does not wait for that.
+    Silent,
+    /// It says nothing, and the backend waits for it.
+    Waited,
+}
+
+/// Breaks an upload off while it is answered.
+async fn lapse(stage: &Stage, listener: &TcpListener, lapse: Lapse) {
+    let mut client = stage.client().await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n").await;
+    let mut backend = accept(listener).await;
+    let mut read = Vec::new();
+    while !read.ends_with(b"first\r\n") {
+        assert!(within("the first piece", backend.read_buf(&mut read)).await.expect("bytes") > 0);
+    }
+    backend.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst").await.expect("taken");
+    within("the head of the answer", client.head()).await.expect("a head");
+    client.hears(b"first").await;
+    match lapse {
+        Lapse::NoChunk => client.send("zz\r\n").await,
+        Lapse::TooLong => client.send("8\r\n12345678\r\n").await,
+        Lapse::Leaves => client.stream.shutdown().await.expect("a half-close"),
+        Lapse::Silent | Lapse::Waited => {}
+    }
+    within("the end", async { while backend.read_buf(&mut read).await.is_ok_and(|length| length > 0) {} })
+        .await;
+    stage.has_in_flight(&[0, 0]).await;
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_while_it_is_answered_is_not_the_backends_failure() {
+    for (limit, timeout, what) in [
+        ("1m", "1m", Lapse::NoChunk),
+        ("1m", "1m", Lapse::TooLong),
+        ("1m", "1m", Lapse::Leaves),
+        ("100ms", "1m", Lapse::Silent),
+        ("1m", "100ms", Lapse::Waited),
+    ] {
+        let (address, listener) = by_hand().await;
+        let other = Origin::named("the other").await;
+        let stage = before(&[address, other.address])
+            .limit(&format!("write_timeout = \"{limit}\""))
+            .cluster("balance = \"backup\"\npanic_threshold = 0")
+            .route(&format!("timeout = \"{timeout}\"\nmax_body = \"10B\""))
+            .table("[cluster.shop.outlier]\nconsecutive = 1")
+            .start()
+            .await;
+        lapse(&stage, &listener, what).await;
+        let answering = async {
+            let mut backend = accept(&listener).await;
+            backend.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none").await.expect("taken");
+            within("a request", backend.read_buf(&mut Vec::new())).await.expect("bytes");
+            backend
+        };
+        let mut client = stage.client().await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        tokio::select! {
+            _backend = answering => assert_eq!(client.answer(false).await.told(), (200, "one"), "{what:?}"),
+            _ = client.stream.readable() => panic!("{what:?}: {:?}", client.answer(false).await),
+        }
+    }
 }
 
 #[tokio::test]

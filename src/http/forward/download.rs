@@ -12,6 +12,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::pool::Wire;
 use super::ticket::Ticket;
+use super::watch::Watch;
 use crate::http::content::Cut;
 use crate::http::thread::Thread;
 
@@ -21,20 +22,38 @@ pub(super) struct Download {
     /// The connection it comes over; given back at its end.
     wire: Option<Wire>,
     ticket: Ticket,
+    /// How far the request is, which may still be on its way.
+    watch: Rc<Watch>,
     /// How long the backend may say nothing.
     stall: Duration,
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl Download {
-    pub(super) fn new(incoming: Incoming, wire: Wire, ticket: Ticket, stall: Duration) -> Self {
-        Self { incoming, wire: Some(wire), ticket, stall, alarm: None }
+    pub(super) fn new(
+        incoming: Incoming,
+        wire: Wire,
+        ticket: Ticket,
+        watch: Rc<Watch>,
+        stall: Duration,
+    ) -> Self {
+        Self { incoming, wire: Some(wire), ticket, watch, stall, alarm: None }
     }
 
     /// A backend that says nothing is waited for so long.
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let stall = self.stall;
         self.alarm.get_or_insert_with(|| Box::pin(sleep(stall))).as_mut().poll(cx)
+    }
+
+    /// The answer breaks off. Where the request has broken off before, or the client owes more of it, that says nothing of
+    /// the backend.
+    fn break_off(&mut self) -> Cut {
+        if self.watch.trouble().is_none() && !self.watch.waits_for_client() {
+            self.ticket.broke();
+        }
+        self.wire = None;
+        Cut
     }
 
     /// The answer is whole. While the request is still on its way, the connection is waited for by itself.
@@ -77,16 +96,8 @@ impl Body for Download {
                 this.give_back(cx);
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(Err(_))) => {
-                this.ticket.broke();
-                this.wire = None;
-                Poll::Ready(Some(Err(Cut)))
-            }
-            Poll::Pending => this.poll_alarm(cx).map(|()| {
-                this.ticket.broke();
-                this.wire = None;
-                Some(Err(Cut))
-            }),
+            Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(this.break_off()))),
+            Poll::Pending => this.poll_alarm(cx).map(|()| Some(Err(this.break_off()))),
         }
     }
 

@@ -79,8 +79,13 @@ impl Failure {
 struct Reply {
     response: Response<Incoming>,
     wire: Wire,
+    /// How far the request is: an answer may come before its end.
+    watch: Rc<Watch>,
     ticket: Ticket,
 }
+
+/// What came over a connection, before it is judged.
+type Heard = (Response<Incoming>, Wire, Rc<Watch>);
 
 /// How many backends a request looks for a connection at.
 const DIALS: usize = 4;
@@ -180,7 +185,7 @@ impl Errand {
         if let Some(wire) = self.waiting_wire(&ticket, parcel).await {
             let began = net::now();
             match self.ask(wire, parcel, &mut ticket).await {
-                Ok((response, wire)) => return Ok(self.judged(response, wire, ticket)),
+                Ok(heard) => return Ok(self.judged(heard, ticket)),
                 // It ended while it waited, or in the moment in which it was used.
                 Err(Failure::Broken) if parcel.is_unsent() => {}
                 Err(Failure::Broken)
@@ -198,7 +203,7 @@ impl Errand {
         };
         ticket.backend().connected();
         match self.ask(wire, parcel, &mut ticket).await {
-            Ok((response, wire)) => Ok(self.judged(response, wire, ticket)),
+            Ok(heard) => Ok(self.judged(heard, ticket)),
             Err(failure) => Err(self.blamed(failure, &mut ticket)),
         }
     }
@@ -231,12 +236,7 @@ impl Errand {
     }
 
     /// Sends the request and waits for the head of the answer.
-    async fn ask(
-        &self,
-        mut wire: Wire,
-        parcel: &mut Parcel,
-        ticket: &mut Ticket,
-    ) -> Result<(Response<Incoming>, Wire), Failure> {
+    async fn ask(&self, mut wire: Wire, parcel: &mut Parcel, ticket: &mut Ticket) -> Result<Heard, Failure> {
         let (request, watch) = parcel.pack(&wire.preludes, self.since);
         let mut answer = std::pin::pin!(wire.send(request));
         let mut until_whole = (ticket.is_trial() && !watch.is_whole()).then(|| net::now() + TRIAL_BODY);
@@ -251,7 +251,7 @@ impl Errand {
                     if turns(&response) && parcel.upgrade.is_none() {
                         return Err(Failure::Garbled);
                     }
-                    return Ok((response, wire));
+                    return Ok((response, wire, watch));
                 }
                 Ok(Err(error)) => return Err(read(error, &watch, parcel)),
                 Err(_) if watch.is_late(self.patience, self.since, net::now()) => {
@@ -270,14 +270,15 @@ impl Errand {
     }
 
     /// Tells the backend's breaker what became of the request.
-    fn judged(&self, response: Response<Incoming>, wire: Wire, mut ticket: Ticket) -> Reply {
+    fn judged(&self, heard: Heard, mut ticket: Ticket) -> Reply {
+        let (response, wire, watch) = heard;
         match response.status() {
             StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
                 ticket.failed();
             }
             _ => ticket.succeeded(),
         }
-        Reply { response, wire, ticket }
+        Reply { response, wire, watch, ticket }
     }
 
     /// Counts a failure at the backend, where it is the backend's. A later one may have had next to none of the time, and so
@@ -293,7 +294,7 @@ impl Errand {
 
     /// The backend's answer in the client's terms.
     fn answer(self, reply: Reply, parcel: Parcel) -> Answer {
-        let Reply { mut response, wire, ticket } = reply;
+        let Reply { mut response, wire, watch, ticket } = reply;
         let client = parcel.upgrade.filter(|_| turns(&response));
         let turned = client.map(|client| (client, hyper::upgrade::on(&mut response)));
         let cookie = self.cookie(&ticket);
@@ -309,7 +310,7 @@ impl Errand {
                 tokio::task::spawn_local(tunnel.run(client, backend));
                 Content::empty()
             }
-            None => Content::stream(Download::new(incoming, wire, ticket, self.patience.answer)),
+            None => Content::stream(Download::new(incoming, wire, ticket, watch, self.patience.answer)),
         };
         Answer::from_parts(head, content)
     }
