@@ -127,9 +127,13 @@ impl Pulse {
         (self.asked() == 0 && !is_blocked).then_some(quiet)
     }
 
-    /// Whether of the head that came last only a part has come.
+    /// Whether of the head that came last only a part has come. Where none has begun, what was heard is no request: it
+    /// may be the rest of a body whose answer is over.
     pub(in crate::http) fn is_begun(&self, begun: bool) {
         self.begun.store(begun, Ordering::Relaxed);
+        if !begun {
+            self.heard.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Something came.
@@ -299,6 +303,19 @@ mod tests {
         watched.pulse.asks();
         watched.pulse.is_answered(watched.at(300));
         assert_eq!(watched.ends(&PATIENCE), Some((390, Verdict::Idle)));
+    }
+
+    #[test]
+    fn the_rest_of_a_body_behind_its_answer_is_no_request() {
+        let watched = Watched::new();
+        watched.pulse.asks();
+        watched.pulse.is_answered(watched.at(100));
+        watched.pulse.hears(watched.at(101));
+        watched.pulse.is_begun(false);
+        assert_eq!(watched.ends(&PATIENCE), Some((190, Verdict::Idle)));
+        watched.pulse.hears(watched.at(110));
+        watched.pulse.is_begun(true);
+        assert_eq!(watched.ends(&PATIENCE), Some((115, Verdict::Late)), "and what begins behind it is one");
     }
 
     #[test]

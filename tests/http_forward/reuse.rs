@@ -10,8 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::origin::{Deed, Origin, ok};
-use crate::stage::before;
+use crate::origin::{Deed, Origin, accept, ok};
+use crate::stage::{Client, Stage, before};
+use crate::within;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
@@ -146,4 +147,41 @@ async fn a_backend_that_had_the_request_for_a_while_has_failed_whatever_connecti
     stage.shows("realmgate_http_tries_failed_total{http=\"shop\",reason=\"broken\"} 1").await;
     let labels = format!("{{route=\"http.shop\",backend=\"{}\"}}", shop.address);
     stage.shows(&format!("realmgate_route_breaker_state{labels} 2")).await;
+}
+
+/// A client that says the rest of its body behind the answer, in time for the backend to hear it. When a connection waits
+/// for that no more, another client does the same.
+async fn late_with_the_rest(stage: &Stage, listener: &TcpListener) -> Client {
+    loop {
+        let mut client = stage.client().await;
+        client.send("POST /shop HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst").await;
+        let mut backend = accept(listener).await;
+        let mut read = Vec::new();
+        while !read.ends_with(b"first") {
+            assert!(within("the first half", backend.read_buf(&mut read)).await.expect("bytes") > 0);
+        }
+        backend.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await.expect("taken");
+        assert_eq!(client.answer(false).await.told(), (200, "hi"));
+        client.send("later").await;
+        while within("the rest", backend.read_buf(&mut read)).await.is_ok_and(|length| length > 0) {
+            if read.ends_with(b"firstlater") {
+                return client;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_rest_of_a_body_behind_its_answer_does_not_begin_a_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let stage = before(&[listener.local_addr().expect("bound")])
+        .limit("handshake_timeout = \"300ms\"")
+        .route("path = \"/shop\"")
+        .start()
+        .await;
+    let mut client = late_with_the_rest(&stage, &listener).await;
+    let silent = tokio::time::timeout(Duration::from_millis(600), client.stream.readable()).await;
+    assert!(silent.is_err(), "it is not told that it is late, nor cut");
+    let nothing = client.ask("GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(nothing.status, 404, "{}", nothing.text());
 }
