@@ -235,6 +235,29 @@ async fn a_backend_that_refuses_is_heard() {
 }
 
 #[tokio::test]
+async fn who_leaves_before_the_backend_has_agreed_gives_up_its_place() {
+    for leaves in [true, false] {
+        let (address, listener) = listener().await;
+        let stage = before(&[address]).route("timeout = \"5m\"").start().await;
+        let mut client = stage.client().await;
+        client.send(UPGRADE).await;
+        let mut backend = accept(&listener).await;
+        stage.has_in_flight(&[1]).await;
+        if leaves {
+            abort(client.stream);
+        } else {
+            client.stream.shutdown().await.expect("a half-close");
+        }
+        stage.has_in_flight(&[0]).await;
+        let mut read = Vec::new();
+        within("the end", async {
+            while backend.read_buf(&mut read).await.is_ok_and(|length| length > 0) {}
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn a_tunnel_ends_with_its_listener() {
     let mut tunnel = Tunnel::open().await;
     let address = tunnel.backend.local_addr().expect("bound");

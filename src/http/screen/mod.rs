@@ -54,7 +54,7 @@ pub(in crate::http) struct Screen<S> {
 enum Mode {
     /// Requests are looked at.
     Http,
-    /// The last head that passed asks to go on as WebSocket; nothing is read until it is answered.
+    /// The last head that passed asks to go on as WebSocket; nothing is given on until it is answered.
     Asked,
     /// It goes on as WebSocket; bytes pass as they are.
     Aside,
@@ -84,6 +84,9 @@ const CUT: &[u8] = b"x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Realmgate-O
 const METHOD: usize = 64;
 /// In a head of which the first line was too long. Whoever says it by itself is believed.
 pub(in crate::http) const OVERLONG: HeaderName = HeaderName::from_static("x-realmgate-overlong");
+
+/// What is read while nobody knows what it is, so that it is seen when a client leaves that waits.
+const AHEAD: usize = 4096;
 
 /// How long a client may still speak after the last words. Unread bytes would turn them into a reset.
 const LINGER: Duration = Duration::from_secs(1);
@@ -119,12 +122,12 @@ impl<S> Screen<S> {
     }
 
     /// While the last head is not answered, nothing is known of what follows it.
-    fn poll_settled(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if matches!(self.mode, Mode::Asked) {
-            let aside = ready!(self.latch.poll_aside(self.heads, cx));
+    fn settle(&mut self, cx: &Context<'_>) {
+        if matches!(self.mode, Mode::Asked)
+            && let Poll::Ready(aside) = self.latch.poll_aside(self.heads, cx)
+        {
             self.mode = if aside { Mode::Aside } else { Mode::Http };
         }
-        Poll::Ready(())
     }
 
     /// Follows bytes that are about to pass.
@@ -204,15 +207,32 @@ impl<S> Screen<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Screen<S> {
+    /// Holds what comes; ready when the client has ended its side, or broken off. Of whom something is held already no more
+    /// is read: what it has asked is answered, as it is where hyper holds it.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.held.is_empty() {
+            let mut space = [0; AHEAD];
+            let mut buf = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
+            if buf.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.held.extend_from_slice(buf.filled());
+        }
+        Poll::Pending
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Screen<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        ready!(this.poll_settled(cx));
+        this.settle(cx);
         match this.mode {
-            Mode::Asked => Poll::Pending,
+            Mode::Asked => this.poll_ahead(cx),
             // hyper has what it refuses. An end of the stream would make it forget the answers before.
             Mode::Refused(_) => {
                 if this.poison(buf) {
