@@ -149,3 +149,48 @@ async fn a_client_whose_backend_has_as_many_requests_of_the_route_as_it_may_is_n
     let full = with(&stage, &cookie).await;
     assert_eq!((full.status, full.all("set-cookie").len()), (503, 0), "{}", full.head);
 }
+
+/// Two backends behind a breaker that opens at the first failure for so long, a client whose backend has just failed, what
+/// that backend says, and the client's cookie.
+async fn behind_an_open_breaker(open: &str) -> ([Origin; 2], Stage, String, String) {
+    let manner = |name: &'static str| {
+        move |asked: &Asked| if asked.line() == "GET /fail" { said(503, "", "busy") } else { ok(name) }
+    };
+    let backends = [Origin::start(manner("one")).await, Origin::start(manner("two")).await];
+    let stage = before(&backends.each_ref().map(|backend| backend.address))
+        .cluster(INSERT)
+        .table(&format!("[http.shop.breaker]\nconsecutive = 1\nopen = \"{open}\""))
+        .table("[cluster.shop.outlier]\nconsecutive = 1000")
+        .start()
+        .await;
+    let first = stage.get("/").await;
+    let cookie = given(&first);
+    let failed = stage.ask(&format!("GET /fail HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n")).await;
+    assert_eq!((failed.status, failed.all("set-cookie").len()), (503, 0), "{}", failed.head);
+    (backends, stage, first.text().to_owned(), cookie)
+}
+
+#[tokio::test]
+async fn while_the_breaker_at_its_backend_is_open_another_stands_in_for_a_client() {
+    let (_backends, stage, own, cookie) = behind_an_open_breaker("1m").await;
+    for _ in 0..3 {
+        let answered = with(&stage, &cookie).await;
+        assert_eq!((answered.status, answered.all("set-cookie").len()), (200, 0), "{}", answered.head);
+        assert_ne!(answered.text(), own);
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_back_at_its_backend_when_the_breaker_has_closed() {
+    let (_backends, stage, own, cookie) = behind_an_open_breaker("100ms").await;
+    crate::within("its own backend's answer", async {
+        loop {
+            let answered = with(&stage, &cookie).await;
+            assert_eq!((answered.status, answered.all("set-cookie").len()), (200, 0), "{}", answered.head);
+            if answered.text() == own {
+                return;
+            }
+        }
+    })
+    .await;
+}

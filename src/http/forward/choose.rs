@@ -79,10 +79,18 @@ impl Wanted {
         self.kept == Some(sticky::mark(ticket.backend().address()))
     }
 
+    /// Whether this backend is the client's from now on. One that stands in, since the route's breaker lets nothing in at
+    /// the client's own, is not: it is to go back there.
+    pub(super) fn moves_to(&self, ticket: &Ticket) -> bool {
+        let now = self.thread.since_start(net::now());
+        !self.keeps(ticket) && self.kept.and_then(|mark| self.own_place(mark, now)).is_none()
+    }
+
     /// Chooses, and takes a place.
     pub(super) fn choose(&self) -> Result<Ticket, Turned> {
         let now = self.thread.since_start(net::now());
-        if let Some(place) = self.kept.and_then(|mark| self.place_of(mark, now)) {
+        let own = self.kept.and_then(|mark| self.own_place(mark, now));
+        if let Some(place) = own.filter(|place| self.passes(*place, now)) {
             // A client that was moved would have lost what it has there.
             return self.take(place, now).map_err(|is_full| self.turned(is_full, now));
         }
@@ -122,10 +130,11 @@ impl Wanted {
     }
 
     /// The place of the backend with this mark, where it still serves those who have it.
-    fn place_of(&self, mark: u64, now: Duration) -> Option<usize> {
-        let mut members = self.cluster.entry().members();
-        let place = members.position(|backend| sticky::mark(backend.address()) == mark)?;
-        let serves = self.cluster.entry().keeps(place, now) && self.passes(place, now);
+    fn own_place(&self, mark: u64, now: Duration) -> Option<usize> {
+        let members = self.cluster.entry().members();
+        let (place, backend) =
+            members.enumerate().find(|(_, backend)| sticky::mark(backend.address()) == mark)?;
+        let serves = self.cluster.entry().keeps(place, now) && backend.may_be_tried(now);
         (serves && !self.tried.contains(&place)).then_some(place)
     }
 

@@ -319,7 +319,7 @@ impl Errand {
     fn cookie(&self, ticket: &Ticket) -> Option<hyper::header::HeaderValue> {
         let name = sticky::given(self.cluster.plan().hash_on())?;
         let mark = sticky::mark(ticket.backend().address());
-        (!self.wanted.keeps(ticket)).then(|| sticky::set_cookie(name, mark, self.caller.line.is_tls()))?
+        self.wanted.moves_to(ticket).then(|| sticky::set_cookie(name, mark, self.caller.line.is_tls()))?
     }
 
     fn turned(&self, turned: Turned) -> Answer {
