@@ -106,7 +106,7 @@ metrics! {
     HTTP_REQUESTS Counter "http_requests_total" ["http" "partner" "status"] "Requests by HTTP route, partner and status of the answer; without a route the name is empty, and 499 is a client that went before its answer began.";
     HTTP_REQUEST_SECONDS Histogram "http_request_seconds" ["http"] "How long requests took, from their head to the head of their answer.";
     HTTP_RETRIES Counter "http_retries_total" ["http"] "Requests that were asked anew at another backend.";
-    HTTP_TRIES_FAILED Counter "http_tries_failed_total" ["http" "reason"] "Tries to have a request answered by a backend that failed: nobody serves, those who do are full, no connection, no answer, not in time, or the client did not send its body.";
+    HTTP_TRIES_FAILED Counter "http_tries_failed_total" ["http" "reason"] "Tries to have a request answered by a backend that failed: nobody serves, those who do are full, no connection, no answer, not in time, the answer was 502, 503 or 504, or the client did not send its body.";
     HTTP_MALFORMED Counter "http_malformed_total" ["listener"] "Connections that were closed because what came on them is no HTTP or could be read in two ways.";
     PARTNER_REFUSED Counter "partner_refused_total" ["partner" "reason"] "Requests of a third party that were not let through; without a partner: nobody knows whose.";
     PARTNER_IN_FLIGHT Gauge "partner_in_flight" ["partner"] "Requests of a third party in progress.";

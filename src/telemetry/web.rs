@@ -33,6 +33,8 @@ pub enum TryFailure {
     Garbled,
     /// There was no answer in time.
     Late,
+    /// The answer was 502, 503 or 504.
+    Status,
     /// The client did not send what it had announced.
     Upload,
 }
@@ -58,13 +60,14 @@ pub const CLIENT_GONE: u16 = 499;
 
 impl TryFailure {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Unavailable,
         Self::Full,
         Self::Unreachable,
         Self::Broken,
         Self::Garbled,
         Self::Late,
+        Self::Status,
         Self::Upload,
     ];
 
@@ -78,6 +81,7 @@ impl TryFailure {
             Self::Broken => "broken",
             Self::Garbled => "garbled",
             Self::Late => "late",
+            Self::Status => "status",
             Self::Upload => "upload",
         }
     }

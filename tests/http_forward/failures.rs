@@ -44,12 +44,15 @@ async fn with_nobody_to_be_reached_the_client_is_told() {
 
 #[tokio::test]
 async fn a_request_that_may_be_repeated_is_asked_anew_elsewhere() {
-    for deed in [Deed::Break, said(503, "", "busy")] {
+    for (deed, reason) in [(Deed::Break, "broken"), (said(503, "", "busy"), "status")] {
         let (bad, good) = (Origin::start(move |_| deed.clone()).await, Origin::named("good").await);
         let stage = before(&[bad.address, good.address]).cluster("balance = \"backup\"").start().await;
         assert_eq!(stage.ask(GET).await.told(), (200, "good"));
         assert_eq!((bad.connections(), good.connections()), (1, 1));
         stage.shows("realmgate_http_retries_total{http=\"shop\"} 1").await;
+        stage
+            .shows(&format!("realmgate_http_tries_failed_total{{http=\"shop\",reason=\"{reason}\"}} 1"))
+            .await;
         assert_eq!(stage.in_flight(), [0, 0]);
     }
 }

@@ -269,11 +269,12 @@ impl Errand {
         }
     }
 
-    /// Tells the backend's breaker what became of the request.
+    /// Tells the backend's breaker what became of the request, and counts a try that failed.
     fn judged(&self, heard: Heard, mut ticket: Ticket) -> Reply {
         let (response, wire, watch) = heard;
         match response.status() {
             StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                self.meter.failed(TryFailure::Status);
                 ticket.failed();
             }
             _ => ticket.succeeded(),
