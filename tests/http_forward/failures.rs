@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::origin::{Deed, Origin, ok, said};
-use crate::stage::before;
+use crate::origin::{Asked, Deed, Origin, ok, said};
+use crate::stage::{Client, Stage, before};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
@@ -111,7 +111,7 @@ async fn without_retries_a_backends_own_words_are_passed_on() {
 async fn only_a_fifth_of_the_requests_is_asked_anew() {
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
-    let manner = move |_: &crate::origin::Asked| {
+    let manner = move |_: &Asked| {
         counted.fetch_add(1, Ordering::Relaxed);
         said(503, "", "busy")
     };
@@ -222,7 +222,7 @@ async fn traffic_takes_an_ill_backend_out_of_the_cluster() {
 
 /// Asks the same again and again and counts what was not answered.
 async fn ask_often(address: std::net::SocketAddr, request: &str, failed: Arc<AtomicUsize>) {
-    let mut client = crate::stage::Client::connect(address).await;
+    let mut client = Client::connect(address).await;
     for _ in 0..300 {
         let answered = client.ask(request).await;
         assert!(matches!(answered.status, 200 | 502), "{}: {}", answered.status, answered.text());
@@ -255,21 +255,17 @@ async fn a_backend_that_is_killed_under_load_fails_only_what_it_had_and_what_may
     assert_eq!(stage.in_flight(), [0, 0]);
 }
 
-#[tokio::test]
-async fn a_trial_whose_body_takes_its_time_leaves_the_decision_to_the_next_request() {
-    let shop =
-        Origin::start(|asked| if asked.line() == "GET /fail" { said(502, "", "ill") } else { ok("well") });
-    let shop = shop.await;
+/// A gate whose breaker at this backend has opened and waits for its trial, and a client that is the trial and has not
+/// said all of its body.
+async fn slow_trial(shop: &Origin) -> (Stage, Client) {
     let stage = before(&[shop.address])
         .limit("write_timeout = \"1m\"")
         .table("[http.shop.breaker]\nconsecutive = 1\nopen = \"100ms\"")
         .table("[cluster.shop.outlier]\nconsecutive = 1000")
         .start()
         .await;
-    let labels = format!("{{route=\"http.shop\",backend=\"{}\"}}", shop.address);
-    let shown = |state: u8| format!("realmgate_route_breaker_state{labels} {state}");
     assert_eq!(stage.get("/fail").await.told(), (502, "ill"));
-    stage.shows(&shown(2)).await;
+    breaker_is(&stage, shop, 2).await;
     let mut slow = stage.client().await;
     crate::within("the slow one to be the trial", async {
         loop {
@@ -282,14 +278,40 @@ async fn a_trial_whose_body_takes_its_time_leaves_the_decision_to_the_next_reque
         }
     })
     .await;
-    stage.shows(&shown(1)).await;
+    breaker_is(&stage, shop, 1).await;
+    (stage, slow)
+}
+
+async fn breaker_is(stage: &Stage, shop: &Origin, state: u8) {
+    let labels = format!("{{route=\"http.shop\",backend=\"{}\"}}", shop.address);
+    stage.shows(&format!("realmgate_route_breaker_state{labels} {state}")).await;
+}
+
+fn ill_or_well(asked: &Asked) -> Deed {
+    if asked.line() == "GET /fail" { said(502, "", "ill") } else { ok("well") }
+}
+
+#[tokio::test]
+async fn a_trial_whose_body_takes_its_time_leaves_the_decision_to_the_next_request() {
+    let shop = Origin::start(ill_or_well).await;
+    let (stage, mut slow) = slow_trial(&shop).await;
     crate::within("another request to be the trial", async {
         while stage.get("/").await.told() != (200, "well") {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
     .await;
-    stage.shows(&shown(0)).await;
+    breaker_is(&stage, &shop, 0).await;
     slow.send("i").await;
     assert_eq!(slow.answer(false).await.told(), (200, "well"), "and the slow one is served all the same");
+}
+
+#[tokio::test]
+async fn a_trial_whose_body_took_its_time_decides_where_nobody_else_has() {
+    let shop = Origin::start(ill_or_well).await;
+    let (stage, mut slow) = slow_trial(&shop).await;
+    breaker_is(&stage, &shop, 2).await; // it waits for the slow one no more
+    slow.send("i").await;
+    assert_eq!(slow.answer(false).await.told(), (200, "well"));
+    breaker_is(&stage, &shop, 0).await;
 }
