@@ -36,7 +36,7 @@ struct Told {
     partner: Option<Arc<str>>,
 }
 
-/// An answer under way; dropped, the request is over.
+/// An answer under way, or none where the client has gone; dropped, the request is over.
 #[derive(Debug)]
 struct Answering {
     line: Rc<Line>,
@@ -83,13 +83,17 @@ impl Outcome {
     /// Its answer begins.
     pub(in crate::http) fn answered(mut self, answer: &mut Answer) {
         let status = answer.status().as_u16();
+        let content = answer.body_mut();
+        content.felt_by(&self.line.pulse);
+        content.hold(self.begin(status, content.sent()));
+    }
+
+    /// Counts it; it is over when what this gives is dropped.
+    fn begin(&mut self, status: u16, sent: Rc<Cell<u64>>) -> Answering {
         self.count(status, now().saturating_duration_since(self.began));
         let (lane, partner) = (self.lane.take(), self.partner.take());
         let told = self.told.take().map(|told| Told { lane, partner, ..told });
-        let content = answer.body_mut();
-        content.felt_by(&self.line.pulse);
-        let (line, sent) = (Rc::clone(&self.line), content.sent());
-        content.hold(Answering { line, began: self.began, told, status, sent });
+        Answering { line: Rc::clone(&self.line), began: self.began, told, status, sent }
     }
 
     fn count(&mut self, status: u16, took: Duration) {
@@ -107,8 +111,7 @@ impl Outcome {
 impl Drop for Outcome {
     fn drop(&mut self) {
         if !self.is_counted {
-            self.count(CLIENT_GONE, now().saturating_duration_since(self.began));
-            self.line.pulse.is_answered(now());
+            drop(self.begin(CLIENT_GONE, Rc::default()));
         }
     }
 }

@@ -142,6 +142,24 @@ async fn a_client_that_leaves_ends_the_request_at_the_backend() {
     stage.has_in_flight(&[0]).await;
 }
 
+#[tokio::test]
+async fn a_request_has_its_line_in_the_log_also_when_its_client_leaves_before_the_answer() {
+    crate::log::listen();
+    let shop =
+        Origin::start(|asked| if asked.line() == "GET /log/left" { Deed::Wait } else { ok("hi") }).await;
+    let stage = before(&[shop.address]).start().await;
+    stage.get("/log/answered?secret=1").await;
+    let mut client = stage.client().await;
+    client.send("GET /log/left HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    stage.has_in_flight(&[1]).await;
+    drop(client);
+    for (path, status, bytes) in [("/log/answered", "200", "2"), ("/log/left", "499", "0")] {
+        let line = crate::log::line(path).await;
+        let told = ["status", "bytes_out", "http", "listener", "method"].map(|name| line[name].as_str());
+        assert_eq!(told, [status, bytes, "shop", "open", "GET"], "{line:?}");
+    }
+}
+
 /// How a client does not say all of its body.
 #[derive(Clone, Copy, Debug)]
 enum Lapse {

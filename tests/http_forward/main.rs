@@ -6,6 +6,7 @@ mod bodies;
 mod failures;
 mod heads;
 mod limits;
+mod log;
 mod origin;
 mod reuse;
 mod stage;
