@@ -224,11 +224,6 @@ struct Ending {
     is_alone: bool,
 }
 
-/// Whether a listener of this name is there, and for requests.
-fn takes_requests(thread: &Thread, listener: &str) -> bool {
-    thread.world.load().door(listener).is_some_and(|door| !door.listener().is_for_players())
-}
-
 /// How long a connection that was told to end may take at least, and when it is looked at again while it answers.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -236,16 +231,13 @@ impl Ending {
     /// What the gateway wants, and whether the listener is still there.
     fn hear(&mut self, thread: &Thread, line: &Line, news: &mut watch::Receiver<News>) {
         let said = *news.borrow_and_update();
-        let listener = line.door().listener().name();
         match said {
             News::Stopping => self.is_alone = true,
             News::Leaving { spread, .. } => {
                 let wait = spread.mul_f64(thread.dice.borrow_mut().random::<f64>());
                 self.due(now() + wait);
             }
-            News::Serving { .. } if !takes_requests(thread, listener) || thread.has_banned(line) => {
-                self.due(now())
-            }
+            News::Serving { .. } if !thread.has_door(line) || thread.has_banned(line) => self.due(now()),
             News::Serving { .. } => {}
         }
     }

@@ -78,6 +78,14 @@ impl Thread {
         self.world.load().bans_address(line.address.ip())
     }
 
+    /// Whether the listener that a connection came in at is still there, at the same address and for requests.
+    pub(in crate::http) fn has_door(&self, line: &Line) -> bool {
+        let came = line.door().listener();
+        let world = self.world.load();
+        let there = world.door(came.name()).map(|door| door.listener());
+        there.is_some_and(|there| !there.is_for_players() && there.listen().get() == came.listen().get())
+    }
+
     /// Whether connections are to end behind their next answer.
     pub(in crate::http) fn is_leaving(&self) -> bool {
         !matches!(*self.news.borrow(), News::Serving { .. })

@@ -122,8 +122,7 @@ impl Tunnel {
     }
 
     fn is_welcome(&self, world: &World) -> bool {
-        let has_door = world.door(self.caller.line.door().listener().name()).is_some();
-        has_door
+        self.thread.has_door(&self.caller.line)
             && !self.thread.has_banned(&self.caller.line)
             && self.has_partner(world)
             && world.lets_serve(self.ticket.cluster().entry().name(), self.ticket.backend().key())

@@ -21,11 +21,16 @@ pub(crate) fn gate(limits: &str) -> GateBuilder {
 
 /// The same with other lines behind `[listener.open]`.
 pub(crate) fn door(lines: &str) -> GateBuilder {
+    door_at("127.0.0.1:0", lines)
+}
+
+/// The same at another address.
+pub(crate) fn door_at(address: &str, lines: &str) -> GateBuilder {
     Gate::builder()
         .table("[cluster.none]\nlink = \"dedicated\"\nbackends = [{ address = \"127.0.0.1:1\" }]")
         .table("[route.none]\nids = [\"*\"]\ncluster = \"none\"")
         .table("[cluster.web]\nlink = \"http\"\nbackends = [{ address = \"127.0.0.1:1\" }]")
-        .table(&format!("[listener.open]\nlisten = \"127.0.0.1:0\"\nprotocol = \"http\"\n{lines}"))
+        .table(&format!("[listener.open]\nlisten = \"{address}\"\nprotocol = \"http\"\n{lines}"))
 }
 
 /// A route to the cluster.

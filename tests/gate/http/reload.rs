@@ -1,6 +1,6 @@
 //! A reload while clients keep their connections.
 
-use super::{Asker, Http2, answered, gate, get, open, route};
+use super::{Asker, Http2, answered, door_at, gate, get, open, route};
 use crate::fakes::{Gate, GateBuilder, within};
 
 fn builder(routes: &[&str]) -> GateBuilder {
@@ -21,6 +21,22 @@ async fn the_next_request_of_a_connection_meets_the_new_routes() {
     assert_eq!(one.ask(get("/a")).await.status, 404);
     assert_eq!(two.get("http://open.test/a").await.status, 404);
     assert_eq!(gate.meters().listener("open").accepted.get(), 2, "both kept their connections");
+}
+
+#[tokio::test]
+async fn connections_at_an_address_that_the_listener_has_left_end_in_order() {
+    let mut gate = builder(&["a"]).start().await;
+    let left = open(&gate);
+    let (mut one, mut two) = (Asker::connect(left).await, Http2::connect(left).await);
+    one.ask(get("/a")).await;
+    two.get("http://open.test/a").await;
+    let off = "[listener.open.limits]\nconnections_per_ip = 0\nnew_per_ip = \"off\"";
+    gate.reload(door_at("127.0.0.2:0", off).table(&route("a", "path = \"/a\""))).await;
+    assert_eq!(one.end().await, b"", "nobody comes in there any more");
+    within("the end of HTTP/2", two.connection).await.expect("no panic").expect("in order");
+    let mut next = Asker::connect(open(&gate)).await;
+    next.ask(get("/a")).await;
+    assert_eq!(answered(&gate, "a"), 3);
 }
 
 #[tokio::test]
