@@ -53,13 +53,19 @@ fn the_file_has_a_kill_switch_too_and_clearing_goes_back_to_it() {
 fn a_request_whose_body_still_comes_when_the_switch_falls_is_refused() {
     let backend = Backend::start();
     let program = Program::start(backend.address, TABLES);
-    let request = fresh("adnet").header("Expect", "100-continue").bytes();
-    let mut slow = Client::connect(program.open);
-    slow.send(&request[..request.len() - 1]);
-    assert_eq!(slow.answer().status, 100, "its body is waited for");
-    assert_eq!(program.post("/v1/partners/adnet", r#"{"enabled": false}"#).status, 200);
-    slow.send(&request[request.len() - 1..]);
-    assert_eq!(slow.answer().status, 403);
+    // The last piece of its body, or one in the middle.
+    for (sent, next) in [(1, 1), (2, 1)] {
+        assert_eq!(program.post("/v1/partners/adnet", r#"{"enabled": true}"#).status, 200);
+        let request = fresh("adnet").header("Expect", "100-continue").bytes();
+        let (begun, rest) = request.split_at(request.len() - sent);
+        let mut slow = Client::connect(program.open);
+        slow.send(begun);
+        assert_eq!(slow.answer().status, 100, "its body is waited for");
+        assert_eq!(program.post("/v1/partners/adnet", r#"{"enabled": false}"#).status, 200);
+        slow.send(&rest[..next]);
+        assert_eq!(slow.answer().status, 403);
+    }
+    assert_eq!(program.refusals(), [("adnet".to_owned(), "disabled".to_owned(), 2)]);
     assert_eq!(backend.seen().len(), 0);
 }
 

@@ -50,7 +50,7 @@ pub(in crate::http) struct Pass {
 
 /// A request that asks to be let through.
 struct Asking<'a> {
-    thread: &'a Thread,
+    thread: &'a Rc<Thread>,
     world: &'a World,
     lane: &'a WebLane,
     caller: &'a Caller,
@@ -104,8 +104,6 @@ pub(in crate::http) async fn admit(
     let judged = asking.judge(body).await;
     match judged {
         Ok(Admitted { partner, shows, pass, body }) => {
-            let (thread, name) = (Rc::clone(thread), Arc::clone(&partner));
-            let body = body.while_so(move || is_enabled(&thread.world.load(), &name));
             caller.partner = Some(partner);
             if let Some(name) = shows {
                 head.headers.remove(name);
@@ -156,6 +154,8 @@ impl<'a> Asking<'a> {
     async fn judge(&'a self, body: Upload) -> Result<Admitted, Denied> {
         let claim = self.claim().map_err(|why| self.deny(None, why.into()))?;
         let known = self.find(&claim).ok_or_else(|| self.deny(None, Refusal::Unknown.into()))?;
+        let (thread, name) = (Rc::clone(self.thread), known.partner.name().to_owned());
+        let body = body.while_so(move || is_enabled(&thread.world.load(), &name));
         let proven = self.prove(known, claim, body).await?;
         let counted = self.count(&proven).await;
         let pass = counted.map_err(|refused| self.deny_proven(&proven.known, refused))?;

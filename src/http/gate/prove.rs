@@ -4,7 +4,7 @@
 use hyper::body::Body;
 
 use super::{Asking, Denied, Known, Proven, is_enabled};
-use crate::http::upload::Upload;
+use crate::http::upload::{Upload, UploadError};
 use crate::net::since_1970;
 use crate::partners::{self, Claim, Refusal, Room};
 
@@ -42,7 +42,12 @@ impl<'a> Asking<'a> {
             reading.ok_or_else(|| self.deny(Some(known), known.too_many()))
         };
         let _reading = if body.is_end_stream() { None } else { Some(begin()?) };
-        let body = body.read().await.map_err(Denied::Upload)?;
+        let body = body.read().await.map_err(|error| match error {
+            UploadError::Forbidden => self.deny(Some(known), Refusal::Disabled.into()),
+            UploadError::Stalled | UploadError::TooLong | UploadError::Broken(_) | UploadError::TakenBack => {
+                Denied::Upload(error)
+            }
+        })?;
         self.check_whole(known, claim, &body).map_err(|why| self.deny(Some(known), why.into()))?;
         Ok(Upload::whole(body))
     }
