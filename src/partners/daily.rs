@@ -75,9 +75,17 @@ impl Daily {
         }
     }
 
-    /// One that was taken was not let through in the end.
-    pub fn give_back(&mut self) {
-        self.used = self.used.saturating_sub(1);
+    /// The day that was counted for last.
+    #[must_use]
+    pub fn day(&self) -> u64 {
+        self.day
+    }
+
+    /// One that was counted for this day was not let through in the end. Of a day that is over nothing can be taken again.
+    pub fn give_back(&mut self, day: u64) {
+        if self.day == day {
+            self.used = self.used.saturating_sub(1);
+        }
     }
 
     /// What was used on a day.
@@ -277,8 +285,23 @@ mod tests {
     fn what_is_given_back_can_be_taken_again() {
         let mut life = Life::new(Daily::default());
         assert!(life.ask(1, 7) && !life.ask(1, 7));
-        life.daily.give_back();
+        life.daily.give_back(life.daily.day());
         assert!(life.ask(1, 7) && !life.ask(1, 7));
+    }
+
+    #[test]
+    fn what_is_given_back_of_yesterday_cannot_be_taken_today() {
+        let mut life = Life::new(Daily::default());
+        assert!(life.ask(2, 7));
+        let yesterday = life.daily.day();
+        assert!(life.ask(2, 8));
+        life.daily.give_back(yesterday);
+        assert!(life.ask(2, 8) && !life.ask(2, 8));
+        life.daily.give_back(life.daily.day());
+        assert!(
+            life.ask(2, 7) && !life.ask(2, 7),
+            "a clock that went back counts for the day that was begun"
+        );
     }
 
     #[test]

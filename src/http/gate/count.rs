@@ -12,8 +12,11 @@ use crate::config::Partner;
 use crate::net::since_1970;
 use crate::partners::{self, Claim, InFlight, Refusal, Signed, Spent, Standing, Taken, day_of};
 
-/// One of a partner's day; dropped, it is given back.
-struct Unit<'a>(Option<&'a Standing>);
+/// One of a partner's day; dropped, it is given back to that day.
+struct Unit<'a> {
+    standing: Option<&'a Standing>,
+    day: u64,
+}
 
 /// A nonce is held for so long that waiting for one to be over is hardly worth the wait.
 const NONCES_FULL: Duration = Duration::from_secs(60);
@@ -33,8 +36,7 @@ impl Asking<'_> {
         known.seat(self)?;
         let in_flight = known.enter()?;
         // A token of the rate cannot be given back, so it is asked for behind the day.
-        self.take_day(known).await?;
-        let unit = Unit(Some(&known.standing));
+        let unit = self.take_day(known).await?;
         let allowance = self.take_token(known)?;
         if let Some(signed) = signed {
             self.spend(known, signed).await?;
@@ -50,15 +52,18 @@ impl Asking<'_> {
     }
 
     /// One more of the day; where the disk has to hear of it first, that is waited for.
-    async fn take_day(&self, known: &Known<'_>) -> Result<(), Refused> {
+    async fn take_day<'k>(&self, known: &'k Known<'_>) -> Result<Unit<'k>, Refused> {
         let most = known.partner.daily();
         let over = |again| Refused::over(Refusal::Quota, again, most.unwrap_or_default());
         loop {
             let now = since_1970();
             let day = day_of(now);
-            let taken = known.standing.daily().take(most, day);
+            let (taken, counted) = {
+                let mut daily = known.standing.daily();
+                (daily.take(most, day), daily.day())
+            };
             match taken {
-                Taken::Yes => return Ok(()),
+                Taken::Yes => return Ok(Unit { standing: Some(&known.standing), day: counted }),
                 Taken::Over => return Err(over(partners::until_midnight(now))),
                 Taken::Reserve if self.reserve(known, day).await => {}
                 Taken::Reserve => return Err(over(SOON)),
@@ -103,14 +108,14 @@ impl Known<'_> {
 impl Unit<'_> {
     /// The request is let through.
     fn keep(mut self) {
-        self.0 = None;
+        self.standing = None;
     }
 }
 
 impl Drop for Unit<'_> {
     fn drop(&mut self) {
-        if let Some(standing) = self.0 {
-            standing.daily().give_back();
+        if let Some(standing) = self.standing {
+            standing.daily().give_back(self.day);
         }
     }
 }
