@@ -78,6 +78,7 @@ pub(super) fn check(raw: &Raw, sources: &Arc<Sources>, mistakes: &Mistakes) -> R
     across::check(&context, &listeners, &clusters, &routes);
     across::frames_of_links(&context, &listeners, &clusters, &http);
     requests::across(&context);
+    requests::cookies(&context, &clusters, &http);
     let players: Vec<_> = listeners.iter().flatten().filter(|one| one.is_for_players()).collect();
     hash_on::across(&context, &players, &clusters, &routes);
     breaker::across(&context, &players, &clusters, &routes);

@@ -3,7 +3,7 @@
 
 use super::Context;
 use crate::config::nearest::nearest;
-use crate::config::plan::{HashOn, ProxyHeader};
+use crate::config::plan::{Cluster, HashOn, HttpRoute, HttpTarget, ProxyHeader};
 use crate::config::problem::{Problem, short};
 use crate::config::raw::{self, Field, HttpKey, Link, Named};
 use crate::config::site::Site;
@@ -180,6 +180,55 @@ pub(super) fn across(context: &Context<'_>) {
             (true, Field::Absent | Field::Bad) | (false, Field::Given(_) | Field::Bad) => {}
         }
     }
+}
+
+/// Clients have one cookie of a name for all paths of a host: two clusters that give it take it from each other.
+pub(super) fn cookies(context: &Context<'_>, clusters: &[Option<Cluster>], routes: &[Option<HttpRoute>]) {
+    let cookie_of = |place: usize| match &clusters.get(place)?.as_ref()?.hash_on {
+        HashOn::Cookie { name, insert: true } => Some(name.as_str()),
+        HashOn::Cookie { insert: false, .. }
+        | HashOn::Session
+        | HashOn::Account
+        | HashOn::ClientIp
+        | HashOn::Field { .. }
+        | HashOn::Header(_)
+        | HashOn::Query(_) => None,
+    };
+    let routes_to = |place: usize| {
+        let is_it = move |route: &&HttpRoute| matches!(route.target, HttpTarget::Cluster(to) if to == place);
+        routes.iter().flatten().filter(is_it)
+    };
+    for (place, raw) in context.raw.clusters.iter().enumerate() {
+        let Some(cookie) = cookie_of(place) else { continue };
+        let shares = |other: usize| {
+            cookie_of(other) == Some(cookie)
+                && routes_to(place).any(|one| routes_to(other).any(|other| have_one_host(one, other)))
+        };
+        let mut earlier = context.raw.clusters.iter().take(place).enumerate();
+        let Some((_, first)) = earlier.find(|(other, _)| shares(*other)) else { continue };
+        let (name, first_name) = (raw.name.get(), first.name.get());
+        let title = format!(
+            "[cluster.{name}] gives the cookie \"{cookie}\", and [cluster.{first_name}] does on the same host"
+        );
+        context.add(
+            Problem::at(cookie_site(raw), title)
+                .because("each would have replaced the other's, and clients would have lost their backends")
+                .see(cookie_site(first), "the other one")
+                .write(format!("write another name: {{ cookie = \"{cookie}-{name}\", insert = true }}")),
+        );
+    }
+}
+
+/// Whether clients may meet both under one name. Two listeners may be there for two kinds of clients.
+fn have_one_host(one: &HttpRoute, other: &HttpRoute) -> bool {
+    match (&one.host, &other.host) {
+        (Some(one), Some(other)) => one == other,
+        (None, _) | (_, None) => one.listener == other.listener,
+    }
+}
+
+fn cookie_site(raw: &Named<raw::Cluster>) -> &Site {
+    raw.body.hash_on.given().map_or(raw.name.site(), |given| given.site())
 }
 
 fn frames_to_requests(route: &str, cluster: &str, site: &Site) -> Problem {
