@@ -18,13 +18,17 @@ fn gate(backends: &[SocketAddr], cluster: &str, route: &str) -> GateBuilder {
 }
 
 fn gate_of(convert: &str, backends: &[SocketAddr], cluster: &str, route: &str) -> GateBuilder {
+    open(Gate::builder().shared("pay", "2000", backends, cluster), convert, route)
+}
+
+/// With a route for payments to the cluster that is there.
+fn open(builder: GateBuilder, convert: &str, route: &str) -> GateBuilder {
     let limits = "[listener.open.limits]\nconnections_per_ip = 0\nnew_per_ip = \"off\"";
-    Gate::builder()
-        .shared("pay", "2000", backends, cluster)
-        .table(&format!("[listener.open]\nlisten = \"127.0.0.1:0\"\nprotocol = \"http\"\n{limits}"))
-        .table(&format!(
+    builder.table(&format!("[listener.open]\nlisten = \"127.0.0.1:0\"\nprotocol = \"http\"\n{limits}")).table(
+        &format!(
             "[http.callback]\nlistener = \"open\"\npath = \"/pay\"\ncluster = \"pay\"\n{convert}\n{route}"
-        ))
+        ),
+    )
 }
 
 fn post(body: &str) -> String {
@@ -294,6 +298,36 @@ async fn who_ends_the_session_has_failed_and_its_breaker_opens() {
     let breakers: Vec<_> = breakers.map(|breaker| (&*breaker.route, breaker.state)).collect();
     assert_eq!(breakers, [("pay", BreakerState::Closed), ("http.callback", BreakerState::Open)]);
     gate.stop().await;
+}
+
+#[tokio::test]
+async fn where_those_who_serve_have_as_much_as_they_take_that_is_said() {
+    let busy = "[http.callback.breaker]\nmax_in_flight = 1";
+    for (most, balance, route) in
+        [(10, "round_robin", busy), (10, "hot_standby", busy), (1, "hot_standby", "")]
+    {
+        let (backend, other) = (Backend::with(Manner::Silent).await, Backend::with(Manner::Silent).await);
+        // Only a hot standby asks the other one.
+        let cluster = format!(
+            "[cluster.pay]\nlink = \"shared\"\nbalance = \"{balance}\"\nbackends = [\
+             {{ address = \"{}\", max_sessions = {most} }}, {{ address = \"{}\", weight = {} }}]\n\
+             [route.pay]\nids = [2000]\ncluster = \"pay\"",
+            backend.address(),
+            other.address(),
+            u8::from(balance == "hot_standby"),
+        );
+        let gate = open(Gate::builder().table(&cluster), "convert = { id = 5001, reply = 5002 }", route);
+        let gate = gate.start().await;
+        let mut asker = asker(&gate).await;
+        asker.say(post("{}")).await;
+        let session = errands(&backend, 1).await[0].0;
+        let refused = fails(&gate, 503).await;
+        assert_eq!(refused.json()["error"], "too much is asked at once", "{cluster}{route}");
+        assert!(refused.header("retry-after").is_some());
+        answer(&backend, session, 5002, "1").await;
+        assert_eq!(asker.reply().await.status, 200);
+        gate.stop().await;
+    }
 }
 
 #[tokio::test]

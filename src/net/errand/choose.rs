@@ -1,5 +1,7 @@
 //! Which backend gets an errand. It has no session that could keep one: each is picked anew.
 
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::run::Run;
@@ -9,6 +11,7 @@ use crate::cluster::{Ask, Backend, Fit, Miss};
 use crate::net::guard::{Guard, Promise};
 use crate::net::hub::Hub;
 use crate::net::player::{Keyed, balance_key};
+use crate::policy::Shut;
 
 /// Who gets it.
 #[derive(Debug)]
@@ -26,44 +29,55 @@ impl Run {
         let way = &self.errand.way;
         if way.cluster.is_hot_standby() {
             let first = way.cluster.entry.live_pair(now, |backend| self.may_open_at(backend)).0;
-            let choice = first.and_then(|place| self.take(place, now));
-            return choice.ok_or_else(|| Mishap::Nobody(self.opens_in(now)));
+            return first.map_or_else(|| Err(self.nobody(now)), |place| self.take(place, now));
         }
         let ask = Ask { key: self.key(), critical: false, now };
-        let tried = std::cell::RefCell::new(Vec::new());
+        let tried = RefCell::new(Vec::new());
+        let is_full = Cell::new(false);
         let fit = |place: usize| {
-            let is_free = |guard: &&std::sync::Arc<Guard>| {
+            let is_free = |guard: &&Arc<Guard>| {
                 let backend = guard.backend();
-                guard.may_enter(now)
-                    && backend.excepts(way.id, now).is_none()
+                backend.excepts(way.id, now).is_none()
                     && self.may_have(backend)
                     && !tried.borrow().contains(&place)
             };
-            way.guards.get(place).filter(is_free).map_or(Fit::No, |_| Fit::New)
+            let Some(guard) = way.guards.get(place).filter(is_free) else { return Fit::No };
+            let serves = || way.cluster.entry.keeps(place, now) && way.cluster.entry.takes_sessions(place);
+            is_full.set(is_full.get() || guard.is_crowded() && serves());
+            if guard.may_enter(now) { Fit::New } else { Fit::No }
         };
-        let mut mishap = Mishap::Nobody(self.opens_in(now));
         for _ in 0..TRIES {
             match self.hub.pick(&way.cluster, &ask, fit) {
                 Ok(place) => match self.take(place, now) {
-                    Some(choice) => return Ok(choice),
-                    None => tried.borrow_mut().push(place),
+                    Ok(choice) => return Ok(choice),
+                    Err(why) => {
+                        is_full.set(is_full.get() || why == Mishap::Overloaded);
+                        tried.borrow_mut().push(place);
+                    }
                 },
                 Err(Miss::Full) => return Err(Mishap::Overloaded),
-                Err(Miss::Nobody) => return Err(mishap),
+                Err(Miss::Nobody) => break,
             }
-            mishap = Mishap::Overloaded;
         }
-        Err(mishap)
+        Err(if is_full.get() { Mishap::Overloaded } else { self.nobody(now) })
     }
 
-    fn take(&self, place: usize, now: Duration) -> Option<Choice> {
-        let guard = self.errand.way.guards.get(place)?;
-        if guard.backend().excepts(self.errand.way.id, now).is_some() {
-            return None;
-        }
-        let promise = guard.enter(now, &mut *self.hub.dice.borrow_mut()).ok()?;
-        let opened = self.errand.way.cluster.entry.open_session(place, now);
-        opened.then_some(Choice { place, promise })
+    /// Takes a place at a member; overloaded where it has as much as it takes.
+    fn take(&self, place: usize, now: Duration) -> Result<Choice, Mishap> {
+        let way = &self.errand.way;
+        let is_free = |guard: &&Arc<Guard>| guard.backend().excepts(way.id, now).is_none();
+        let guard = way.guards.get(place).filter(is_free).ok_or_else(|| self.nobody(now))?;
+        let promise = guard.enter(now, &mut *self.hub.dice.borrow_mut());
+        let promise = promise.map_err(|shut| match shut {
+            Shut::Crowded => Mishap::Overloaded,
+            Shut::Open { .. } | Shut::Trying | Shut::Ramping => self.nobody(now),
+        })?;
+        let opened = way.cluster.entry.open_session(place, now);
+        if opened { Ok(Choice { place, promise }) } else { Err(Mishap::Overloaded) }
+    }
+
+    fn nobody(&self, now: Duration) -> Mishap {
+        Mishap::Nobody(self.opens_in(now))
     }
 
     /// Whether a backend can be reached and has not said no.
@@ -93,8 +107,7 @@ impl Run {
     /// When a member takes errands again, if that is why none does.
     fn opens_in(&self, now: Duration) -> Option<Duration> {
         let way = &self.errand.way;
-        let opens =
-            |guard: &std::sync::Arc<Guard>| guard.remaining(now).max(guard.backend().excepts(way.id, now));
+        let opens = |guard: &Arc<Guard>| guard.remaining(now).max(guard.backend().excepts(way.id, now));
         way.guards.iter().filter_map(opens).min()
     }
 }
