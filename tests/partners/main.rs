@@ -10,4 +10,5 @@ mod fakes;
 mod limits;
 mod proofs;
 mod replays;
+mod silence;
 mod switch;

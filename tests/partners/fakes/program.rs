@@ -1,14 +1,16 @@
 //! `realmgate run` with partners, as a real process.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::{Answer, Folder, Request, SECRET, answer_of};
+use super::{Answer, Folder, Request, SECRET, answer_of, until};
 
 /// A running program.
 pub(crate) struct Program {
@@ -17,13 +19,21 @@ pub(crate) struct Program {
     pub(crate) admin: SocketAddr,
     text: String,
     log: Log,
-    child: Child,
+    life: Life,
     /// The process that has taken over.
     heir: Option<Pid>,
 }
 
-/// What it has said since it listened, each line as it came.
+/// What it has said, each line as it came.
 type Log = Arc<Mutex<Vec<String>>>;
+
+/// It from a start to an end.
+struct Life {
+    child: Child,
+    /// Reads what it says.
+    reader: JoinHandle<()>,
+    listeners: HashMap<String, SocketAddr>,
+}
 
 impl Program {
     /// Starts it with a cluster at this backend; `tables` has the partners and their routes.
@@ -61,8 +71,14 @@ probe = "tcp"
         );
         folder.write("gate.toml", &text);
         let log = Log::default();
-        let (child, open, admin) = run(&folder, &log);
-        Self { folder, open, admin, text, log, child, heir: None }
+        let life = run(&folder, &log);
+        let [open, admin] = ["open", "admin"].map(|name| life.listeners[name]);
+        Self { folder, open, admin, text, log, life, heir: None }
+    }
+
+    /// Where another listener of its tables is.
+    pub(crate) fn listener(&self, name: &str) -> SocketAddr {
+        self.life.listeners[name]
     }
 
     /// Sends a request on a connection of its own.
@@ -72,13 +88,20 @@ probe = "tcp"
 
     /// Stops it in order and starts it again in the same folder.
     pub(crate) fn restart(&mut self) {
-        self.end(Signal::TERM);
-        (self.child, self.open, self.admin) = run(&self.folder, &self.log);
+        self.life.end(Signal::TERM);
+        self.start_again();
     }
 
     /// Stops it in order.
     pub(crate) fn stop(&mut self) {
-        self.end(Signal::TERM);
+        self.life.end(Signal::TERM);
+    }
+
+    /// Stops it in order: everything that it has said.
+    pub(crate) fn whole_log(mut self) -> Vec<String> {
+        self.life.end(Signal::TERM);
+        until("the end of its log", || self.life.reader.is_finished());
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Starts it where it cannot: its exit code, and what it says.
@@ -91,8 +114,8 @@ probe = "tcp"
 
     /// Cuts it off and starts it again in the same folder.
     pub(crate) fn cut_off(&mut self) {
-        self.end(Signal::KILL);
-        (self.child, self.open, self.admin) = run(&self.folder, &self.log);
+        self.life.end(Signal::KILL);
+        self.start_again();
     }
 
     /// Lets another process take over; this one ends when its connections have.
@@ -114,11 +137,15 @@ probe = "tcp"
 
     pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
         let request = Request::new("POST", path, body).header("Content-Type", "application/json");
+        self.admin_asked(request)
+    }
+
+    pub(crate) fn admin_asked(&self, request: Request) -> Answer {
         answer_of(self.admin, &local(request, self.admin))
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
-        answer_of(self.admin, &local(Request::new("GET", path, ""), self.admin))
+        self.admin_asked(Request::new("GET", path, ""))
     }
 
     /// What `GET /v1/partners` says of one; of an empty name, of those whom nobody knows.
@@ -158,6 +185,13 @@ probe = "tcp"
         (said.status.success(), String::from_utf8_lossy(&text).into_owned())
     }
 
+    fn start_again(&mut self) {
+        self.life = run(&self.folder, &self.log);
+        [self.open, self.admin] = ["open", "admin"].map(|name| self.life.listeners[name]);
+    }
+}
+
+impl Life {
     fn end(&mut self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process");
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
@@ -167,9 +201,14 @@ probe = "tcp"
     }
 }
 
-impl Drop for Program {
+impl Drop for Life {
     fn drop(&mut self) {
         self.end(Signal::KILL);
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
         if let Some(heir) = self.heir {
             kill_process(heir, Signal::KILL).ok();
         }
@@ -181,28 +220,33 @@ fn local(request: Request, admin: SocketAddr) -> Request {
     Request { host: admin.to_string(), ..request }
 }
 
-fn run(folder: &Folder, log: &Log) -> (Child, SocketAddr, SocketAddr) {
+/// Starts it and waits until it is up. It says all that it can say.
+fn run(folder: &Folder, log: &Log) -> Life {
     let mut child = Command::new(env!("CARGO_BIN_EXE_realmgate"))
-        .args(["run", "--log-format", "json", "-c"])
+        .args(["run", "--log-format", "json", "--log-level", "trace", "-c"])
         .arg(folder.path("gate.toml"))
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program runs");
-    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
-    let (mut open, mut admin, mut said) = (None, None, String::new());
-    while let (None, _) | (_, None) = (open, admin) {
+    let lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    let log = Arc::clone(log);
+    let mut lines = lines.inspect(move |line| {
+        log.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
+    });
+    let (mut listeners, mut said) = (HashMap::new(), String::new());
+    let mut is_up = false;
+    while !is_up || !["open", "admin"].iter().all(|name| listeners.contains_key(*name)) {
         let line = lines.next().unwrap_or_else(|| panic!("it ended:\n{said}"));
         said += &format!("{line}\n");
-        let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
-        let address = || line["address"].as_str().and_then(|address| address.parse().ok());
-        match (line["message"].as_str(), line["listener"].as_str()) {
-            (Some("listening"), Some("open")) => open = address(),
-            (Some("listening"), Some("admin")) => admin = address(),
+        let line: Value = serde_json::from_str(&line).unwrap_or_default();
+        match (line["message"].as_str(), line["listener"].as_str(), line["address"].as_str()) {
+            (Some("up"), _, _) => is_up = true,
+            (Some("listening"), Some(name), Some(address)) => {
+                listeners.insert(name.to_owned(), address.parse().expect("an address"));
+            }
             _ => {}
         }
     }
-    let log = Arc::clone(log);
-    let keep = move |line| log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-    std::thread::spawn(move || lines.for_each(keep)); // a full pipe would hold the program
-    (child, open.expect("it listens"), admin.expect("it listens"))
+    let reader = std::thread::spawn(move || lines.for_each(drop)); // a full pipe would hold the program
+    Life { child, reader, listeners }
 }
