@@ -1,6 +1,8 @@
 //! `realmgate demo --once` as a newcomer runs it: the built program, its exit code and its table.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 
 /// The last three columns of a row: frames, answers, lost.
 fn counts(row: &str) -> [u64; 3] {
@@ -77,4 +79,28 @@ fn a_demo_loses_nothing_and_its_table_adds_up() {
     assert_eq!(battle, [first + second; 2]);
     assert_eq!(chat, [of_chat; 2]);
     assert_eq!(pay, [of_pay; 2]);
+}
+
+/// Where a game server is, from the words that open the game.
+fn server(line: &str, name: &str) -> Option<SocketAddr> {
+    line.split_once(name)?.1.split([' ', ',']).find(|word| !word.is_empty())?.parse().ok()
+}
+
+#[test]
+fn a_demo_ends_with_1_if_a_server_was_sent_what_is_not_for_it() {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_realmgate"))
+        .args(["demo", "--once"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    let mut lines = BufReader::new(demo.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    let battle = lines.find_map(|line| server(&line, "battle-1 ")).expect("where the servers are");
+    let mut stranger = TcpStream::connect(battle).expect("the server listens");
+    stranger.write_all(&[0xff; 64]).expect("it reads");
+    drop(stranger.read_to_end(&mut Vec::new())); // it is closed for that, and counted before
+    let text: Vec<String> = lines.collect();
+    assert_eq!(demo.wait().expect("it ends").code(), Some(1), "{text:#?}");
+    let at = text.iter().position(|line| line.starts_with("NOT every frame reached its own cluster"));
+    let sums = &text[at.expect("a verdict") + 1];
+    assert_eq!((number_before(sums, " lost"), number_before(sums, " misrouted")), (0, 1), "{sums}");
 }
