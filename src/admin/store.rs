@@ -210,6 +210,7 @@ impl std::error::Error for StoreError {}
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::os::unix::fs::PermissionsExt;
     use std::time::UNIX_EPOCH;
 
@@ -231,6 +232,7 @@ mod tests {
         }
     }
 
+    /// One of every kind.
     fn all() -> Overrides {
         let (cluster, address) = (|| "battle".to_owned(), || "10.0.0.1:7100".to_owned());
         let until = UNIX_EPOCH + Duration::from_secs(2_000_000_000);
@@ -245,11 +247,34 @@ mod tests {
             Override::Maintenance { route: "rank".to_owned(), closed: Some(closed) },
             Override::Maintenance { route: "chat".to_owned(), closed: None },
             Override::Release { active: "b".to_owned(), moving: Some(Moving::Forced) },
+            Override::Partner { name: "adnet".to_owned(), enabled: false },
             Override::Ban { who: Banned::Address("192.0.2.1".parse().expect("an address")), until },
             Override::Ban { who: Banned::Account("ann".to_owned()), until },
         ]
         .into_iter()
         .fold(Overrides::default(), |overrides, entry| overrides.with(entry))
+    }
+
+    /// The place of a kind among all of them, without gaps.
+    fn kind(entry: &Override) -> usize {
+        match entry {
+            Override::State { .. } => 0,
+            Override::Weight { .. } => 1,
+            Override::Maintenance { closed: Some(_), .. } => 2,
+            Override::Maintenance { closed: None, .. } => 3,
+            Override::Release { .. } => 4,
+            Override::Partner { .. } => 5,
+            Override::Ban { who: Banned::Address(_), .. } => 6,
+            Override::Ban { who: Banned::Account(_), .. } => LAST_KIND,
+        }
+    }
+
+    const LAST_KIND: usize = 7;
+
+    #[test]
+    fn these_tests_have_one_of_every_kind() {
+        let kinds: BTreeSet<usize> = all().entries().iter().map(kind).collect();
+        assert!(kinds.into_iter().eq(0..=LAST_KIND));
     }
 
     #[test]
@@ -297,7 +322,7 @@ mod tests {
         let until = UNIX_EPOCH + Duration::from_secs(2_000_000_000);
         let read = |clock| store.read(clock).expect("read").bans().count();
         assert_eq!((read(until - Duration::from_secs(1)), read(until)), (2, 0));
-        assert_eq!(store.read(until).expect("read").entries().len(), 4, "the maintenance is over, too");
+        assert_eq!(store.read(until).expect("read").entries().len(), 5, "the maintenance is over, too");
     }
 
     #[test]
