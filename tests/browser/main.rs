@@ -8,9 +8,9 @@ mod chromium;
 mod fakes;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use chromium::Page;
+use fakes::polling::until_shown;
 use fakes::{Example, Language, Player, root, within};
 use realmgate::app::Gate;
 use realmgate::config::{self, Plan, Source};
@@ -35,12 +35,7 @@ fn plan(backend: &Example, origin: &str) -> Plan {
 }
 
 async fn shows(gate: &Gate, line: &str) {
-    within(line, async {
-        while !gate.metrics_page().lines().any(|shown| shown == line) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until_shown(line, || gate.metrics_page()).await;
 }
 
 async fn say(page: &mut Page, line: &str) {

@@ -1,5 +1,6 @@
 //! A folder for the files of one test.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -23,14 +24,16 @@ impl Folder {
         self.0.join(name)
     }
 
-    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
-        std::fs::write(self.path(name), text).expect("a file");
+    pub(crate) fn write(&self, name: &str, bytes: &(impl AsRef<[u8]> + ?Sized)) -> PathBuf {
+        std::fs::write(self.path(name), bytes).expect("a file");
         self.path(name)
     }
 }
 
-impl AsRef<Path> for Folder {
-    fn as_ref(&self) -> &Path {
+impl Deref for Folder {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
         &self.0
     }
 }

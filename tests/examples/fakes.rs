@@ -1,7 +1,11 @@
 //! The examples as programs, a gate with the example's file, and its players. Waiting is for events, with one bound.
 
+#[path = "../common/polling.rs"]
+pub(crate) mod polling;
+#[path = "../common/waiting.rs"]
+mod waiting;
+
 use std::fmt::Write as _;
-use std::future::Future;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,21 +18,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+pub(crate) use waiting::within;
+
 pub(crate) const LOGIN: u16 = 100;
 pub(crate) const WELCOME: u16 = 101;
 pub(crate) const SAID: u16 = 200;
 pub(crate) const HEARD: u16 = 201;
 pub(crate) const NOTICE: u16 = 9000;
-
-/// The bound of every wait: long enough for a busy machine, and no measure of speed.
-pub(crate) const BOUND: Duration = Duration::from_secs(30);
-
-pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(BOUND, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {BOUND:?} in vain for {what}"),
-    }
-}
 
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

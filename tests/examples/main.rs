@@ -8,7 +8,8 @@ mod requests;
 
 use std::time::Duration;
 
-use fakes::{Example, LOGIN, Language, NOTICE, Player, SAID, file, gate, gate_of, within};
+use fakes::polling::{until, until_shown};
+use fakes::{Example, LOGIN, Language, NOTICE, Player, SAID, file, gate, gate_of};
 use link::{Link, vector};
 use realmgate::app::Gate;
 use realmgate::cluster::ServingState;
@@ -26,12 +27,7 @@ fn facts(gate: &Gate) -> Vec<BackendFacts> {
 
 /// Waits until the gate knows this of its backends.
 async fn learns(gate: &Gate, what: &str, known: impl Fn(&[BackendFacts]) -> bool) {
-    within(what, async {
-        while !known(&facts(gate)) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until(what, || known(&facts(gate))).await;
 }
 
 /// One says a line, and all of them hear it.
@@ -188,12 +184,7 @@ async fn who_loses_its_connection_comes_back_to_its_room() {
         let mut anna = Player::in_room(&gate, "Anna", "inn").await;
         let mut ben = Player::in_room(&gate, "Ben", "inn").await;
         anna.breaks().await;
-        within("the session to wait", async {
-            while !gate.metrics_page().contains("realmgate_sessions_parked 1\n") {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        until_shown("realmgate_sessions_parked 1", || gate.metrics_page()).await;
         for line in ["Anna?", "where are you?"] {
             ben.says(line).await;
             ben.hears(&format!("Ben: {line}")).await;

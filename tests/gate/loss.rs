@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::fakes::{Backend, Dedicated, Event, Gate, Player, log, within};
+use crate::fakes::{Backend, Dedicated, Event, Gate, Player, log, until, within};
 
 const CHILD: &str = "REALMGATE_TEST_BACKEND";
 
@@ -107,13 +107,8 @@ async fn killing_one_of_two_backends_loses_only_what_was_in_flight() {
         payers.push(start(gate.player().await, 2000));
     }
     let more_rounds = async |count: usize| {
-        let until = rounds.load(Ordering::SeqCst) + count;
-        within("rounds of play", async {
-            while rounds.load(Ordering::SeqCst) < until {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        let wanted = rounds.load(Ordering::SeqCst) + count;
+        until("rounds of play", || rounds.load(Ordering::SeqCst) >= wanted).await;
     };
     more_rounds(2000).await;
     killed.store(true, Ordering::SeqCst);

@@ -11,7 +11,7 @@ use realmgate::telemetry::{Meters, ReloadResult, metric};
 use realmgate::wire::link::{LINK, LoadReport, Message};
 use tokio::io::AsyncReadExt;
 
-use crate::fakes::{Backend, Certificates, Dedicated, Gate, within};
+use crate::fakes::{Backend, Certificates, Dedicated, Gate, until, within};
 use crate::http::{Asker, get, open};
 
 /// What `operations.md` asks for and this version has: the name, and the label that the contract names.
@@ -75,12 +75,7 @@ impl Read {
 
 /// Waits until a series of the page has this number.
 async fn wait_for(gate: &Gate, series: &str, number: f64) {
-    let reached = async {
-        while Read::of(&gate.inner().metrics_page()).get(series) != number {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    within(series, reached).await;
+    until(series, || Read::of(&gate.inner().metrics_page()).get(series) == number).await;
 }
 
 async fn handshake_of(gate: &Gate, bytes: &[u8]) {
@@ -112,7 +107,7 @@ async fn served(certificates: &Certificates) -> (Gate, Backend) {
         .workers(2)
         .shared("battle", "1000", &[battle.address()], "health = { interval = \"100ms\" }")
         .dedicated("chat", "2000", &[chat.address()], "frame = \"game\"")
-        .table(&partners(&certificates.folder.join("keys")))
+        .table(&partners(&certificates.folder.path("keys")))
         .start_tls(certificates)
         .await;
     let mut one = gate.tls_player().await;
@@ -143,12 +138,7 @@ async fn every_name_of_the_contract_is_on_the_page_in_its_order() {
     let probed = format!("backend_up{{cluster=\"battle\",backend=\"{}\"}}", battle.address());
     wait_for(&gate, &probed, 1.0).await;
     let load = r#"kind="reported""#;
-    within("the report", async {
-        while !Read::of(&gate.inner().metrics_page()).has(load) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until("the report", || Read::of(&gate.inner().metrics_page()).has(load)).await;
     let page = gate.inner().metrics_page();
     // What promtool thinks of it: conf/prometheus/verify.sh.
     std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("metrics.prom"), &page).expect("a file");
@@ -237,12 +227,7 @@ async fn every_worker_turns_and_says_how_late_it_was() {
     let read = || Read::of(&gate.inner().metrics_page());
     let lag = |worker: &str| read().get(&format!("worker_lag_seconds{{worker=\"{worker}\"}}"));
     // Nothing before it has turned, and no alarm is on time to the microsecond.
-    let turned = async {
-        while ["0", "1"].map(lag).contains(&0.0) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    within("both to turn", turned).await;
+    until("both to turn", || !["0", "1"].map(lag).contains(&0.0)).await;
     assert!(!read().has("worker=\"2\""));
 }
 

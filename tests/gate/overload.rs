@@ -8,7 +8,7 @@ use realmgate::session::EndReason;
 use realmgate::telemetry::Refusal;
 use realmgate::wire::link::Message;
 
-use crate::fakes::{Backend, Certificates, Gate, GateBuilder, Player, frame, within};
+use crate::fakes::{Backend, Certificates, Gate, GateBuilder, Player, frame, until, within};
 
 /// Reports a pressure much more often than the gate itself looks, until it is told to stop.
 async fn pressed<T>(gate: &Gate, sample: f64, level: &str, meanwhile: impl Future<Output = T>) -> T {
@@ -32,12 +32,7 @@ async fn pressed<T>(gate: &Gate, sample: f64, level: &str, meanwhile: impl Futur
 }
 
 async fn calm(gate: &Gate) {
-    within("the gate's own samples to calm it", async {
-        while gate.inner().pressure().level() != "calm" {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until("the gate's own samples to calm it", || gate.inner().pressure().level() == "calm").await;
 }
 
 /// Three classes of routes to one backend.

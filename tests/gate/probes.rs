@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::fakes::log::{self, Line};
-use crate::fakes::{Backend, Certificates, Dedicated, Event, Gate, frame, within};
+use crate::fakes::{Backend, Certificates, Dedicated, Event, Gate, frame, until, within};
 use crate::tls::acceptor;
 
 /// Quick enough for a test.
@@ -212,12 +212,8 @@ async fn a_release_group_that_is_switched_off_keeps_nobody_at_a_backend_that_goe
         health("probe = \"link\"")
     );
     let gate = Gate::builder().table(&text).start().await;
-    within("the group to be down", async {
-        while gate.inner().world().cluster_facts(Duration::ZERO)[0].backends[..2].iter().any(|it| it.up) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    let facts = || gate.inner().world().cluster_facts(Duration::ZERO);
+    until("the group to be down", || !facts()[0].backends[..2].iter().any(|it| it.up)).await;
     let mut player = gate.player().await;
     player.echo(1000, b"in").await;
     first.set_silent(true);

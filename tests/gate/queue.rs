@@ -11,7 +11,9 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::fakes::{Backend, Dedicated, Event, Frame, Gate, GateBuilder, Issuer, Manner, Player, within};
+use crate::fakes::{
+    Backend, Dedicated, Event, Frame, Gate, GateBuilder, Issuer, Manner, Player, until, within,
+};
 
 /// A game that players log in to by a token, with this line in front of it.
 fn game(battle: &Backend, issuer: &Issuer, queue: &str) -> GateBuilder {
@@ -100,12 +102,7 @@ async fn echoes(player: &mut Player, id: u16, body: &[u8]) {
 /// Waits until so many are in and so many places of the line are taken.
 async fn has(gate: &Gate, inside: u32, waiting: u32) {
     let line = &gate.meters().line;
-    within("the line", async {
-        while (line.inside(), line.waiting()) != (inside, waiting) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until("the line", || (line.inside(), line.waiting()) == (inside, waiting)).await;
 }
 
 fn not_queued(gate: &Gate, why: LineRefusal) -> u64 {

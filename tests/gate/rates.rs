@@ -6,7 +6,7 @@ use std::time::Duration;
 use realmgate::session::EndReason;
 use realmgate::telemetry::Refusal;
 
-use crate::fakes::{Backend, Gate, GateBuilder, Player, frame, within};
+use crate::fakes::{Backend, Gate, GateBuilder, Player, frame, until, within};
 
 /// Frames of a route that were refused for their rate, and those that only were observed.
 fn counted(gate: &Gate, route: &str) -> (u64, u64) {
@@ -36,15 +36,6 @@ async fn burst(player: &mut Player, id: u16, frames: usize, echoes: usize, notic
     }
     assert_eq!((seen, told.len()), (echoes, notices), "{told:?}");
     told
-}
-
-async fn until(what: &str, is_so: impl Fn() -> bool) {
-    within(what, async {
-        while !is_so() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
 }
 
 fn limited(battle: &Backend, limit: &str) -> GateBuilder {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use realmgate::wire::link::{BackendState, Kick, LINK, LoadReport, Message, Redirects};
 
-use crate::fakes::{Backend, Event, Frame, Gate, Manner, Player, within};
+use crate::fakes::{Backend, Event, Frame, Gate, Manner, Player, until, within};
 
 fn opens(backend: &Backend) -> usize {
     backend.events().iter().filter(|event| matches!(event, Event::Open { .. })).count()
@@ -147,12 +147,7 @@ async fn both_of_a_hot_standby_hear_everything_and_only_the_first_is_heard() {
     first.say(session, Message::Frame { payload: &crate::fakes::frame(1000, b"of the first") }).await;
     assert_eq!(player.recv().await.body, b"of the first", "the second one's echo and kick were dropped");
     let dropped = || gate.meters().total(|meter| Some(&meter.standby_dropped));
-    within("the echo and the kick to be dropped", async {
-        while dropped() < 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until("the echo and the kick to be dropped", || dropped() >= 2).await;
     first.kill().await;
     let promoted = crate::fakes::frame(1000, b"promoted");
     within("the promotion", async {

@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,38 +11,11 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::fakes::{Gate, GateBuilder, within};
+use crate::fakes::{Folder, Gate, GateBuilder, within};
 use crate::http::{Asker, Http2, Reply};
 
 const OPEN: &str = "[listener.open]\nlisten = \"127.0.0.1:0\"\nprotocol = \"http\"\n\
                     [listener.open.limits]\nconnections_per_ip = 0\nnew_per_ip = \"off\"";
-
-/// A folder of its own, which goes with it.
-struct Folder(PathBuf);
-
-/// Folders of this process so far.
-static FOLDERS: AtomicUsize = AtomicUsize::new(0);
-
-impl Folder {
-    fn new() -> Self {
-        let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("realmgate-statics-{}-{number}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder");
-        Self(folder)
-    }
-
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, bytes).expect("a file");
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
-}
 
 fn players() -> GateBuilder {
     Gate::builder().dedicated("none", "\"*\"", &["127.0.0.1:1".parse().expect("an address")], "").table(OPEN)
@@ -132,10 +103,10 @@ async fn a_reload_reads_files_again_says_which_have_changed_and_refuses_what_is_
     fs::remove_file(&path).expect("it is there");
     let refused = gate.try_reload(with_file(&path, "")).await.expect_err("the file is gone");
     assert!(refused.contains("cannot read") && refused.contains("season.json"), "{refused}");
-    folder.write("season.json", vec![b'x'; (8 << 20) + 1]);
+    folder.write("season.json", &vec![b'x'; (8 << 20) + 1]);
     let refused = gate.try_reload(with_file(&path, "")).await.expect_err("the file is too long");
     assert!(refused.contains("longer than 8MiB"), "{refused}");
-    let refused = gate.try_reload(with_file(&folder.0, "")).await.expect_err("a folder");
+    let refused = gate.try_reload(with_file(&folder, "")).await.expect_err("a folder");
     assert!(refused.contains("it is no file"), "{refused}");
     assert_eq!(asker.ask(get("/season", "")).await.body, b"2", "what is in force stays");
     gate.stop().await;

@@ -15,20 +15,12 @@ mod frames;
 mod framing;
 mod requests;
 mod stage;
+#[path = "../common/waiting.rs"]
+mod waiting;
 
 use std::future::Future;
-use std::time::Duration;
 
-/// The bound of every wait: long enough for a busy machine, and no measure of speed.
-const BOUND: Duration = Duration::from_secs(20);
-
-/// Waits for something that must happen.
-async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(BOUND, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {BOUND:?} in vain for {what}"),
-    }
-}
+use waiting::within;
 
 /// Runs one case beside the test, so that all that fail are known at once.
 async fn passes(case: impl Future<Output = ()> + Send + 'static) -> bool {

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::origin::{Deed, Origin, ok};
 use crate::stage::before;
-use crate::within;
+use crate::{unreachable, within};
 
 #[tokio::test]
 async fn a_body_that_is_too_long_is_refused_by_its_length_at_once_and_else_when_it_passes() {
@@ -32,19 +31,6 @@ async fn a_backend_that_does_not_answer_in_time_is_given_up() {
     let answered = stage.get("/").await;
     assert_eq!(answered.status, 504, "{}", answered.text());
     stage.has_in_flight(&[0]).await;
-}
-
-/// A listener whose backlog is full: connecting to it takes until its time is over.
-async fn unreachable() -> (TcpListener, Vec<TcpStream>) {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
-    let listener = socket.listen(1).expect("a listener");
-    let address = listener.local_addr().expect("bound");
-    let mut held = Vec::new();
-    while let Ok(Ok(stream)) = timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
-        held.push(stream);
-    }
-    (listener, held)
 }
 
 #[tokio::test]

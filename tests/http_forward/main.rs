@@ -8,22 +8,18 @@ mod heads;
 mod limits;
 mod log;
 mod origin;
+#[path = "../common/polling.rs"]
+mod polling;
 mod reuse;
 mod stage;
 mod sticky;
 mod streams;
 mod tunnels;
+#[path = "../common/unreachable.rs"]
+mod unreachable;
+#[path = "../common/waiting.rs"]
+mod waiting;
 
-use std::future::Future;
-use std::time::Duration;
-
-/// The bound of every wait: long enough for a busy machine, and no measure of speed.
-pub(crate) const BOUND: Duration = Duration::from_secs(20);
-
-/// Waits for something that must happen.
-pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(BOUND, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {BOUND:?} in vain for {what}"),
-    }
-}
+pub(crate) use polling::{until, until_shown};
+pub(crate) use unreachable::unreachable;
+pub(crate) use waiting::within;

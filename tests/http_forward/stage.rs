@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::origin::{ending, values};
-use crate::within;
+use crate::{until, until_shown, within};
 
 /// A running gate.
 pub(crate) struct Stage {
@@ -115,12 +115,7 @@ impl Stage {
 
     /// Waits until a line of the metrics page is this one.
     pub(crate) async fn shows(&self, line: &str) {
-        within(line, async {
-            while !self.gate.metrics_page().lines().any(|shown| shown == line) {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        until_shown(line, || self.gate.metrics_page()).await;
     }
 
     /// Requests that each backend has now.
@@ -130,12 +125,7 @@ impl Stage {
 
     /// Waits until so many requests are at the backends.
     pub(crate) async fn has_in_flight(&self, counts: &[u32]) {
-        within("the number of requests at the backends", async {
-            while self.in_flight() != counts {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        until("the number of requests at the backends", || self.in_flight() == counts).await;
     }
 
     pub(crate) async fn drain(self) -> usize {

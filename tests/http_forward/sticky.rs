@@ -140,12 +140,7 @@ async fn a_client_whose_backend_has_as_many_requests_of_the_route_as_it_may_is_n
     let cookie = given(&stage.get("/").await);
     let mut waiting = stage.client().await;
     waiting.send(format!("GET /wait HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n")).await;
-    crate::within("the request at its backend", async {
-        while !stage.in_flight().contains(&1) {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    crate::until("the request at its backend", || stage.in_flight().contains(&1)).await;
     let full = with(&stage, &cookie).await;
     assert_eq!((full.status, full.all("set-cookie").len()), (503, 0), "{}", full.head);
 }

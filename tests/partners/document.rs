@@ -1,5 +1,6 @@
 //! The lines of shell in docs/partners.md, exactly as they stand there.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::fakes::{Backend, Folder, Program};
@@ -21,7 +22,7 @@ fn blocks() -> Vec<String> {
     blocks.map(str::to_owned).collect()
 }
 
-fn shell(folder: &Folder, text: &str) -> String {
+fn shell(folder: &Path, text: &str) -> String {
     let said = Command::new("sh").args(["-e", "-c", text]).current_dir(folder).output().expect("a shell");
     let error = String::from_utf8_lossy(&said.stderr);
     assert!(said.status.success(), "{error}");

@@ -5,23 +5,14 @@ mod folder;
 mod http;
 mod office;
 mod program;
-
-use std::time::Duration;
+#[path = "../../common/waiting.rs"]
+mod waiting;
 
 pub(crate) use folder::Folder;
 pub(crate) use http::Reply;
 pub(crate) use office::{Office, SECRET, TOKEN, refuse, reloaded};
 pub(crate) use program::{Program, Said, ctl, realmgate};
-
-/// No wait of these tests is longer; none is as long when all is well.
-pub(crate) const BOUND: Duration = Duration::from_secs(20);
-
-pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(BOUND, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {BOUND:?} in vain for {what}"),
-    }
-}
+pub(crate) use waiting::{BOUND, within};
 
 /// A whole configuration; `admin` are more lines of its table.
 pub(crate) fn configuration(admin: &str) -> String {

@@ -11,7 +11,7 @@ use realmgate::config::Banned;
 use realmgate::wire::link::{DEFAULT_MAX_ENVELOPE, Envelope, Kick, Message, Redirects};
 use serde_json::Value;
 
-use crate::fakes::{Backend, Certificates, Event, Gate, GateBuilder, Issuer, Player, frame, within};
+use crate::fakes::{Backend, Certificates, Event, Gate, GateBuilder, Issuer, Player, frame, until, within};
 
 /// A gate whose players log in by tokens in frames with the ID 10.
 fn by_token(battle: &Backend, issuer: &Issuer, more: &str) -> GateBuilder {
@@ -40,12 +40,8 @@ fn claim(token: &str) -> Vec<u8> {
 }
 
 async fn has_parked(gate: &Gate, count: u64) {
-    within("a session to lose its connection", async {
-        while gate.meters().total(|meter| Some(&meter.parked)) < count {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    let parked = || gate.meters().total(|meter| Some(&meter.parked));
+    until("a session to lose its connection", || parked() >= count).await;
 }
 
 fn envelope(session: SessionId, message: Message<'_>) -> Vec<u8> {

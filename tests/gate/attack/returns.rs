@@ -237,12 +237,8 @@ async fn who_comes_back_again_and_again_and_never_reads_holds_no_more_for_that()
     for round in 1..=12 {
         drop(player);
         let too_slow = || gate.meters().total(|meter| meter.ended(EndReason::TooSlow)) > 0;
-        within("the player to be away, or too slow for good", async {
-            while gate.meters().total(|meter| Some(&meter.parked)) < round && !too_slow() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        })
-        .await;
+        let is_away = || gate.meters().total(|meter| Some(&meter.parked)) >= round;
+        until("the player to be away, or too slow for good", || is_away() || too_slow()).await;
         if too_slow() {
             break;
         }

@@ -95,12 +95,7 @@ async fn two_that_refresh_their_logins_against_each_other_leave_one_who_is_count
         tokio::join!(one.send_raw(&odd), two.send_raw(&even));
         let readers = [tokio::spawn(until_the_end(one)), tokio::spawn(until_the_end(two))];
         gate.has_sessions(1).await;
-        within("the one that is left to be counted", async {
-            while !gate.inner().metrics_page().lines().any(|line| line == "realmgate_players_in 1") {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        gate.shows("realmgate_players_in 1").await;
         readers.iter().for_each(tokio::task::JoinHandle::abort);
         gate.is_empty().await;
     }

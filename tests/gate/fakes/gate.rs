@@ -1,9 +1,7 @@
 //! A gate with a configuration written as an operator would.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use realmgate::admin::{Refused, Reloaded};
@@ -14,7 +12,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{Browser, Player, within};
+use super::{Browser, Folder, Player, until, until_shown, within};
 
 /// A running gate.
 pub(crate) struct Gate {
@@ -33,12 +31,9 @@ pub(crate) struct GateBuilder {
 
 /// A certificate authority in a folder of its own, which goes with it.
 pub(crate) struct Certificates {
-    pub(crate) folder: PathBuf,
+    pub(crate) folder: Folder,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
-
-/// Folders of this process so far.
-static FOLDERS: AtomicUsize = AtomicUsize::new(0);
 
 const FRAME: &str = r#"
 [frame.game]
@@ -127,12 +122,8 @@ impl Gate {
     /// Waits until it has refused so many for this, and nobody for anything else but those.
     pub(crate) async fn has_refused(&self, counts: &[(DoorRefusal, u64)]) {
         let expected = |why| counts.iter().find(|(known, _)| *known == why).map_or(0, |(_, count)| *count);
-        within("refusals to be counted", async {
-            while counts.iter().any(|(why, count)| self.refused(*why) < *count) {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        let are_counted = || counts.iter().all(|(why, count)| self.refused(*why) >= *count);
+        until("refusals to be counted", are_counted).await;
         for why in DoorRefusal::ALL {
             assert_eq!(self.refused(why), expected(why), "{}", why.as_str());
         }
@@ -140,12 +131,7 @@ impl Gate {
 
     /// Waits until a line of the metrics page is this one.
     pub(crate) async fn shows(&self, line: &str) {
-        within(line, async {
-            while !self.inner.metrics_page().lines().any(|shown| shown == line) {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        until_shown(line, || self.inner.metrics_page()).await;
     }
 
     pub(crate) fn inner(&self) -> &app::Gate {
@@ -158,12 +144,7 @@ impl Gate {
 
     /// Waits until it has so many sessions.
     pub(crate) async fn has_sessions(&self, count: usize) {
-        within("the number of sessions", async {
-            while self.inner.sessions() != count {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        until("the number of sessions", || self.inner.sessions() == count).await;
     }
 
     /// Waits until every session is over and nowhere counted any more.
@@ -294,10 +275,8 @@ impl Certificates {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("randomness");
         let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate");
-        let count = FOLDERS.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("realmgate-test-{}-{count}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        std::fs::write(folder.join("ca.pem"), issuer.pem()).expect("a file");
+        let folder = Folder::new();
+        folder.write("ca.pem", &issuer.pem());
         Self { folder, issuer }
     }
 
@@ -307,8 +286,8 @@ impl Certificates {
         let key = KeyPair::generate().expect("randomness");
         let params = CertificateParams::new(hosts).expect("host names");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        std::fs::write(self.folder.join(format!("{name}.pem")), certificate.pem()).expect("a file");
-        std::fs::write(self.folder.join(format!("{name}.key")), key.serialize_pem()).expect("a file");
+        self.folder.write(&format!("{name}.pem"), &certificate.pem());
+        self.folder.write(&format!("{name}.key"), &key.serialize_pem());
     }
 
     /// The TOML that names a pair.
@@ -325,7 +304,7 @@ impl Certificates {
 
     /// A client that shows the certificate NAME.
     pub(crate) fn client_with(&self, name: &str) -> Arc<rustls::ClientConfig> {
-        let path = |ending| self.folder.join(format!("{name}.{ending}"));
+        let path = |ending| self.folder.path(&format!("{name}.{ending}"));
         let chain = CertificateDer::pem_file_iter(path("pem")).expect("PEM").collect::<Result<_, _>>();
         let key = PrivateKeyDer::from_pem_file(path("key")).expect("PEM");
         let builder = rustls::ClientConfig::builder().with_root_certificates(self.roots());
@@ -334,11 +313,5 @@ impl Certificates {
 
     pub(crate) fn client(&self) -> Arc<rustls::ClientConfig> {
         Arc::new(rustls::ClientConfig::builder().with_root_certificates(self.roots()).with_no_client_auth())
-    }
-}
-
-impl Drop for Certificates {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.folder));
     }
 }

@@ -1,28 +1,22 @@
 //! A login server that hands out tokens, and the folder of its keys.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::{KeyPair, PKCS_ED25519};
 use serde_json::{Value, json};
 
+use super::Folder;
+
 /// Issues Ed25519 tokens; its public key lies in a folder that goes with it.
 pub(crate) struct Issuer {
-    folder: PathBuf,
+    folder: Folder,
     key: EncodingKey,
 }
 
-/// Folders of this process so far.
-static FOLDERS: AtomicUsize = AtomicUsize::new(0);
-
 impl Issuer {
     pub(crate) fn new() -> Self {
-        let count = FOLDERS.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("realmgate-issuer-{}-{count}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let mut issuer = Self { folder, key: EncodingKey::from_secret(b"") };
+        let mut issuer = Self { folder: Folder::new(), key: EncodingKey::from_secret(b"") };
         issuer.change_key();
         issuer
     }
@@ -36,12 +30,12 @@ impl Issuer {
 
     /// Writes something else where the gate looks for the key.
     pub(crate) fn write_key(&self, text: &str) {
-        std::fs::write(self.folder.join("login.pem"), text).expect("a file");
+        self.folder.write("login.pem", text);
     }
 
     /// `[login]` with tokens in frames with the ID 10, and these lines besides.
     pub(crate) fn login(&self, more: &str) -> String {
-        let key = self.folder.join("login.pem");
+        let key = self.folder.path("login.pem");
         format!(
             "[login]\ntoken = {{ id = 10, offset = 6, algorithm = \"EdDSA\", key = \"{}\" }}\n{more}",
             key.display()
@@ -62,12 +56,6 @@ impl Issuer {
     pub(crate) fn sign(&self, claims: &Value) -> Vec<u8> {
         let token = jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), claims, &self.key);
         token.expect("a token").into_bytes()
-    }
-}
-
-impl Drop for Issuer {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.folder));
     }
 }
 

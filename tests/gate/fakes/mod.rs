@@ -4,35 +4,33 @@
 mod backend;
 mod browser;
 mod dedicated;
+#[path = "../../common/folder.rs"]
+mod folder;
 mod gate;
 mod issuer;
 pub(crate) mod log;
 mod messenger;
 mod player;
+#[path = "../../common/polling.rs"]
+mod polling;
 mod presser;
-
-use std::future::Future;
-use std::time::Duration;
+#[path = "../../common/unreachable.rs"]
+mod unreachable;
+#[path = "../../common/waiting.rs"]
+mod waiting;
 
 pub(crate) use backend::{Backend, Event, Manner};
 pub(crate) use browser::Browser;
 pub(crate) use dedicated::{Connection, Dedicated};
+pub(crate) use folder::Folder;
 pub(crate) use gate::{Certificates, Gate, GateBuilder};
 pub(crate) use issuer::{Issuer, now};
 pub(crate) use messenger::{Conversation, Messenger};
 pub(crate) use player::{Frame, Player};
+pub(crate) use polling::{until, until_shown};
 pub(crate) use presser::{Heard, Presser, press};
-
-/// The bound of every wait: long enough for a busy machine, and no measure of speed.
-pub(crate) const BOUND: Duration = Duration::from_secs(20);
-
-/// Waits for something that must happen.
-pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(BOUND, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {BOUND:?} in vain for {what}"),
-    }
-}
+pub(crate) use unreachable::unreachable;
+pub(crate) use waiting::within;
 
 /// A frame of the test game: length u32 (big-endian, counts what follows), ID u16, body.
 pub(crate) fn frame(id: u16, body: &[u8]) -> Vec<u8> {

@@ -7,7 +7,7 @@ mod standby;
 use realmgate::base::SessionId;
 use realmgate::wire::link::{LINK, Message};
 
-use crate::fakes::{Backend, Certificates, Event, Frame, Gate, GateBuilder, Player, frame, within};
+use crate::fakes::{Backend, Certificates, Event, Frame, Gate, GateBuilder, Player, frame, until};
 
 /// A gate with a login backend and a battle backend, and what they are asked.
 struct Stage {
@@ -77,12 +77,8 @@ async fn heard(backend: &Backend) {
 }
 
 async fn has_parked(gate: &Gate, count: u64) {
-    within("a session to lose its connection", async {
-        while gate.meters().total(|meter| Some(&meter.parked)) < count {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    let parked = || gate.meters().total(|meter| Some(&meter.parked));
+    until("a session to lose its connection", || parked() >= count).await;
 }
 
 async fn log_in(login: &Backend, mut player: Player, account: &str) -> Logged {

@@ -6,24 +6,34 @@ use std::time::Duration;
 
 use realmgate::config::{AdminState, Override};
 
-use crate::fakes::{Backend, Dedicated, Event, Gate, GateBuilder, frame, within};
+use crate::fakes::{Backend, Dedicated, Event, Gate, GateBuilder, frame, unreachable, until, within};
 
 use super::*;
 
 #[tokio::test]
 async fn a_backend_that_comes_back_within_the_grace_keeps_its_sessions() {
-    let (one, two) = (Backend::echo().await, Backend::echo().await);
-    let of =
-        |backends: &[SocketAddr]| Gate::builder().shared("battle", "1000", backends, "balance = \"backup\"");
-    let mut gate = of(&[one.address(), two.address()]).start().await;
+    let [one, two, early, late] = [(); 4].map(|()| Backend::echo());
+    let (one, two, early, late) = (one.await, two.await, early.await, late.await);
+    let [first, second, third, fourth] = [&one, &two, &early, &late].map(Backend::address);
+    let of = |backends: &[SocketAddr], others: &[SocketAddr]| {
+        let gate = Gate::builder().shared("battle", "1000", backends, "balance = \"backup\"");
+        gate.shared("chat", "2000", others, "")
+    };
+    let mut gate = of(&[first, second], &[second, third, fourth]).start().await;
     let mut player = in_with(&gate, b"in").await;
-    // Longer than the grace in all, so that one that began with an elder removal ends within a younger one.
-    let began = tokio::time::Instant::now();
-    while began.elapsed() < Duration::from_secs(7) {
-        gate.reload(of(&[two.address()])).await;
-        gate.reload(of(&[one.address(), two.address()])).await;
-    }
-    tokio::time::sleep(Duration::from_secs(7)).await;
+    // The first removal takes one with it that stays away, and so does the last one: when the link of that one ends, so
+    // would the other's. Between them a grace that began with an elder removal ends within a younger one.
+    let ended = |of: &Backend| count(of, |event| matches!(event, Event::Lost)) > 0;
+    let back_and_forth = async {
+        while !ended(&early) {
+            gate.reload(of(&[second], &[second, fourth])).await;
+            gate.reload(of(&[first, second], &[second, fourth])).await;
+        }
+    };
+    within("the end of the first grace", Box::pin(back_and_forth)).await;
+    gate.reload(of(&[second], &[second])).await;
+    gate.reload(of(&[first, second], &[second])).await;
+    until("the end of the last grace", || ended(&late)).await;
     player.echo(1000, b"as before").await;
     assert_eq!((opens(&one), opens(&two)), (1, 0));
     let hellos = count(&one, |event| matches!(event, Event::Hello { .. }));
@@ -53,22 +63,12 @@ async fn five_hundred_reloads_with_ever_new_backends_leave_no_link_and_no_count(
     let lost = || count(&many, |event| matches!(event, Event::Lost));
     while lost() + 1 < hellos() {
         let before = lost();
-        within("one more link of all but one to end", async {
-            while lost() == before {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        })
-        .await;
+        until("one more link of all but one to end", || lost() > before).await;
     }
     player.echo(1000, b"at the last one").await;
     drop(player);
     is_empty_soon(&gate).await;
-    within("all sockets but both ends of the last link to be given back", async {
-        while sockets_of(port) > 2 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    })
-    .await;
+    until("all sockets but both ends of the last link to be given back", || sockets_of(port) <= 2).await;
     assert_eq!(hellos(), 501);
 }
 
@@ -156,7 +156,8 @@ async fn a_backend_that_comes_back_after_the_grace_serves_with_the_first_frame()
     let mut gate = with(&[one.address()]).start().await;
     let mut player = in_with(&gate, b"in").await;
     gate.reload(base()).await;
-    tokio::time::sleep(Duration::from_millis(5500)).await;
+    let closed = |event: &Event| matches!(event, Event::Close { .. });
+    one.wait("CLOSE at the end of the grace", |events| events.iter().any(closed).then_some(())).await;
     // The link is still there when the new world is prepared, and is retired before it is in force.
     gate.reload(with(&[one.address(), tarpit.local_addr().expect("bound")])).await;
     player.echo(1000, b"at once").await;

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use realmgate::base::SessionId;
 use realmgate::wire::link::Message;
-use tokio::net::{TcpSocket, TcpStream};
 
-use crate::fakes::{Backend, Event, Gate, GateBuilder, Player, frame, within};
+use crate::fakes::{Backend, Event, Gate, GateBuilder, Player, frame, until};
 
 pub(super) fn groups(backends: &[(&Backend, &str)], release: &str) -> GateBuilder {
     let backend = |(backend, group): &(&Backend, &str)| {
@@ -57,12 +56,8 @@ pub(super) async fn say_and_see(
 
 /// Waits until every session is over and no backend counts one, in whatever order that comes.
 pub(super) async fn is_empty_soon(gate: &Gate) {
-    within("every count to be zero", async {
-        while gate.inner().sessions() > 0 || gate.inner().world().sessions().any(|(_, _, count)| count > 0) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    let is_left = || gate.inner().world().sessions().any(|(_, _, count)| count > 0);
+    until("every count to be zero", || gate.inner().sessions() == 0 && !is_left()).await;
 }
 
 /// Five frames one after the other, and how many of them were answered.
@@ -74,19 +69,4 @@ pub(super) async fn answered(player: &mut Player) -> usize {
         answers += usize::from(answer.is_ok());
     }
     answers
-}
-
-/// A listener whose backlog is full: connecting to it takes until its time is over.
-pub(super) async fn unreachable() -> (tokio::net::TcpListener, Vec<TcpStream>) {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
-    let listener = socket.listen(1).expect("a listener");
-    let address = listener.local_addr().expect("bound");
-    let mut held = Vec::new();
-    while let Ok(Ok(stream)) =
-        tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address)).await
-    {
-        held.push(stream);
-    }
-    (listener, held)
 }
