@@ -7,6 +7,8 @@ mod connection;
 mod dispatch;
 mod keep;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 pub(super) use dispatch::{answer, report_of, serving_state, undelivered};
 pub(super) use keep::keep;
