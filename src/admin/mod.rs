@@ -19,4 +19,4 @@ pub use access::Access;
 pub use desk::Desk;
 pub use order::{Order, Refused, Reloaded, Why};
 pub use server::{Bounds, serve, serve_within};
-pub use store::{Store, StoreError};
+pub use store::Store;

@@ -1,11 +1,7 @@
-//! Runtime changes on disk: written whole, synced, and put in the place of the old file by one rename, before anybody
-//! hears that they are in force.
+//! Runtime changes on disk, before anybody hears that they are in force.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
@@ -13,21 +9,11 @@ use serde_json::{Value, json};
 use crate::config::{
     AdminState, Banned, Maintenance, Moving, Override, Overrides, format_moment, parse_moment,
 };
+use crate::net::{StateFault, StateFile};
 
 /// The file of the runtime changes.
 #[derive(Clone, Debug)]
-pub struct Store {
-    folder: PathBuf,
-}
-
-/// Why the file could not be read or written.
-#[derive(Debug)]
-pub enum StoreError {
-    /// The operating system says no.
-    Io(PathBuf, io::Error),
-    /// It is there and not what this program writes.
-    Damaged(PathBuf, String),
-}
+pub struct Store(StateFile);
 
 const FILE: &str = "overrides.json";
 const VERSION: u64 = 1;
@@ -36,49 +22,39 @@ impl Store {
     /// The file in a gateway's `state_dir`.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self(StateFile::new(folder, FILE))
     }
 
     /// What is in the file, without what is over at `clock`; nothing if there is none.
     ///
     /// # Errors
     /// When it cannot be read, or is damaged: then nobody can know what was changed, and an operator has to look.
-    pub fn read(&self, clock: SystemTime) -> Result<Overrides, StoreError> {
-        let path = self.folder.join(FILE);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Overrides::default()),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                return Err(StoreError::Damaged(path, "it is no text in UTF-8".to_owned()));
-            }
-            Err(error) => return Err(StoreError::Io(path, error)),
-        };
-        let overrides = parse(&text).map_err(|what| StoreError::Damaged(path, what))?;
-        Ok(overrides.without_expired(clock))
+    pub fn read(&self, clock: SystemTime) -> Result<Overrides, StateFault> {
+        Ok(self.0.read(parse)?.without_expired(clock))
     }
 
     /// Keeps them; when this returns they are on disk.
     ///
     /// # Errors
     /// When the operating system says no; what was kept before still is.
-    pub fn write(&self, overrides: &Overrides) -> Result<(), StoreError> {
-        self.try_write(overrides).map_err(|error| StoreError::Io(self.folder.clone(), error))
-    }
-
-    fn try_write(&self, overrides: &Overrides) -> io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
-        let next = self.folder.join(format!("{FILE}.new"));
+    pub fn write(&self, overrides: &Overrides) -> Result<(), StateFault> {
         let entries: Vec<_> = overrides.entries().iter().map(to_json).collect();
         let text = json!({ "version": VERSION, "overrides": entries });
-        match fs::remove_file(&next) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {} // what a write left that was cut short may have other permissions
+        let written = self.0.write(&format!("{text:#}\n"));
+        written.map_err(|error| StateFault::Io(self.0.folder().to_owned(), error))
+    }
+
+    /// What the operator can do.
+    #[must_use]
+    pub const fn hint(fault: &StateFault) -> &'static str {
+        match fault {
+            StateFault::Io(..) => {
+                "give the gateway's user a folder it may write to, or name another one: [gateway] state_dir"
+            }
+            StateFault::Damaged(..) => {
+                "look what was changed at run time, move the file away, start, and change it again with realmgate ctl"
+            }
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
-        file.write_all(format!("{text:#}\n").as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&next, self.folder.join(FILE))?;
-        File::open(&self.folder)?.sync_all() // the rename itself
     }
 }
 
@@ -182,36 +158,12 @@ pub(super) fn moving(word: &str) -> Option<Moving> {
     [Moving::Natural, Moving::Forced].into_iter().find(|moving| moving.as_str() == word)
 }
 
-impl std::fmt::Display for StoreError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Damaged(path, what) => write!(f, "{} is damaged: {what}", path.display()),
-        }
-    }
-}
-
-impl StoreError {
-    /// What the operator can do.
-    #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Io(..) => {
-                "give the gateway's user a folder it may write to, or name another one: [gateway] state_dir"
-            }
-            Self::Damaged(..) => {
-                "look what was changed at run time, move the file away, start, and change it again with realmgate ctl"
-            }
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
     use std::time::UNIX_EPOCH;
 
     use super::*;
@@ -342,7 +294,7 @@ mod tests {
         ] {
             fs::write(folder.0.join(FILE), text).expect("a file");
             let read = store.read(UNIX_EPOCH);
-            assert!(matches!(read, Err(StoreError::Damaged(..))), "{}", text.escape_ascii());
+            assert!(matches!(read, Err(StateFault::Damaged(..))), "{}", text.escape_ascii());
         }
     }
 
@@ -351,7 +303,7 @@ mod tests {
         let folder = Folder::new("file");
         fs::write(&folder.0, "no folder").expect("a file");
         let error = Store::new(&folder.0).write(&all()).expect_err("no folder");
-        assert!(error.hint().contains("state_dir"), "{error}");
+        assert!(Store::hint(&error).contains("state_dir"), "{error}");
         fs::remove_file(&folder.0).expect("a file");
     }
 }

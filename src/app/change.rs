@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
 
 use super::gate::Gate;
-use crate::admin::{Access, Refused, Reloaded, Why};
+use crate::admin::{Access, Refused, Reloaded, Store, Why};
 use crate::config::{self, Admin, Banned, Override, Overrides, Plan, Problem, Report, Unfit, Unmatched};
 use crate::net::{Bound, Command, Ground, Opened, Target, Transition, World, clock, now};
 use crate::telemetry::{self, ReloadResult};
@@ -179,7 +179,7 @@ impl Gate {
         if let Some(store) = &self.store {
             store.write(&overrides).map_err(|error| {
                 telemetry::change_refused(who, &error.to_string());
-                Refused { why: Why::Failed, error: error.to_string(), hint: error.hint().to_owned() }
+                Refused { why: Why::Failed, error: error.to_string(), hint: Store::hint(&error).to_owned() }
             })?;
         }
         let opened = self.world.load().opened().clone();

@@ -17,14 +17,14 @@ use super::doors::Doors;
 use super::handover::TakeOverError;
 use super::legacy::Legacy;
 use super::rotation::Rotation;
-use crate::admin::{Access, Desk, Order, Store, StoreError};
+use crate::admin::{Access, Desk, Order, Store};
 use crate::base::Phase;
 use crate::cluster::Registry;
 use crate::config::{Banned, Overrides, Plan, Problem, Report};
-use crate::http::{Ledger, LedgerFault, Web, WebSetup};
+use crate::http::{Ledger, Web, WebSetup};
 use crate::net::{
-    Command, Commons, Ground, Opened, Pressure, Prober, Reception, SessionIds, Tickets, Usher, WorkerHandle,
-    WorkerSetup, World, clock, metrics_page, now, since_1970, watch_pressure,
+    Command, Commons, Ground, Opened, Pressure, Prober, Reception, SessionIds, StateFault, Tickets, Usher,
+    WorkerHandle, WorkerSetup, World, clock, metrics_page, now, since_1970, watch_pressure,
 };
 use crate::telemetry::{self, Meters};
 
@@ -73,9 +73,9 @@ pub enum StartError {
     /// An address cannot be listened at; exit code 71.
     Bind(Box<Report>),
     /// The runtime changes of earlier lives cannot be read; exit code 71.
-    State(StoreError),
+    State(StateFault),
     /// What partners have had cannot be read; exit code 71.
-    Partners(LedgerFault),
+    Partners(StateFault),
     /// The running gateway does not hand over; exit code 71.
     TakeOver(TakeOverError),
     /// The machine gives no threads, no event queue or no randomness; exit code 71.
@@ -425,10 +425,10 @@ impl fmt::Display for StartError {
         match self {
             Self::Configuration(report) | Self::Bind(report) => f.write_str(&report.render(false)),
             Self::State(error) => {
-                write!(f, "the runtime changes cannot be read: {error}\n  {}", error.hint())
+                write!(f, "the runtime changes cannot be read: {error}\n  {}", Store::hint(error))
             }
             Self::Partners(fault) => {
-                write!(f, "what partners have had cannot be read: {fault}\n  {}", fault.hint())
+                write!(f, "what partners have had cannot be read: {fault}\n  {}", Ledger::hint(fault))
             }
             Self::TakeOver(error) => error.fmt(f),
             Self::Machine(error) => write!(f, "the machine does not let the gateway start: {error}"),

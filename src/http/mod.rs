@@ -27,5 +27,5 @@ mod visit;
 mod web;
 mod words;
 
-pub use gate::{Ledger, LedgerFault};
+pub use gate::Ledger;
 pub use web::{Web, WebSetup};

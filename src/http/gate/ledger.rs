@@ -1,18 +1,15 @@
 //! The days of partners on disk: written whole, synced, and put in the place of the old file by one rename, before what
 //! was reserved is used. With them the nonces.
 
-use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::scribe::Scribe;
 use super::seen::{Complaints, Nonce};
-use crate::net::{Commons, since_1970};
+use crate::net::{Commons, StateFault, StateFile, since_1970};
 use crate::partners::{Book, Damaged, Spent, read_days, write_days};
 use crate::telemetry;
 
@@ -20,22 +17,13 @@ use crate::telemetry;
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// `None`: the days end with the process.
-    folder: Option<PathBuf>,
+    file: Option<StateFile>,
     /// One writes at a time, so that no older state comes after a newer one.
     turn: Mutex<()>,
     /// Another process keeps it now.
     sealed: Arc<AtomicBool>,
     complaints: Complaints,
     scribe: Scribe,
-}
-
-/// Why the file cannot be read.
-#[derive(Debug)]
-pub enum LedgerFault {
-    /// The operating system says no.
-    Io(PathBuf, io::Error),
-    /// It is there and not what this program writes.
-    Damaged(PathBuf, String),
 }
 
 const FILE: &str = "quotas.json";
@@ -45,11 +33,12 @@ impl Ledger {
     ///
     /// # Errors
     /// When it cannot be read: then nobody can know what partners have had, and an operator has to look.
-    pub fn open(folder: &Path, book: &Book, now: Duration) -> Result<Self, LedgerFault> {
-        restore(folder, book)?;
+    pub fn open(folder: &Path, book: &Book, now: Duration) -> Result<Self, StateFault> {
+        let file = StateFile::new(folder, FILE);
+        restore(&file, book)?;
         let scribe = Scribe::open(folder, book, now.as_secs());
-        let scribe = scribe.map_err(|error| LedgerFault::Io(folder.to_owned(), error))?;
-        Ok(Self { folder: Some(folder.to_owned()), scribe, ..Self::default() })
+        let scribe = scribe.map_err(|error| StateFault::Io(folder.to_owned(), error))?;
+        Ok(Self { file: Some(file), scribe, ..Self::default() })
     }
 
     /// Reserves more of a partner's day. False: another process does that now. Blocks until it is on disk; where the
@@ -93,7 +82,7 @@ impl Ledger {
     pub fn keep(&self, book: &Book) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.sealed.store(false, Ordering::Release);
-        let fault = self.folder.as_ref().and_then(|folder| restore(folder, book).err());
+        let fault = self.file.as_ref().and_then(|file| restore(file, book).err());
         if let Some(fault) = fault {
             telemetry::quotas_not_read(&fault.to_string());
         }
@@ -106,71 +95,35 @@ impl Ledger {
     }
 
     fn write(&self, text: &str) {
-        let Some(folder) = &self.folder else { return };
-        if let Err(error) = try_write(folder, text)
+        let Some(file) = &self.file else { return };
+        if let Err(error) = file.write(text)
             && self.complaints.are_due(since_1970().as_secs())
         {
-            telemetry::quotas_not_kept(&folder.display().to_string(), &error);
+            telemetry::quotas_not_kept(&file.folder().display().to_string(), &error);
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(fault: &StateFault) -> &'static str {
+        match fault {
+            StateFault::Io(..) => "let the gateway's user read and write its state_dir",
+            StateFault::Damaged(..) => "look at it; without it every partner begins its day anew",
         }
     }
 }
 
 /// What is in the file goes into the book.
-fn restore(folder: &Path, book: &Book) -> Result<(), LedgerFault> {
-    let path = folder.join(FILE);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return Err(LedgerFault::Damaged(path, "it is no text in UTF-8".to_owned()));
-        }
-        Err(error) => return Err(LedgerFault::Io(path, error)),
-    };
-    match read_days(&text) {
-        Ok(days) => book.restore(days),
-        Err(Damaged(what)) => return Err(LedgerFault::Damaged(path, what)),
-    }
+fn restore(file: &StateFile, book: &Book) -> Result<(), StateFault> {
+    book.restore(file.read(|text| read_days(text).map_err(|Damaged(what)| what))?);
     Ok(())
 }
 
-fn try_write(folder: &Path, text: &str) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let next = folder.join(format!("{FILE}.new"));
-    match fs::remove_file(&next) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {} // what a write left that was cut short may have other permissions
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&next, folder.join(FILE))?;
-    File::open(folder)?.sync_all() // the rename itself
-}
-
-impl LedgerFault {
-    /// What to do about it.
-    #[must_use]
-    pub const fn hint(&self) -> &'static str {
-        match self {
-            Self::Io(..) => "let the gateway's user read and write its state_dir",
-            Self::Damaged(..) => "look at it; without it every partner begins its day anew",
-        }
-    }
-}
-
-impl fmt::Display for LedgerFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Damaged(path, what) => write!(f, "{} is damaged: {what}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for LedgerFault {}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
     use super::*;
     use crate::partners::Taken;
 
@@ -246,7 +199,7 @@ mod tests {
     fn a_disk_that_takes_nothing_costs_no_request() {
         let folder = Folder::new("full");
         fs::write(&folder.0, "no folder").expect("a file");
-        let ledger = Ledger { folder: Some(folder.0.clone()), ..Ledger::default() };
+        let ledger = Ledger { file: Some(StateFile::new(&folder.0, FILE)), ..Ledger::default() };
         let book = Book::default();
         assert_eq!((0..30).filter(|_| ask(&ledger, &book, 20)).count(), 20);
         fs::remove_file(&folder.0).expect("the file");

@@ -29,7 +29,7 @@ use crate::partners::{Claim, InFlight, Keys, Readings, Refusal, Standing};
 use crate::telemetry;
 
 pub(in crate::http) use guests::Guests;
-pub use ledger::{Ledger, LedgerFault};
+pub use ledger::Ledger;
 use pace::{Allowance, Paces};
 use verdict::Refused;
 
