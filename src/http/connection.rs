@@ -69,7 +69,7 @@ pub(in crate::http) async fn serve(thread: Rc<Thread>, line: Rc<Line>, stream: S
     };
     let patience = Patience::of(line.door().listener().limits(), is_http2);
     if is_http2 {
-        line.pulse.is_http2();
+        line.pulse.speaks_http2();
         let connection = http2(patience.write).serve_connection(TokioIo::new(stream), service_fn(asked));
         watch(&thread, &line, &patience, connection).await;
     } else {
@@ -77,13 +77,13 @@ pub(in crate::http) async fn serve(thread: Rc<Thread>, line: Rc<Line>, stream: S
         let screened = Screen::new(
             stream,
             Arc::new(move |sign| match sign {
-                Sign::Malformed => pulse.is_malformed(),
+                Sign::Malformed => pulse.note_malformed(),
                 Sign::TooLarge => elsewhere.add(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16()),
                 Sign::HalfHead => {
-                    pulse.is_begun(true);
+                    pulse.note_begun(true);
                     pulse.hears(now()); // what was held back behind another request comes from no read
                 }
-                Sign::WholeHeads => pulse.is_begun(false),
+                Sign::WholeHeads => pulse.note_begun(false),
             }),
         );
         let latch = screened.latch();
@@ -101,7 +101,7 @@ pub(in crate::http) async fn serve(thread: Rc<Thread>, line: Rc<Line>, stream: S
         watch(&thread, &line, &patience, connection).await;
     }
     if line.pulse.was_malformed() {
-        line.is_malformed();
+        line.note_malformed();
     }
 }
 
@@ -161,7 +161,7 @@ async fn watch(thread: &Thread, line: &Line, patience: &Patience, connection: im
                 look = ending.deadline;
             }
             Verdict::Idle => {}
-            Verdict::Late => return line.is_late(),
+            Verdict::Late => return line.note_late(),
             Verdict::Stalled => return line.pulse.abort(),
         }
         if ending.is_due(now()) {
@@ -185,7 +185,7 @@ async fn watch(thread: &Thread, line: &Line, patience: &Patience, connection: im
             () = sleep_until(look.unwrap_or_else(|| now() + patience.idle).into()) => Woken::Time,
         };
         match woken {
-            Woken::Ended(Err(error)) if is_malformed(&error) => return line.pulse.is_malformed(),
+            Woken::Ended(Err(error)) if is_malformed(&error) => return line.pulse.note_malformed(),
             Woken::Ended(_) => return,
             Woken::News => ending.hear(thread, line, &mut news),
             Woken::Time => {}

@@ -76,10 +76,10 @@ impl Content {
         Rc::clone(&self.sent)
     }
 
-    fn is_asked(&mut self) {
+    fn takes(&mut self) {
         if let Some(pulse) = self.pulse.as_ref().filter(|_| std::mem::take(&mut self.given)) {
-            pulse.is_taken(now());
-            turn::is_taken();
+            pulse.takes(now());
+            turn::takes();
         }
     }
 
@@ -104,7 +104,7 @@ impl Body for Content {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = self.get_mut();
-        this.is_asked();
+        this.takes();
         while this.rest.is_empty() {
             let Source::Stream(body) = &mut this.source else { return Poll::Ready(None) };
             let Some(frame) = ready!(body.as_mut().poll_frame(cx)) else {
@@ -145,7 +145,7 @@ impl Body for Content {
 
 impl Drop for Content {
     fn drop(&mut self) {
-        self.is_asked();
+        self.takes();
     }
 }
 

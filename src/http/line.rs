@@ -84,13 +84,13 @@ impl Line {
     }
 
     /// What came on it is no HTTP, or could be read in two ways.
-    pub(in crate::http) fn is_malformed(&self) {
+    pub(in crate::http) fn note_malformed(&self) {
         self.door().meter.is_malformed();
         self.stay.hold_against(Glitch::Malformed, now());
     }
 
     /// A request was begun and did not come in time.
-    pub(in crate::http) fn is_late(&self) {
+    pub(in crate::http) fn note_late(&self) {
         self.stay.hold_against(Glitch::Late, now());
     }
 }

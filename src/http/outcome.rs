@@ -56,7 +56,7 @@ impl Outcome {
     ) -> Self {
         line.pulse.asks();
         if request.version() < Version::HTTP_11 {
-            line.pulse.is_older();
+            line.pulse.speaks_older();
         }
         let told = telemetry::requests_are_told().then(|| Told {
             id: id.to_string(),
@@ -71,12 +71,12 @@ impl Outcome {
     }
 
     /// This is its route.
-    pub(in crate::http) fn is_of(&mut self, lane: &Arc<WebLane>) {
+    pub(in crate::http) fn note_lane(&mut self, lane: &Arc<WebLane>) {
         self.lane = Some(Arc::clone(lane));
     }
 
     /// This partner has proven to ask.
-    pub(in crate::http) fn is_by(&mut self, partner: Option<&Arc<str>>) {
+    pub(in crate::http) fn note_partner(&mut self, partner: Option<&Arc<str>>) {
         self.partner = partner.cloned();
     }
 
@@ -119,7 +119,7 @@ impl Drop for Outcome {
 impl Drop for Answering {
     fn drop(&mut self) {
         let now = now();
-        self.line.pulse.is_answered(now);
+        self.line.pulse.answers(now);
         let Some(told) = &self.told else { return };
         telemetry::request(&RequestRecord {
             request: &told.id,

@@ -85,7 +85,7 @@ impl Pulse {
     }
 
     /// HTTP/2 is spoken on it.
-    pub(in crate::http) fn is_http2(&self) {
+    pub(in crate::http) fn speaks_http2(&self) {
         self.is_shared.store(true, Ordering::Relaxed);
     }
 
@@ -95,7 +95,7 @@ impl Pulse {
     }
 
     /// HTTP/1.0 is spoken on it.
-    pub(in crate::http) fn is_older(&self) {
+    pub(in crate::http) fn speaks_older(&self) {
         self.is_older.store(true, Ordering::Relaxed);
     }
 
@@ -105,7 +105,7 @@ impl Pulse {
     }
 
     /// Its answer is over, whole or not.
-    pub(in crate::http) fn is_answered(&self, now: Instant) {
+    pub(in crate::http) fn answers(&self, now: Instant) {
         if self.asked.fetch_sub(1, Ordering::Relaxed) == 1 {
             let quiet = self.at(now);
             self.quiet.store(quiet, Ordering::Relaxed);
@@ -129,7 +129,7 @@ impl Pulse {
 
     /// Whether of the head that came last only a part has come. Where none has begun, what was heard is no request: it
     /// may be the rest of a body whose answer is over.
-    pub(in crate::http) fn is_begun(&self, begun: bool) {
+    pub(in crate::http) fn note_begun(&self, begun: bool) {
         self.begun.store(begun, Ordering::Relaxed);
         if !begun {
             self.heard.store(0, Ordering::Relaxed);
@@ -152,7 +152,7 @@ impl Pulse {
     }
 
     /// The socket takes nothing for now.
-    pub(in crate::http) fn is_blocked(&self, now: Instant) {
+    pub(in crate::http) fn blocks(&self, now: Instant) {
         if self.blocked.load(Ordering::Relaxed) == 0 {
             self.blocked.store(self.at(now).max(1), Ordering::Relaxed);
         }
@@ -165,13 +165,13 @@ impl Pulse {
     }
 
     /// It was taken, or the answer is over.
-    pub(in crate::http) fn is_taken(&self, now: Instant) {
+    pub(in crate::http) fn takes(&self, now: Instant) {
         self.given.fetch_sub(1, Ordering::Relaxed);
         self.taken.store(self.at(now), Ordering::Relaxed);
     }
 
     /// What came is no HTTP, or could be read in two ways.
-    pub(in crate::http) fn is_malformed(&self) {
+    pub(in crate::http) fn note_malformed(&self) {
         self.malformed.store(true, Ordering::Relaxed);
     }
 
@@ -284,9 +284,9 @@ mod tests {
         watched.pulse.asks();
         watched.pulse.hears(watched.at(3));
         assert_eq!(watched.ends(&PATIENCE), None);
-        watched.pulse.is_answered(watched.at(200));
+        watched.pulse.answers(watched.at(200));
         assert_eq!(watched.ends(&PATIENCE), None);
-        watched.pulse.is_answered(watched.at(300));
+        watched.pulse.answers(watched.at(300));
         assert_eq!(watched.ends(&PATIENCE), Some((390, Verdict::Idle)));
     }
 
@@ -294,14 +294,14 @@ mod tests {
     fn a_request_that_was_begun_behind_another_has_its_time_from_the_answer_of_that_one() {
         let watched = Watched::new();
         watched.pulse.hears(watched.at(1));
-        watched.pulse.is_begun(true);
+        watched.pulse.note_begun(true);
         watched.pulse.asks();
         assert_eq!(watched.ends(&PATIENCE), None);
-        watched.pulse.is_answered(watched.at(200));
+        watched.pulse.answers(watched.at(200));
         assert_eq!(watched.ends(&PATIENCE), Some((205, Verdict::Late)));
-        watched.pulse.is_begun(false);
+        watched.pulse.note_begun(false);
         watched.pulse.asks();
-        watched.pulse.is_answered(watched.at(300));
+        watched.pulse.answers(watched.at(300));
         assert_eq!(watched.ends(&PATIENCE), Some((390, Verdict::Idle)));
     }
 
@@ -309,12 +309,12 @@ mod tests {
     fn the_rest_of_a_body_behind_its_answer_is_no_request() {
         let watched = Watched::new();
         watched.pulse.asks();
-        watched.pulse.is_answered(watched.at(100));
+        watched.pulse.answers(watched.at(100));
         watched.pulse.hears(watched.at(101));
-        watched.pulse.is_begun(false);
+        watched.pulse.note_begun(false);
         assert_eq!(watched.ends(&PATIENCE), Some((190, Verdict::Idle)));
         watched.pulse.hears(watched.at(110));
-        watched.pulse.is_begun(true);
+        watched.pulse.note_begun(true);
         assert_eq!(watched.ends(&PATIENCE), Some((115, Verdict::Late)), "and what begins behind it is one");
     }
 
@@ -326,10 +326,10 @@ mod tests {
         assert_eq!(watched.ends(&PATIENCE), Some((25, Verdict::Stalled)));
         watched.pulse.writes(watched.at(20));
         assert_eq!(watched.ends(&PATIENCE), Some((35, Verdict::Stalled)));
-        watched.pulse.is_taken(watched.at(34));
+        watched.pulse.takes(watched.at(34));
         assert_eq!(watched.ends(&PATIENCE), None, "it waits for the backend");
-        watched.pulse.is_blocked(watched.at(40));
-        watched.pulse.is_blocked(watched.at(50));
+        watched.pulse.blocks(watched.at(40));
+        watched.pulse.blocks(watched.at(50));
         assert_eq!(watched.ends(&PATIENCE), Some((55, Verdict::Stalled)), "since it began to");
         watched.pulse.writes(watched.at(54));
         assert_eq!(watched.ends(&PATIENCE), None);
@@ -338,11 +338,11 @@ mod tests {
     #[test]
     fn an_answer_among_others_is_not_the_connections_business_but_its_socket_is() {
         let watched = Watched::new();
-        watched.pulse.is_http2();
+        watched.pulse.speaks_http2();
         watched.pulse.asks();
         watched.pulse.gives(watched.at(10));
         assert_eq!(watched.ends(&PATIENCE), None);
-        watched.pulse.is_blocked(watched.at(40));
+        watched.pulse.blocks(watched.at(40));
         assert_eq!(watched.ends(&PATIENCE), Some((55, Verdict::Stalled)));
     }
 
@@ -352,8 +352,8 @@ mod tests {
         assert_eq!(watched.pulse.owes_nothing(), Some(watched.at(0)));
         watched.pulse.asks();
         assert_eq!(watched.pulse.owes_nothing(), None);
-        watched.pulse.is_blocked(watched.at(9));
-        watched.pulse.is_answered(watched.at(9));
+        watched.pulse.blocks(watched.at(9));
+        watched.pulse.answers(watched.at(9));
         assert_eq!(watched.pulse.owes_nothing(), None, "all of it was given, and not all was taken");
         assert_eq!(watched.ends(&PATIENCE), Some((24, Verdict::Stalled)), "and not for ever");
         watched.pulse.writes(watched.at(12));
@@ -363,14 +363,14 @@ mod tests {
     #[test]
     fn what_only_the_end_of_the_connection_delimits_never_ends_in_order_before_it_is_whole() {
         let (older, newer) = (Watched::new(), Watched::new());
-        older.pulse.is_older();
+        older.pulse.speaks_older();
         for Watched { pulse, .. } in [&older, &newer] {
             assert!(!pulse.aborts());
             pulse.asks();
         }
         assert!(older.pulse.aborts() && !newer.pulse.aborts());
-        older.pulse.is_blocked(older.at(1));
-        older.pulse.is_answered(older.at(1));
+        older.pulse.blocks(older.at(1));
+        older.pulse.answers(older.at(1));
         assert!(older.pulse.aborts(), "its last bytes are on their way");
         older.pulse.writes(older.at(2));
         assert!(!older.pulse.aborts());

@@ -73,7 +73,7 @@ async fn decide(
         Ok(lane) => lane,
         Err(refused) => return refused.answer(&id),
     };
-    outcome.is_of(&lane);
+    outcome.note_lane(&lane);
     let most = lane.route().max_body();
     if request.body().size_hint().lower() > most {
         return answer::error(StatusCode::PAYLOAD_TOO_LARGE, words::BODY_TOO_LONG, &id);
@@ -86,7 +86,7 @@ async fn decide(
         return target(thread, world, lane, request, caller).await;
     }
     let admitted = gate::admit(thread, &world, &lane, request, &mut caller).await;
-    outcome.is_by(caller.partner.as_ref());
+    outcome.note_partner(caller.partner.as_ref());
     match admitted {
         Err(refused) => refused,
         Ok((request, pass)) => {

@@ -144,7 +144,7 @@ impl Stream {
         match &written {
             Poll::Ready(Ok(_)) => self.pulse.writes(now()),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.pulse.is_blocked(now()),
+            Poll::Pending => self.pulse.blocks(now()),
         }
         written
     }

@@ -22,7 +22,7 @@ pub(in crate::http) fn gives(now: Instant) {
 }
 
 /// It was taken, or the answer is over.
-pub(in crate::http) fn is_taken() {
+pub(in crate::http) fn takes() {
     set(None);
 }
 

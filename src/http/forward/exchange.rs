@@ -32,7 +32,7 @@ use crate::telemetry::{HttpMeter, TryFailure};
 
 /// A request on its way through the gateway.
 #[derive(Debug)]
-pub(super) struct Errand {
+pub(super) struct Exchange {
     thread: Rc<Thread>,
     cluster: Arc<ClusterView>,
     caller: Caller,
@@ -94,7 +94,7 @@ const AT_ONCE: Duration = Duration::from_millis(50);
 /// So long the body of a breaker's trial may take to be whole: nothing else of the route goes there meanwhile.
 const TRIAL_BODY: Duration = Duration::from_secs(1);
 
-impl Errand {
+impl Exchange {
     /// Makes one of a visit; an answer where no backend could ever have it.
     pub(super) fn new(thread: &Rc<Thread>, visit: Visit) -> Result<(Self, Parcel), Answer> {
         let Visit { lane, request, caller, since, has_waited, .. } = visit;
@@ -260,7 +260,7 @@ impl Errand {
                 Err(_) => {
                     if until_whole.take_if(|until| *until <= net::now()).is_some() && !watch.is_whole() {
                         match watch.waits_for_client() {
-                            true => ticket.is_no_trial(),
+                            true => ticket.give_trial_back(),
                             false => until_whole = Some(net::now() + TRIAL_BODY), // the backend keeps it waiting
                         }
                     }

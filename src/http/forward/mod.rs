@@ -25,7 +25,7 @@ use super::answer::Answer;
 use super::line::RequestId;
 use super::thread::Thread;
 use super::visit::Visit;
-use exchange::{Errand, Failure};
+use exchange::{Exchange, Failure};
 
 /// What a client is told whose time is over before a backend could be asked.
 pub(in crate::http) fn late(id: &RequestId) -> Answer {
@@ -34,8 +34,8 @@ pub(in crate::http) fn late(id: &RequestId) -> Answer {
 
 /// Brings a request to a backend of its route's cluster, and the answer back.
 pub(in crate::http) async fn forward(thread: &Rc<Thread>, visit: Visit) -> Answer {
-    match Errand::new(thread, visit) {
-        Ok((errand, parcel)) => errand.run(parcel).await,
+    match Exchange::new(thread, visit) {
+        Ok((exchange, parcel)) => exchange.run(parcel).await,
         Err(answer) => answer,
     }
 }

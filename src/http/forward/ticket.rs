@@ -69,7 +69,7 @@ impl Ticket {
     }
 
     /// The breaker does not wait for it: the next request may decide before.
-    pub(super) fn is_no_trial(&mut self) {
+    pub(super) fn give_trial_back(&mut self) {
         self.given_back = self.promise.take().map(Promise::give_back);
     }
 
