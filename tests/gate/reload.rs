@@ -415,8 +415,9 @@ async fn a_cluster_may_change_its_kind_of_link_under_its_sessions() {
 
 #[tokio::test]
 async fn a_cluster_may_change_its_kind_of_link_and_keep_its_addresses() {
-    let address = Backend::echo().await.kill().await;
-    let mut gate = Gate::builder().shared("battle", "1000", &[address], "").start().await;
+    let (address, linked) = (Backend::echo().await.kill().await, Backend::echo().await);
+    let before = Gate::builder().shared("battle", "1000", &[address], "");
+    let mut gate = before.shared("chat", "2000", &[linked.address()], "").start().await;
     let dedicated = Dedicated::at(address).await;
     gate.reload(Gate::builder().dedicated("battle", "1000", &[address], "")).await;
     let mut player = gate.player().await;
@@ -427,8 +428,9 @@ async fn a_cluster_may_change_its_kind_of_link_and_keep_its_addresses() {
             break connection;
         }
     };
-    // When the link is given up, what the session has there by now stays.
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    // When the link is given up, with that of the other backend, what the session has there by now stays.
+    let lost = |events: &[Event]| events.contains(&Event::Lost).then_some(());
+    linked.wait("the end of its link", lost).await;
     player.send(1000, b"second").await;
     assert_eq!(connection.recv().await.body, b"second");
 }

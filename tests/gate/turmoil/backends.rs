@@ -10,30 +10,36 @@ use crate::fakes::{Backend, Dedicated, Event, Gate, GateBuilder, frame, unreacha
 
 use super::*;
 
+/// Another gate, which has just lost a backend: when the link to that one ends, so have graces that began before.
+async fn bereft() -> (Gate, Backend) {
+    let gone = Backend::echo().await;
+    let nobody = ["127.0.0.1:1".parse().expect("an address")];
+    let rest = || Gate::builder().dedicated("none", "\"*\"", &nobody, "");
+    let mut gate = rest().shared("chat", "2000", &[gone.address()], "").start().await;
+    gate.reload(rest()).await;
+    (gate, gone)
+}
+
 #[tokio::test]
 async fn a_backend_that_comes_back_within_the_grace_keeps_its_sessions() {
-    let [one, two, early, late] = [(); 4].map(|()| Backend::echo());
-    let (one, two, early, late) = (one.await, two.await, early.await, late.await);
-    let [first, second, third, fourth] = [&one, &two, &early, &late].map(Backend::address);
-    let of = |backends: &[SocketAddr], others: &[SocketAddr]| {
-        let gate = Gate::builder().shared("battle", "1000", backends, "balance = \"backup\"");
-        gate.shared("chat", "2000", others, "")
-    };
-    let mut gate = of(&[first, second], &[second, third, fourth]).start().await;
+    let (one, two) = (Backend::echo().await, Backend::echo().await);
+    let of =
+        |backends: &[SocketAddr]| Gate::builder().shared("battle", "1000", backends, "balance = \"backup\"");
+    let mut gate = of(&[one.address(), two.address()]).start().await;
     let mut player = in_with(&gate, b"in").await;
-    // The first removal takes one with it that stays away, and so does the last one: when the link of that one ends, so
-    // would the other's. Between them a grace that began with an elder removal ends within a younger one.
-    let ended = |of: &Backend| count(of, |event| matches!(event, Event::Lost)) > 0;
+    gate.reload(of(&[two.address()])).await;
+    gate.reload(of(&[one.address(), two.address()])).await;
+    // A grace that began with an elder removal ends within a younger one.
+    let (_other, gone) = bereft().await;
     let back_and_forth = async {
-        while !ended(&early) {
-            gate.reload(of(&[second], &[second, fourth])).await;
-            gate.reload(of(&[first, second], &[second, fourth])).await;
+        while !is_lost(&gone) {
+            gate.reload(of(&[two.address()])).await;
+            gate.reload(of(&[one.address(), two.address()])).await;
         }
     };
     within("the end of the first grace", Box::pin(back_and_forth)).await;
-    gate.reload(of(&[second], &[second])).await;
-    gate.reload(of(&[first, second], &[second])).await;
-    until("the end of the last grace", || ended(&late)).await;
+    let (_other, gone) = bereft().await;
+    until("the end of the last grace", || is_lost(&gone)).await;
     player.echo(1000, b"as before").await;
     assert_eq!((opens(&one), opens(&two)), (1, 0));
     let hellos = count(&one, |event| matches!(event, Event::Hello { .. }));
@@ -350,17 +356,19 @@ async fn pipelined_frames_to_dedicated_backends_that_come_and_go_all_come_back()
 async fn what_a_dedicated_backend_was_asked_before_it_was_removed_may_be_answered_as_long_as_when_it_was_disabled()
  {
     let (one, other) = (Dedicated::start().await, Dedicated::start().await.echo());
+    let linked = Backend::echo().await;
     let of = |backends: &[SocketAddr]| {
         Gate::builder().dedicated("battle", "1000", backends, "frame = \"game\"\nbalance = \"backup\"")
     };
-    let mut gate = of(&[one.address(), other]).start().await;
+    let before = of(&[one.address(), other]).shared("chat", "2000", &[linked.address()], "");
+    let mut gate = before.start().await;
     let mut player = gate.player().await;
     player.send(1000, b"a long battle").await;
     let mut connection = one.accept().await;
     assert_eq!(connection.recv().await.body, b"a long battle");
     gate.reload(of(&[other])).await;
     player.echo(1000, b"elsewhere").await;
-    tokio::time::sleep(Duration::from_secs(7)).await;
+    until("the end of who went with it and has a link", || is_lost(&linked)).await;
     connection.stream.try_write(&frame(1000, b"the end of it")).ok();
     let answer = tokio::time::timeout(Duration::from_secs(2), player.recv()).await;
     assert!(answer.is_ok(), "a disabled one has ten seconds, a removed one five");

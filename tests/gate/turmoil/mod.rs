@@ -30,6 +30,11 @@ pub(super) fn opens(backend: &Backend) -> usize {
     count(backend, |event| matches!(event, Event::Open { .. }))
 }
 
+/// Whether a link of a backend has ended.
+pub(super) fn is_lost(backend: &Backend) -> bool {
+    count(backend, |event| matches!(event, Event::Lost)) > 0
+}
+
 pub(super) fn newest(backend: &Backend) -> SessionId {
     let opened = |event: &Event| if let Event::Open { session, .. } = event { Some(*session) } else { None };
     backend.events().iter().rev().find_map(opened).expect("a session")
