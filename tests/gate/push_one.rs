@@ -5,7 +5,7 @@ use realmgate::config::{AdminState, Override};
 use realmgate::session::EndReason;
 use realmgate::wire::link::{BackendState, Kick, LINK, Message, Redirects};
 
-use crate::fakes::{Backend, Dedicated, Event, Gate, Manner, Player, frame, within};
+use crate::fakes::{Backend, Dedicated, Event, Gate, GateBuilder, Manner, Player, frame};
 
 fn bodies(backend: &Backend) -> Vec<Vec<u8>> {
     backend.frames().into_iter().map(|frame| frame[6..].to_vec()).collect()
@@ -13,6 +13,31 @@ fn bodies(backend: &Backend) -> Vec<Vec<u8>> {
 
 fn to(backend: &Backend) -> String {
     backend.address().to_string()
+}
+
+/// A cluster over shared links for each of them: the first gets frames with the ID 1000, the next ones with 2000 and so on.
+fn shared(clusters: &[(&str, &Backend)]) -> GateBuilder {
+    let add = |gate: GateBuilder, (ids, (name, backend)): (usize, &(&str, &Backend))| {
+        gate.shared(name, &ids.to_string(), &[backend.address()], "")
+    };
+    (1000..).step_by(1000).zip(clusters).fold(Gate::builder(), add)
+}
+
+/// A cluster `battle` whose second backend only stands by.
+fn two(first: &Backend, second: &Backend, more: &str) -> GateBuilder {
+    let more = format!("balance = \"backup\"\n{more}");
+    Gate::builder().shared("battle", "1000", &[first.address(), second.address()], &more)
+}
+
+/// The same with a connection for each session, and a cluster `lobby` over shared links.
+fn two_dedicated(first: &Dedicated, second: &Dedicated, lobby: &Backend) -> GateBuilder {
+    let backends = [first.address(), second.address()];
+    Gate::builder().shared("lobby", "2000", &[lobby.address()], "").dedicated(
+        "battle",
+        "1000",
+        &backends,
+        "frame = \"game\"\nbalance = \"backup\"",
+    )
 }
 
 /// Says that a session's frames go to a backend of the cluster `battle`, and waits until the gateway knows.
@@ -30,11 +55,7 @@ async fn closed(backend: &Backend, session: SessionId, reason: u16) {
 async fn a_session_that_is_moved_goes_on_at_the_other_backend_from_its_next_frame_on() {
     for sticky in ["true", "false"] {
         let (first, second) = (Backend::echo().await, Backend::echo().await);
-        let keys = format!("balance = \"backup\"\nsticky = {sticky}");
-        let gate = Gate::builder()
-            .shared("battle", "1000", &[first.address(), second.address()], &keys)
-            .start()
-            .await;
+        let gate = two(&first, &second, &format!("sticky = {sticky}")).start().await;
         let mut player = gate.player().await;
         player.echo(1000, b"one").await;
         let session = first.session().await;
@@ -56,23 +77,13 @@ async fn a_session_that_is_moved_goes_on_at_the_other_backend_from_its_next_fram
 #[tokio::test]
 async fn a_session_whose_new_backend_goes_is_served_by_the_balance_again_and_stays_there() {
     let (first, second) = (Backend::echo().await, Backend::echo().await);
-    let gate = Gate::builder()
-        .shared("battle", "1000", &[first.address(), second.address()], "balance = \"backup\"")
-        .start()
-        .await;
+    let gate = two(&first, &second, "").start().await;
     let mut player = gate.player().await;
     player.echo(1000, b"one").await;
     send_to(&first, first.session().await, &to(&second)).await;
     player.echo(1000, b"two").await;
     let address = second.kill().await;
-    let down = format!("backend=\"{address}\"}} 0");
-    let is_down = |line: &str| line.starts_with("realmgate_link_up") && line.ends_with(&down);
-    within("the link to be down", async {
-        while !gate.inner().metrics_page().lines().any(is_down) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    gate.shows(&format!("realmgate_link_up{{cluster=\"battle\",backend=\"{address}\"}} 0")).await;
     player.echo(1000, b"three").await;
     let second = Backend::at(address).await;
     second.wait("HELLO", |events| events.first().cloned()).await;
@@ -85,11 +96,7 @@ async fn a_session_whose_new_backend_goes_is_served_by_the_balance_again_and_sta
 #[tokio::test]
 async fn a_move_to_nowhere_is_refused_and_changes_nothing() {
     let (battle, pay) = (Backend::echo().await, Backend::echo().await);
-    let gate = Gate::builder()
-        .shared("battle", "1000", &[battle.address()], "")
-        .shared("pay", "2000", &[pay.address()], "")
-        .start()
-        .await;
+    let gate = shared(&[("battle", &battle), ("pay", &pay)]).start().await;
     let mut player = gate.player().await;
     player.echo(1000, b"one").await;
     let session = battle.session().await;
@@ -121,16 +128,7 @@ async fn a_move_to_nowhere_is_refused_and_changes_nothing() {
 async fn a_dedicated_connection_moves_too_and_the_former_one_hears_the_end() {
     let (first, second) = (Dedicated::start().await, Dedicated::start().await);
     let lobby = Backend::echo().await;
-    let gate = Gate::builder()
-        .shared("lobby", "2000", &[lobby.address()], "")
-        .dedicated(
-            "battle",
-            "1000",
-            &[first.address(), second.address()],
-            "frame = \"game\"\nbalance = \"backup\"",
-        )
-        .start()
-        .await;
+    let gate = two_dedicated(&first, &second, &lobby).start().await;
     let mut player = gate.player().await;
     player.echo(2000, b"in").await;
     player.send(1000, b"one").await;
@@ -153,10 +151,7 @@ async fn a_dedicated_connection_moves_too_and_the_former_one_hears_the_end() {
 async fn a_session_is_moved_to_who_takes_no_new_ones_only_when_it_does_again() {
     for drained in [false, true] {
         let (first, second) = (Backend::echo().await, Backend::echo().await);
-        let mut gate = Gate::builder()
-            .shared("battle", "1000", &[first.address(), second.address()], "balance = \"backup\"")
-            .start()
-            .await;
+        let mut gate = two(&first, &second, "").start().await;
         let (mut player, mut old) = (gate.player().await, gate.player().await);
         player.echo(1000, b"one").await;
         let session = first.session().await;
@@ -185,12 +180,7 @@ async fn a_session_is_moved_to_who_takes_no_new_ones_only_when_it_does_again() {
 async fn a_session_is_not_moved_to_a_dedicated_backend_that_the_operator_drains() {
     let (first, second) = (Dedicated::start().await, Dedicated::start().await);
     let lobby = Backend::echo().await;
-    let addresses = [first.address(), second.address()];
-    let mut gate = Gate::builder()
-        .shared("lobby", "2000", &[lobby.address()], "")
-        .dedicated("battle", "1000", &addresses, "frame = \"game\"\nbalance = \"backup\"")
-        .start()
-        .await;
+    let mut gate = two_dedicated(&first, &second, &lobby).start().await;
     let mut player = gate.player().await;
     player.echo(2000, b"in").await;
     let address = second.address().to_string();
@@ -205,12 +195,7 @@ async fn a_session_is_not_moved_to_a_dedicated_backend_that_the_operator_drains(
 #[tokio::test]
 async fn backends_hear_once_that_much_waits_and_once_that_little_does() {
     let (battle, pay) = (Backend::with(Manner::Silent).await, Backend::with(Manner::Silent).await);
-    let gate = Gate::builder()
-        .limit("send_buffer = \"1MiB\"")
-        .shared("battle", "1000", &[battle.address()], "")
-        .shared("pay", "2000", &[pay.address()], "")
-        .start()
-        .await;
+    let gate = shared(&[("battle", &battle), ("pay", &pay)]).limit("send_buffer = \"1MiB\"").start().await;
     let mut player = gate.player().await;
     player.send(1000, b"in").await;
     player.send(2000, b"in").await;
@@ -244,12 +229,9 @@ async fn backends_hear_once_that_much_waits_and_once_that_little_does() {
 #[tokio::test]
 async fn who_comes_to_a_session_for_which_much_waits_hears_so_behind_its_open() {
     let (battle, pay) = (Backend::with(Manner::Silent).await, Backend::with(Manner::Silent).await);
-    let gate = Gate::builder()
-        .limit("send_buffer = \"16MiB\"") // a quarter of it is more than a socket takes at one time
-        .shared("battle", "1000", &[battle.address()], "")
-        .shared("pay", "2000", &[pay.address()], "")
-        .start()
-        .await;
+    let gate = shared(&[("battle", &battle), ("pay", &pay)]);
+    // A quarter of it is more than a socket takes at one time.
+    let gate = gate.limit("send_buffer = \"16MiB\"").start().await;
     let mut player = gate.player().await;
     player.send(1000, b"in").await;
     let session = battle.session().await;
@@ -283,12 +265,7 @@ async fn hears_attributes(backend: &Backend) {
 #[tokio::test]
 async fn what_one_backend_says_of_a_player_the_others_hear_at_once_or_when_it_comes_to_them() {
     let (battle, pay, chat) = (Backend::echo().await, Backend::echo().await, Backend::echo().await);
-    let gate = Gate::builder()
-        .shared("battle", "1000", &[battle.address()], "")
-        .shared("pay", "2000", &[pay.address()], "")
-        .shared("chat", "3000", &[chat.address()], "")
-        .start()
-        .await;
+    let gate = shared(&[("battle", &battle), ("pay", &pay), ("chat", &chat)]).start().await;
     let mut player = gate.player().await;
     player.echo(1000, b"in").await;
     player.echo(2000, b"in").await;
@@ -317,7 +294,7 @@ async fn what_one_backend_says_of_a_player_the_others_hear_at_once_or_when_it_co
 #[tokio::test]
 async fn a_kick_says_to_the_player_what_its_reason_means() {
     let battle = Backend::with(Manner::Silent).await;
-    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "").start().await;
+    let gate = shared(&[("battle", &battle)]).start().await;
     let cases = [
         (0x8001, "replaced", EndReason::Replaced),
         (0x8002, "kicked", EndReason::Kicked),
@@ -358,7 +335,7 @@ async fn a_kick_says_to_the_player_what_its_reason_means() {
 #[tokio::test]
 async fn a_kick_that_bans_keeps_out_the_account_or_where_there_is_none_the_address() {
     let battle = Backend::with(Manner::Silent).await;
-    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "").start().await;
+    let gate = shared(&[("battle", &battle)]).start().await;
     let ban = Kick { reason: 0x8006, text: Some("a bot"), retry_after_ms: None, redirect: Redirects::NONE };
     let kicked = r#"{"code":"kicked","message":"a bot"}"#;
     let mut ann = come(&gate, &battle).await;
