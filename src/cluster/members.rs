@@ -134,6 +134,12 @@ impl Cluster {
         usize::try_from(place).ok()
     }
 
+    /// Whether a backend is one of the cluster's, and the operator lets it serve the sessions it has.
+    #[must_use]
+    pub fn lets_serve(&self, key: BackendKey) -> bool {
+        self.place_of(key).is_some_and(|place| self.is_enabled(place))
+    }
+
     /// Whether the operator lets the member at a place serve the sessions it has.
     #[must_use]
     pub fn is_enabled(&self, place: usize) -> bool {

@@ -254,9 +254,7 @@ impl World {
     #[must_use]
     pub fn lets_serve(&self, cluster: &str, backend: BackendKey) -> bool {
         let cluster = self.clusters.iter().find(|known| known.name() == cluster);
-        cluster.is_some_and(|known| {
-            known.entry.place_of(backend).is_some_and(|place| known.entry.is_enabled(place))
-        })
+        cluster.is_some_and(|known| known.entry.lets_serve(backend))
     }
 
     /// Whether an operator has banned this address.
@@ -409,10 +407,11 @@ impl ClusterView {
     /// Whether the operator lets a backend serve the sessions it has. Who gets no new ones in a hot standby has none: the
     /// other ones go on with them.
     pub(super) fn lets_serve(&self, backend: BackendKey) -> bool {
-        self.entry.place_of(backend).is_some_and(|place| match self.is_hot_standby() {
-            true => self.entry.is_wanted(place),
-            false => self.entry.is_enabled(place),
-        })
+        let is_wanted = |place| self.entry.is_wanted(place);
+        match self.is_hot_standby() {
+            true => self.entry.place_of(backend).is_some_and(is_wanted),
+            false => self.entry.lets_serve(backend),
+        }
     }
 
     /// Whether the member at a place goes on with the sessions it has: it serves, or it is only out for a while and

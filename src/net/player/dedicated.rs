@@ -125,10 +125,7 @@ impl Conduct {
         if cluster.closes_on_loss() && lost.any(|upstream| self.is_lost(cluster, upstream.backend.key())) {
             return Err(self.lose(now));
         }
-        let is_taken_out = |upstream: &Upstream| {
-            let place = cluster.entry.place_of(upstream.backend.key());
-            !place.is_some_and(|place| cluster.entry.is_enabled(place))
-        };
+        let is_taken_out = |upstream: &Upstream| !cluster.entry.lets_serve(upstream.backend.key());
         let awaited = &self.seat.awaited;
         self.upstreams.retain_mut(|upstream| {
             if !is_left(upstream) {
