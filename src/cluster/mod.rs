@@ -17,7 +17,7 @@ mod tests;
 pub use backend::{Backend, ServingState};
 pub use events::Events;
 pub use members::Cluster;
-pub use pick::{Ask, Fit, Miss, PickState};
+pub use pick::{Ask, Fit, Miss, PickState, Picks};
 pub use registry::{Registry, RoutePace};
 pub use reports::{Mark, Report};
 pub use snapshot::{BackendMemory, RouteMemory, Snapshot};

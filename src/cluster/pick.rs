@@ -50,6 +50,10 @@ pub struct PickState {
     standings: Vec<Standing>,
 }
 
+/// One thread's memory of its picks in all clusters.
+#[derive(Debug, Default)]
+pub struct Picks(Vec<PickState>);
+
 /// How one member stands in one ask.
 #[derive(Clone, Copy, Debug)]
 struct Standing {
@@ -59,6 +63,27 @@ struct Standing {
     local: bool,
     /// Weight under slow start, in thousandths; 0 where it is not healthy, as far as health counts now.
     healthy_weight: u64,
+}
+
+impl Picks {
+    /// The member of a cluster that serves, by its place.
+    ///
+    /// # Errors
+    /// When nobody can.
+    pub fn pick(
+        &mut self,
+        cluster: &Cluster,
+        ask: &Ask,
+        dice: &mut impl Rng,
+        fit: impl Fn(usize) -> Fit,
+    ) -> Result<usize, Miss> {
+        let place = cluster.memory();
+        if self.0.len() <= place {
+            self.0.resize_with(place + 1, PickState::default);
+        }
+        let state = self.0.get_mut(place).ok_or(Miss::Nobody)?;
+        cluster.pick(ask, state, dice, fit)
+    }
 }
 
 impl Cluster {

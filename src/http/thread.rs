@@ -18,7 +18,7 @@ use super::forward::Pool;
 use super::gate::Gatehouse;
 use super::line::{Counted, Line};
 use super::web::WebSetup;
-use crate::cluster::PickState;
+use crate::cluster::Picks;
 use crate::net::{Commons, Guest, World};
 use crate::telemetry::{self, Meters};
 
@@ -34,8 +34,8 @@ pub(in crate::http) struct Thread {
     /// What the gateway wants.
     pub(in crate::http) news: watch::Receiver<News>,
     pub(in crate::http) dice: RefCell<SmallRng>,
-    /// The memory of picks, by the place of the cluster.
-    pub(in crate::http) picks: RefCell<Vec<PickState>>,
+    /// The memory of picks.
+    pub(in crate::http) picks: RefCell<Picks>,
     /// Connections to backends.
     pub(in crate::http) pool: Pool,
     /// Answers that are kept.

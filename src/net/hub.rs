@@ -21,7 +21,7 @@ use super::seat::{Bell, Order, Seat};
 use super::worker::WorkerSetup;
 use super::world::{ClusterView, World};
 use crate::base::{BackendKey, ProtocolId, SessionId};
-use crate::cluster::{Ask, Backend, Fit, Miss, PickState};
+use crate::cluster::{Ask, Backend, Fit, Miss, Picks};
 use crate::players::Rooms;
 use crate::telemetry::{self, RouteCounts, WorkerMeter};
 use crate::wire::websocket::{Deflater, Inflater};
@@ -40,7 +40,7 @@ pub(super) struct Hub {
     pub(super) dice: RefCell<SmallRng>,
     seats: RefCell<HashMap<SessionId, Rc<Seat>, RandomState>>,
     links: RefCell<Vec<Option<Rc<SharedLink>>>>,
-    picks: RefCell<Vec<PickState>>,
+    picks: RefCell<Picks>,
     pub(super) waiting_room: WaitingRoom,
     /// The rooms that its sessions are in.
     pub(super) rooms: RefCell<Rooms>,
@@ -229,13 +229,7 @@ impl Hub {
         ask: &Ask,
         fit: impl Fn(usize) -> Fit,
     ) -> Result<usize, Miss> {
-        let mut picks = self.picks.borrow_mut();
-        let place = cluster.entry.memory();
-        if picks.len() <= place {
-            picks.resize_with(place + 1, PickState::default);
-        }
-        let state = picks.get_mut(place).ok_or(Miss::Nobody)?;
-        cluster.entry.pick(ask, state, &mut *self.dice.borrow_mut(), fit)
+        self.picks.borrow_mut().pick(&cluster.entry, ask, &mut *self.dice.borrow_mut(), fit)
     }
 
     /// The two that get a session's frames of a hot standby now: the first two that live and have it, or take it.

@@ -11,7 +11,7 @@ use hyper::header::HeaderMap;
 
 use super::sticky;
 use super::ticket::Ticket;
-use crate::cluster::{Ask, Fit, Miss, PickState};
+use crate::cluster::{Ask, Fit, Miss};
 use crate::http::line::Caller;
 use crate::http::thread::Thread;
 use crate::net::{self, ClusterView, WebLane};
@@ -121,12 +121,7 @@ impl Wanted {
     /// The place of the cluster's next member among those that fit.
     fn pick(&self, ask: &Ask, fit: impl Fn(usize) -> Fit) -> Result<usize, Miss> {
         let mut picks = self.thread.picks.borrow_mut();
-        let place = self.cluster.entry().memory();
-        if picks.len() <= place {
-            picks.resize_with(place + 1, PickState::default);
-        }
-        let state = picks.get_mut(place).ok_or(Miss::Nobody)?;
-        self.cluster.entry().pick(ask, state, &mut *self.thread.dice.borrow_mut(), fit)
+        picks.pick(self.cluster.entry(), ask, &mut *self.thread.dice.borrow_mut(), fit)
     }
 
     /// The place of the backend with this mark, where it still serves those who have it.
