@@ -3,6 +3,7 @@
 mod bounds;
 mod changes;
 mod ctl;
+mod ctl_changes;
 mod door;
 mod fakes;
 mod live;
