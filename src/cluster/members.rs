@@ -160,22 +160,16 @@ impl Cluster {
         self.is_enabled(place) && (healthy() || self.is_in_panic(now))
     }
 
-    /// The first two members in file order that live: reachable, not about to end, and healthy as far as health
+    /// The places of the members that live, in file order: reachable, not about to end, and healthy as far as health
     /// counts now.
-    pub fn live_pair(
-        &self,
-        now: Duration,
-        reachable: impl Fn(&Backend) -> bool,
-    ) -> (Option<usize>, Option<usize>) {
+    pub fn live(&self, now: Duration, reachable: impl Fn(&Backend) -> bool) -> impl Iterator<Item = usize> {
         let panic = self.is_in_panic(now);
-        let lives = |member: &Member| {
+        let lives = move |member: &Member| {
             let backend = &member.backend;
             let able = panic || backend.is_healthy(now);
             able && member.is_wanted() && backend.state() != ServingState::Leaving && reachable(backend)
         };
-        let mut live =
-            self.members.iter().enumerate().filter(|(_, member)| lives(member)).map(|(place, _)| place);
-        (live.next(), live.next())
+        self.members.iter().enumerate().filter(move |(_, member)| lives(member)).map(|(place, _)| place)
     }
 
     /// Counts a failure of real traffic at a backend; how long it is out if that was one too many.

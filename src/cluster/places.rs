@@ -41,8 +41,13 @@ impl Cluster {
     /// Whether the member at a place takes a session anew that has a place there.
     #[must_use]
     pub fn reopens(&self, place: usize, now: Duration) -> bool {
-        self.takes_sessions(place)
-            && self.aged(place, now).is_some_and(|member| self.has_room(member, Fit::Again, now))
+        self.takes_sessions(place) && self.may_let_in(place, Fit::Again, now)
+    }
+
+    /// Whether the limits of the member at a place would let in a session that fits there in this way.
+    #[must_use]
+    pub fn may_let_in(&self, place: usize, fit: Fit, now: Duration) -> bool {
+        fit != Fit::No && self.aged(place, now).is_some_and(|member| self.has_room(member, fit, now))
     }
 
     /// Whether the limits of a member let in a session that fits there in this way.

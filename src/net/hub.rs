@@ -232,21 +232,20 @@ impl Hub {
         self.picks.borrow_mut().pick(&cluster.entry, ask, &mut *self.dice.borrow_mut(), fit)
     }
 
-    /// The two that get a session's frames of a hot standby now: the first two that live and have it, or take it.
-    pub(super) fn live_pair(
+    /// Those of a hot standby that live and have a session, or take it, as far as they say.
+    pub(super) fn live(
         &self,
         cluster: &ClusterView,
         seat: &Seat,
         now: Duration,
-    ) -> (Option<usize>, Option<usize>) {
-        let lockstep = seat.lockstep.borrow();
+    ) -> impl Iterator<Item = usize> {
         let takes = |link: &SharedLink| {
             let (backend, is_told) = (link.backend(), || link.has_told_of(seat.id));
             link.is_up()
-                && !lockstep.is_refused_by(backend.key(), link.epoch())
+                && !seat.lockstep.borrow().is_refused_by(backend.key(), link.epoch())
                 && (backend.state().takes_sessions() || is_told())
         };
-        cluster.entry.live_pair(now, |backend| self.of_link(backend.key(), takes).unwrap_or(false))
+        cluster.entry.live(now, move |backend| self.of_link(backend.key(), takes).unwrap_or(false))
     }
 
     /// The one of a hot standby that a session hears now: the first that lives and has been told of it.
@@ -257,7 +256,7 @@ impl Hub {
         now: Duration,
     ) -> Option<usize> {
         let is_told = |link: &SharedLink| link.is_up() && link.has_told_of(session);
-        cluster.entry.live_pair(now, |backend| self.of_link(backend.key(), is_told).unwrap_or(false)).0
+        cluster.entry.live(now, |backend| self.of_link(backend.key(), is_told).unwrap_or(false)).next()
     }
 
     /// Whether a frame could be handed to a backend from this worker: its link is up, or it may be dialed.

@@ -112,7 +112,7 @@ impl Hub {
         let may_serve = |backend: &Backend| {
             self.is_reachable(cluster, backend, now) && (!refused.is_new || backend.state().takes_sessions())
         };
-        let first = cluster.is_hot_standby().then(|| cluster.entry.live_pair(now, may_serve).0);
+        let first = cluster.is_hot_standby().then(|| cluster.entry.live(now, may_serve).next());
         let serves = |(place, guard): (usize, &Arc<Guard>)| {
             let backend = guard.backend();
             first.is_none_or(|first| first == Some(place))

@@ -261,6 +261,30 @@ async fn a_session_stays_with_the_second_of_a_hot_standby_while_the_first_is_ful
     assert_eq!((opens(&second), second.frames().len()), (2, 8), "and nothing was heard twice");
 }
 
+#[tokio::test]
+async fn a_third_keeps_the_sessions_of_a_hot_standby_while_the_first_is_full() {
+    let (first, second, third) = (Backend::echo().await, Backend::echo().await, Backend::echo().await);
+    let backends = [first.address(), second.address(), third.address()];
+    let mut gate =
+        Gate::builder().shared("battle", "1000", &backends, "balance = \"hot_standby\"").start().await;
+    let mut player = gate.player().await;
+    player.echo(1000, b"in").await;
+    puts(&mut gate, &first, true, false).await;
+    player.echo(1000, b"at the second").await;
+    third.has_frames(1).await;
+    first.forget();
+    first.wait("a PING", |events| events.contains(&Event::Ping).then_some(())).await; // what follows is no old report
+    let report = LoadReport { sessions: Some(1), capacity: Some(1), load: None };
+    first.say(LINK, Message::Load(report)).await;
+    puts(&mut gate, &first, true, true).await;
+    player.echo(1000, b"on").await;
+    third.has_frames(2).await;
+    assert_eq!((opens(&first), opens(&third)), (0, 1), "nobody left whom the first cannot take");
+    second.kill().await;
+    until_echoed(&mut player, 1000, b"still").await;
+    assert_eq!((opens(&first), opens(&third)), (0, 1));
+}
+
 /// Sends a frame that nobody serves.
 async fn is_unserved(player: &mut Player, id: u16) {
     player.send(id, b"x").await;

@@ -28,7 +28,7 @@ impl Run {
     pub(super) fn choose(&self, now: Duration) -> Result<Choice, Mishap> {
         let way = &self.errand.way;
         if way.cluster.is_hot_standby() {
-            let first = way.cluster.entry.live_pair(now, |backend| self.may_open_at(backend)).0;
+            let first = way.cluster.entry.live(now, |backend| self.may_open_at(backend)).next();
             return first.map_or_else(|| Err(self.nobody(now)), |place| self.take(place, now));
         }
         let ask = Ask { key: self.key(), critical: false, now };

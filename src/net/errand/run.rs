@@ -125,7 +125,7 @@ impl Run {
         }
         if way.cluster.is_hot_standby() {
             let now = self.hub.since_start(hub::now());
-            let second = way.cluster.entry.live_pair(now, |backend| self.may_open_at(backend)).1;
+            let second = way.cluster.entry.live(now, |backend| self.may_open_at(backend)).nth(1);
             let standby =
                 second.filter(|second| *second != place && way.cluster.entry.open_session(*second, now));
             if let Some(standby) = standby.and_then(|place| way.cluster.entry.at(place)) {

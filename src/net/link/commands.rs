@@ -162,7 +162,7 @@ fn publication(hub: &Hub, link: &SharedLink, whom: (Whom, Audience), frame: &[u8
 fn speaks(hub: &Hub, link: &SharedLink, world: &World, now: Duration) -> bool {
     let (key, own) = (link.cluster().key(), link.backend().key());
     let is_first = |view: &ClusterView| {
-        let first = view.entry.live_pair(now, |backend| hub.is_reachable(view, backend, now)).0;
+        let first = view.entry.live(now, |backend| hub.is_reachable(view, backend, now)).next();
         first.and_then(|place| view.entry.at(place)).is_some_and(|first| first.key() == own)
     };
     let speaks = !link.cluster().is_hot_standby() || world.views_of(key).any(is_first);

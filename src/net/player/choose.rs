@@ -77,9 +77,6 @@ impl Conduct {
         promised: &mut Promised,
         fit: impl Fn(&Backend) -> Fit,
     ) -> Result<Choice, Turned> {
-        if wanted.cluster.is_hot_standby() {
-            return self.choose_first(wanted, promised, fit);
-        }
         if let Some(kept) = wanted.kept {
             let taken = match may_be_ill(wanted) {
                 true => Err(Refusal::Unavailable),
@@ -105,25 +102,30 @@ impl Conduct {
         wanted.cluster.entry.at(place).is_some_and(|backend| fit(backend) == Fit::New)
     }
 
-    /// The first live one of a hot standby; while it has no room for a session that the second one has, that one.
-    fn choose_first(
+    /// The two of a hot standby that hear a frame, by their places: the first two that live. Who has no room for a session
+    /// that somebody has is passed over.
+    pub(super) fn pair(&self, wanted: &Wanted<'_>, fit: impl Fn(&Backend) -> Fit) -> [Option<usize>; 2] {
+        let entry = &wanted.cluster.entry;
+        let live = || self.hub.live(wanted.cluster, &self.seat, wanted.now);
+        let fit = |place: usize| entry.at(place).map_or(Fit::No, |backend| fit(backend));
+        let is_had = live().any(|place| fit(place) == Fit::Known);
+        let mut hearing = live().filter(|place| !is_had || entry.may_let_in(*place, fit(*place), wanted.now));
+        [hearing.next(), hearing.next()]
+    }
+
+    /// The first of a hot standby's two.
+    pub(super) fn choose_first(
         &self,
         wanted: &Wanted<'_>,
+        first: Option<usize>,
         promised: &mut Promised,
         fit: impl Fn(&Backend) -> Fit,
     ) -> Result<Choice, Turned> {
-        let (first, second) = self.hub.live_pair(wanted.cluster, &self.seat, wanted.now);
         let Some(first) = first.filter(|_| !may_be_ill(wanted)) else {
             return Err(self.turned(wanted, Refusal::Unavailable));
         };
-        let has =
-            |place: &usize| wanted.cluster.entry.at(*place).map(|backend| fit(backend)) == Some(Fit::Known);
-        let (place, taken) = match (self.take(wanted, first, promised, &fit), second.filter(has)) {
-            (Err(Refusal::Full), Some(second)) => (second, self.take(wanted, second, promised, &fit)),
-            (taken, _) => (first, taken),
-        };
-        let by_it = Wanted { kept: Some(place), ..*wanted };
-        taken.map_err(|refusal| self.turned(&by_it, refusal))
+        let by_it = Wanted { kept: Some(first), ..*wanted };
+        self.take(wanted, first, promised, fit).map_err(|refusal| self.turned(&by_it, refusal))
     }
 
     fn choose_other(

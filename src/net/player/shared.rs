@@ -1,7 +1,7 @@
 //! Forwarding over shared links.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::choose::{Choice, Turned, Wanted};
 use super::conduct::Conduct;
@@ -36,25 +36,29 @@ impl Conduct {
             now: since_start,
         };
         let mut promised = None;
-        let choice = self.choose(&wanted, &mut promised, |backend| self.fit_shared(cluster, backend))?;
-        if cluster.is_hot_standby() {
-            self.leave_others(cluster, since_start);
+        let fit = |backend: &Backend| self.fit_shared(cluster, backend);
+        let pair = cluster.is_hot_standby().then(|| self.pair(&wanted, fit));
+        let choice = match pair {
+            Some([first, _]) => self.choose_first(&wanted, first, &mut promised, fit),
+            None => self.choose(&wanted, &mut promised, fit),
+        }?;
+        if let Some(pair) = pair {
+            self.leave_others(cluster, pair);
         }
         let epoch = self.send(&wanted, choice, now)?;
         if let Some(promise) = promised {
             self.await_reply(&wanted, promise.carried_by(epoch), now);
         }
-        if cluster.is_hot_standby() {
-            self.send_to_standby(&wanted, choice.place, now);
+        if let Some([_, Some(second)]) = pair {
+            self.send_to_standby(&wanted, second, now);
         }
         Ok(())
     }
 
     /// Who is neither first nor second of a hot standby now does not hear the frame. It has the session no more: should it
     /// come back, it begins anew. One whose link is lost keeps its place until the link is back.
-    fn leave_others(&mut self, cluster: &ClusterView, now: Duration) {
-        let (first, second) = self.hub.live_pair(cluster, &self.seat, now);
-        let pair = [first, second].map(|place| cluster.entry.at(place?).map(|backend| backend.key()));
+    fn leave_others(&mut self, cluster: &ClusterView, pair: [Option<usize>; 2]) {
+        let pair = pair.map(|place| cluster.entry.at(place?).map(|backend| backend.key()));
         self.seat.lockstep.borrow_mut().heard_by(cluster.key(), pair);
         while let Some(backend) = self.other_than(cluster, &pair) {
             self.unbind(backend, Reason::Moved);
@@ -163,14 +167,9 @@ impl Conduct {
         Ok(link.epoch())
     }
 
-    /// The second of a hot standby hears what the first one hears; what it cannot take it misses. Nobody hears a frame twice.
-    fn send_to_standby(&mut self, wanted: &Wanted<'_>, chosen: usize, now: Instant) {
-        let (_, second) = self.hub.live_pair(wanted.cluster, &self.seat, wanted.now);
-        let second = second.filter(|place| *place != chosen);
-        let Some((place, backend)) = second.and_then(|place| Some((place, wanted.cluster.entry.at(place)?)))
-        else {
-            return;
-        };
+    /// The second of a hot standby hears what the first one hears; what it cannot take it misses.
+    fn send_to_standby(&mut self, wanted: &Wanted<'_>, place: usize, now: Instant) {
+        let Some(backend) = wanted.cluster.entry.at(place) else { return };
         let fit = self.fit_shared(wanted.cluster, backend);
         let link = self
             .hub
