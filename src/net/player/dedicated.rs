@@ -72,9 +72,9 @@ impl Conduct {
         }
     }
 
-    /// Leaves backends that are gone, disabled, or out of a hot standby, whose cluster no route leads to any more, or that are spoken to in
-    /// another way now. Where the loss of one closes its sessions, that is for an order, or for their next frame. An
-    /// opaque session keeps the one it has.
+    /// Leaves backends that are gone, disabled, or out of a hot standby, whose cluster no route leads to any more, or
+    /// that are spoken to in another way now. Where the loss of one closes its sessions, that is for an order, or for
+    /// their next frame. An opaque session keeps the one it has.
     pub(super) fn leave_unused(&mut self, world: &World, now: Instant) {
         if self.is_opaque() {
             return;
