@@ -1,6 +1,9 @@
 //! A client that keeps its backend by the gate's cookie, as servers need it that hold a room or a session in memory.
 
-use crate::origin::{Asked, Deed, Origin, ok, said};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+
+use crate::origin::{Asked, Deed, Origin, accept, ok, said};
 use crate::stage::{Answered, Stage, before};
 
 const INSERT: &str = "hash_on = { cookie = \"gate\", insert = true }";
@@ -60,6 +63,32 @@ async fn a_client_whose_backend_is_gone_gets_another_and_its_cookie() {
     let cookie = given(&moved);
     let again = with(&stage, &cookie).await;
     assert_eq!((again.text(), again.all("set-cookie").len()), (left, 0));
+}
+
+#[tokio::test]
+async fn a_client_that_was_moved_stays_there_though_its_backend_is_back_before_the_answer() {
+    let manner = |asked: &Asked| if asked.line() == "GET /fail" { said(503, "", "busy") } else { ok("own") };
+    let own = Origin::start(manner).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let stage = before(&[own.address, listener.local_addr().expect("bound")])
+        .cluster(INSERT)
+        .cluster("balance = \"backup\"\npanic_threshold = 0")
+        .table("[cluster.shop.outlier]\nconsecutive = 1\neject = \"2s\"")
+        .start()
+        .await;
+    let cookie = given(&stage.get("/").await);
+    let failed = stage.ask(&format!("GET /fail HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n")).await;
+    assert_eq!(failed.status, 503, "{}", failed.head);
+    let labels = format!("{{cluster=\"shop\",backend=\"{}\"}}", own.address);
+    stage.shows(&format!("realmgate_backend_ejections_total{labels} 1")).await;
+    let mut client = stage.client().await;
+    client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n")).await;
+    let mut other = accept(&listener).await;
+    stage.shows(&format!("realmgate_backend_ejected{labels} 0")).await;
+    other.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother").await.expect("taken");
+    let moved = client.answer(false).await;
+    assert_eq!(moved.told(), (200, "other"));
+    assert_ne!(given(&moved), cookie);
 }
 
 /// A server in the manner of socket.io: a session begins by polling, belongs to one process, and then becomes a

@@ -28,6 +28,8 @@ pub(super) struct Wanted {
     /// The mark of the backend that the client keeps by the gateway's cookie.
     kept: Option<u64>,
     tried: Vec<usize>,
+    /// Whether who was chosen last stands in, since the route's breaker let nothing in at the client's own backend.
+    stands_in: Cell<bool>,
 }
 
 /// Why nobody gets it.
@@ -61,6 +63,7 @@ impl Wanted {
             lane: Arc::clone(lane),
             cluster: Arc::clone(cluster),
             tried: Vec::new(),
+            stands_in: Cell::new(false),
         }
     }
 
@@ -79,11 +82,10 @@ impl Wanted {
         self.kept == Some(sticky::mark(ticket.backend().address()))
     }
 
-    /// Whether this backend is the client's from now on. One that stands in, since the route's breaker lets nothing in at
-    /// the client's own, is not: it is to go back there.
+    /// Whether the backend that was chosen last is the client's from now on. One that stands in is not: the client is to
+    /// go back to its own. What has become of that since then does not count.
     pub(super) fn moves_to(&self, ticket: &Ticket) -> bool {
-        let now = self.thread.since_start(net::now());
-        !self.keeps(ticket) && self.kept.and_then(|mark| self.own_place(mark, now)).is_none()
+        !self.keeps(ticket) && !self.stands_in.get()
     }
 
     /// Chooses, and takes a place.
@@ -94,6 +96,7 @@ impl Wanted {
             // A client that was moved would have lost what it has there.
             return self.take(place, now).map_err(|is_full| self.turned(is_full, now));
         }
+        self.stands_in.set(own.is_some());
         let ask = Ask { key: self.key, critical: false, now };
         let refused: RefCell<Vec<usize>> = RefCell::default();
         let is_full = Cell::new(false);
