@@ -1,6 +1,8 @@
 //! `[cluster.NAME]` with `link = "http"`: its backends get requests and no frames. Which keys mean something there,
 //! by what part of a request a backend may be chosen, and who may name such a cluster.
 
+use std::collections::BTreeSet;
+
 use super::Context;
 use crate::config::nearest::nearest;
 use crate::config::plan::{Cluster, HashOn, HttpRoute, HttpTarget, ProxyHeader};
@@ -182,7 +184,8 @@ pub(super) fn across(context: &Context<'_>) {
     }
 }
 
-/// Clients have one cookie of a name for all paths of a host: two clusters that give it take it from each other.
+/// Clients have one cookie of a name for all paths of a host: two clusters that give it take it from each other, unless
+/// they have the same backends, since it names one of those and no cluster.
 pub(super) fn cookies(context: &Context<'_>, clusters: &[Option<Cluster>], routes: &[Option<HttpRoute>]) {
     let cookie_of = |place: usize| match &clusters.get(place)?.as_ref()?.hash_on {
         HashOn::Cookie { name, insert: true } => Some(name.as_str()),
@@ -194,6 +197,10 @@ pub(super) fn cookies(context: &Context<'_>, clusters: &[Option<Cluster>], route
         | HashOn::Header(_)
         | HashOn::Query(_) => None,
     };
+    let backends_of = |place: usize| {
+        let backends = clusters.get(place).into_iter().flatten().flat_map(|cluster| &cluster.backends);
+        backends.map(|backend| backend.address().get().as_str()).collect::<BTreeSet<_>>()
+    };
     let routes_to = |place: usize| {
         let is_it = move |route: &&HttpRoute| matches!(route.target, HttpTarget::Cluster(to) if to == place);
         routes.iter().flatten().filter(is_it)
@@ -202,6 +209,7 @@ pub(super) fn cookies(context: &Context<'_>, clusters: &[Option<Cluster>], route
         let Some(cookie) = cookie_of(place) else { continue };
         let shares = |other: usize| {
             cookie_of(other) == Some(cookie)
+                && backends_of(other) != backends_of(place)
                 && routes_to(place).any(|one| routes_to(other).any(|other| have_one_host(one, other)))
         };
         let mut earlier = context.raw.clusters.iter().take(place).enumerate();
