@@ -46,15 +46,15 @@ pub fn run(file: &Path, log: &LogOptions, options: RunOptions) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&StartError::Machine(error)),
     };
-    let found = {
+    let looked = {
         let _in_its_event_loop = runtime.enter();
-        Found::look(file, &options)
+        Found::look(&options).map(|mut found| (found.read(file, &options), found))
     };
-    let found = match found {
-        Ok(found) => found,
+    let (plan, found) = match looked {
+        Ok(looked) => looked,
         Err(error) => return fail(&error),
     };
-    match files::load(file) {
+    match plan {
         Ok(plan) => runtime.block_on(serve(found, plan)),
         Err(report) => {
             runtime.block_on(found.refuse(&report.render(false)));

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use tokio::sync::mpsc;
 
+use super::files;
 use super::gate::{Gate, StartError};
 use super::handover::Predecessor;
 use super::legacy::Legacy;
@@ -16,7 +17,7 @@ use super::serve::{Inbox, ORDERS, Serving, Signals};
 use super::systemd;
 use super::watching::Watching;
 use crate::admin::Store;
-use crate::config::Plan;
+use crate::config::{Plan, Report};
 use crate::net::clock;
 use crate::telemetry;
 
@@ -26,7 +27,7 @@ pub(super) struct Found {
     signals: Option<Signals>,
     program: Program,
     inherited: Vec<std::net::TcpListener>,
-    /// With `--watch`: before the configuration is read, so that no change stays between the two.
+    /// With `--watch`, when the configuration has been read.
     watching: Option<notify::Result<Watching>>,
     predecessor: Option<Predecessor>,
 }
@@ -36,12 +37,12 @@ impl Found {
     ///
     /// # Errors
     /// When the operating system does not say what was started, or nobody hands over.
-    pub(super) fn look(file: &Path, options: &RunOptions) -> Result<Self, StartError> {
+    pub(super) fn look(options: &RunOptions) -> Result<Self, StartError> {
         Ok(Self {
             signals: Some(Signals::take().map_err(StartError::Machine)?), // before one can come that would end it
             program: Program::new().map_err(StartError::Machine)?,
             inherited: systemd::inherited(),
-            watching: options.watch.then(|| Watching::start(file)),
+            watching: None,
             predecessor: None,
         })
         .and_then(|found| found.with_predecessor(options.take_over))
@@ -52,6 +53,16 @@ impl Found {
             self.predecessor = Some(Predecessor::from_stdin().map_err(StartError::TakeOver)?);
         }
         Ok(self)
+    }
+
+    /// Reads and checks the configuration, and watches it from before on if that is wanted.
+    ///
+    /// # Errors
+    /// All its mistakes.
+    pub(super) fn read(&mut self, file: &Path, options: &RunOptions) -> Result<Plan, Report> {
+        let (watching, plan) = watched(options.watch.then_some(file), || files::load(file));
+        self.watching = watching;
+        plan
     }
 
     /// Tells the process before why this one does not take its place.
@@ -113,6 +124,12 @@ impl Found {
     }
 }
 
+/// Reads what is watched from before on: no change stays unheard between the two.
+fn watched<T>(file: Option<&Path>, read: impl FnOnce() -> T) -> (Option<notify::Result<Watching>>, T) {
+    let watching = file.map(Watching::start);
+    (watching, read())
+}
+
 fn machine(error: impl std::error::Error + Send + Sync + 'static) -> StartError {
     StartError::Machine(io::Error::other(error))
 }
@@ -123,18 +140,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::app::files;
 
     #[tokio::test]
-    async fn a_change_between_the_look_and_the_reading_is_heard() {
+    async fn a_change_while_the_configuration_is_read_is_heard() {
         let folder = std::env::temp_dir().join(format!("realmgate-start-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
         let file = folder.join("gate.toml");
         fs::write(&file, "").expect("a file");
-        let found = Found::look(&file, &RunOptions { watch: true, take_over: false }).expect("found");
-        fs::write(&file, "[gateway]").expect("a file");
-        files::load(&file).expect_err("no whole configuration");
-        let mut watching = found.watching.expect("wanted").expect("a watch");
+        let (watching, written) = watched(Some(&file), || fs::write(&file, "[gateway]"));
+        written.expect("a file");
+        let mut watching = watching.expect("wanted").expect("a watch");
         tokio::time::timeout(Duration::from_secs(20), watching.changed()).await.expect("a change");
         fs::remove_dir_all(&folder).expect("gone");
     }
