@@ -10,10 +10,11 @@ use super::publish::Publication;
 use super::worker::{Command, WorkerHandle};
 use crate::base::SessionId;
 
-/// The inboxes of all workers, known once all of them have started.
+/// The inboxes of all workers, known once all of them have started. Workers know each other by it, and keep no worker that
+/// its gateway has let go.
 #[derive(Debug, Default)]
 pub(super) struct Switchboard {
-    inboxes: OnceLock<Vec<mpsc::Sender<Command>>>,
+    inboxes: OnceLock<Vec<mpsc::WeakSender<Command>>>,
     /// What is said to many at once goes another way: in its order, and only as fast as it is delivered.
     publications: OnceLock<Vec<mpsc::Sender<Publication>>>,
     numbers: OnceLock<(Arc<SessionIds>, Vec<Arc<AtomicUsize>>)>,
@@ -56,9 +57,9 @@ impl Switchboard {
     /// Tells one worker; it never blocks. A worker whose inbox is full hears it from a task of the caller's worker,
     /// as soon as there is room.
     pub(super) fn tell(&self, worker: usize, command: Command) {
-        let Some(inbox) = self.inboxes.get().and_then(|inboxes| inboxes.get(worker)) else { return };
+        let inbox = self.inboxes.get().and_then(|inboxes| inboxes.get(worker)?.upgrade());
+        let Some(inbox) = inbox else { return };
         if let Err(mpsc::error::TrySendError::Full(command)) = inbox.try_send(command) {
-            let inbox = inbox.clone();
             drop(tokio::task::spawn_local(async move { drop(inbox.send(command).await) }));
         }
     }

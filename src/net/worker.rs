@@ -146,8 +146,8 @@ impl WorkerHandle {
         self.errands.clone()
     }
 
-    pub(super) fn inbox(&self) -> mpsc::Sender<Command> {
-        self.commands.clone()
+    pub(super) fn inbox(&self) -> mpsc::WeakSender<Command> {
+        self.commands.downgrade()
     }
 
     pub(super) fn count(&self) -> Arc<AtomicUsize> {

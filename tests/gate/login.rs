@@ -194,7 +194,7 @@ async fn each_account_counts_its_own_logins() {
         binding(&login, &battle, "").start().await,
         Gate::builder().shared("login", "500", &[login.address()], "").start().await,
     ];
-    for gate in gates {
+    for gate in &gates {
         let mut player = gate.player().await;
         for account in ["ann:100", "bob:1", "bob:2"] {
             player.send(500, account.as_bytes()).await;

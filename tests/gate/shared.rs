@@ -236,6 +236,17 @@ async fn a_stopping_gate_says_goaway() {
 }
 
 #[tokio::test]
+async fn a_gate_that_is_let_go_ends_with_all_its_links() {
+    let battle = Backend::echo().await;
+    let gate = Gate::builder().shared("battle", "1000", &[battle.address()], "").workers(2).start().await;
+    gate.player().await.echo(1000, b"in").await;
+    drop(gate);
+    let count = |events: &[Event], wanted| events.iter().filter(|event| **event == wanted).count();
+    let both_ended = |events: &[Event]| count(events, Event::GoAway) == 2 && count(events, Event::Lost) == 2;
+    battle.wait("both workers to leave", |events| both_ended(events).then_some(())).await;
+}
+
+#[tokio::test]
 async fn frames_over_a_stuck_link_are_shed_by_class_and_other_clusters_go_on() {
     let (stuck, chat) = (Backend::with(Manner::Stuck).await, Backend::echo().await);
     let gate = Gate::builder()
