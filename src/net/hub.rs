@@ -232,22 +232,6 @@ impl Hub {
         self.picks.borrow_mut().pick(&cluster.entry, ask, &mut *self.dice.borrow_mut(), fit)
     }
 
-    /// Those of a hot standby that live and have a session, or take it, as far as they say.
-    pub(super) fn live(
-        &self,
-        cluster: &ClusterView,
-        seat: &Seat,
-        now: Duration,
-    ) -> impl Iterator<Item = usize> {
-        let takes = |link: &SharedLink| {
-            let (backend, is_told) = (link.backend(), || link.has_told_of(seat.id));
-            link.is_up()
-                && !seat.lockstep.borrow().is_refused_by(backend.key(), link.epoch())
-                && (backend.state().takes_sessions() || is_told())
-        };
-        cluster.entry.live(now, move |backend| self.of_link(backend.key(), takes).unwrap_or(false))
-    }
-
     /// The one of a hot standby that a session hears now: the first that lives and has been told of it.
     pub(super) fn first_told(
         &self,

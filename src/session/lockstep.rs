@@ -16,8 +16,6 @@ struct Steps {
     voices: Vec<Voice>,
     /// Frames that reached the player, by cluster.
     heard: Vec<(ClusterKey, u64)>,
-    /// Who said no, in which life of its link.
-    refused: Vec<(BackendKey, u32)>,
 }
 
 #[derive(Debug)]
@@ -70,19 +68,6 @@ impl Lockstep {
     /// A backend whose cluster is no hot standby any more says one frame; whether the player has heard it while it was one.
     pub fn repeats(&mut self, backend: BackendKey) -> bool {
         self.steps.as_mut().is_some_and(|steps| steps.repeats(backend))
-    }
-
-    /// The backend does not take the session in this life of its link, first or not.
-    pub fn refused_by(&mut self, backend: BackendKey, epoch: u32) {
-        let refused = &mut self.steps.get_or_insert_default().refused;
-        refused.retain(|(known, _)| *known != backend);
-        refused.push((backend, epoch));
-    }
-
-    /// Whether the backend has said no to the session in this life of its link.
-    #[must_use]
-    pub fn is_refused_by(&self, backend: BackendKey, epoch: u32) -> bool {
-        self.steps.as_ref().is_some_and(|steps| steps.refused.contains(&(backend, epoch)))
     }
 }
 
@@ -173,16 +158,6 @@ mod tests {
         assert!(!lockstep.follows(A));
         lockstep.joins(CLUSTER, A);
         assert_eq!(says(&mut lockstep, A, A, 3), 3);
-    }
-
-    #[test]
-    fn who_said_no_may_say_yes_in_its_next_life() {
-        let mut lockstep = pair();
-        lockstep.refused_by(A, 1);
-        assert_eq!([1, 2].map(|epoch| lockstep.is_refused_by(A, epoch)), [true, false]);
-        lockstep.refused_by(A, 2);
-        assert_eq!([1, 2, 3].map(|epoch| lockstep.is_refused_by(A, epoch)), [false, true, false]);
-        assert!(!lockstep.is_refused_by(B, 2));
     }
 
     #[test]

@@ -142,9 +142,6 @@ impl Conduct {
         else {
             return;
         };
-        if cluster.is_hot_standby() {
-            self.seat.lockstep.borrow_mut().refused_by(backend, binding.epoch);
-        }
         if !(binding.stands_in && cluster.is_hot_standby()) {
             let route =
                 world.lanes.iter().flatten().find(|lane| lane.cluster == place).map(|lane| &*lane.name);

@@ -141,8 +141,9 @@ impl Conduct {
             Some(epoch) if bindings.has_refused(key, epoch) => Fit::No,
             Some(epoch) => match bindings.told_in(key) {
                 Some(told) if told == epoch => Fit::Known,
-                // Whoever is one of a hot standby's two gets back what it had, whatever its room.
-                Some(_) if cluster.is_hot_standby() => Fit::Known,
+                // Whoever of a hot standby takes any gets back what it had, whatever its room.
+                Some(_) if cluster.is_hot_standby() && backend.state().takes_sessions() => Fit::Known,
+                Some(_) if cluster.is_hot_standby() => Fit::No,
                 Some(_) => Fit::Again,
                 None => Fit::New,
             },
