@@ -187,16 +187,7 @@ pub(super) fn across(context: &Context<'_>) {
 /// Clients have one cookie of a name for all paths of a host: two clusters that give it take it from each other, unless
 /// they have the same backends, since it names one of those and no cluster.
 pub(super) fn cookies(context: &Context<'_>, clusters: &[Option<Cluster>], routes: &[Option<HttpRoute>]) {
-    let cookie_of = |place: usize| match &clusters.get(place)?.as_ref()?.hash_on {
-        HashOn::Cookie { name, insert: true } => Some(name.as_str()),
-        HashOn::Cookie { insert: false, .. }
-        | HashOn::Session
-        | HashOn::Account
-        | HashOn::ClientIp
-        | HashOn::Field { .. }
-        | HashOn::Header(_)
-        | HashOn::Query(_) => None,
-    };
+    let cookie_of = |place: usize| clusters.get(place)?.as_ref()?.hash_on.given_cookie();
     let backends_of = |place: usize| {
         let backends = clusters.get(place).into_iter().flatten().flat_map(|cluster| &cluster.backends);
         backends.map(|backend| backend.address().get().as_str()).collect::<BTreeSet<_>>()

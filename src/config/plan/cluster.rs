@@ -95,6 +95,23 @@ pub enum HashOn {
     Query(String),
 }
 
+impl HashOn {
+    /// The name of the cookie that the gateway gives out, where it gives one.
+    #[must_use]
+    pub fn given_cookie(&self) -> Option<&str> {
+        match self {
+            Self::Cookie { name, insert: true } => Some(name),
+            Self::Cookie { insert: false, .. }
+            | Self::Session
+            | Self::Account
+            | Self::ClientIp
+            | Self::Field { .. }
+            | Self::Header(_)
+            | Self::Query(_) => None,
+        }
+    }
+}
+
 /// TLS to the backends of a cluster.
 #[derive(Clone, Debug)]
 pub struct BackendTls {

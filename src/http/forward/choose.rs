@@ -58,7 +58,7 @@ impl Wanted {
         let keyed = cluster.entry().balance().needs_key();
         Self {
             key: if keyed { sticky::key(hash_on, headers, uri, address) } else { 0 },
-            kept: sticky::given(hash_on).and_then(|name| sticky::kept(headers, name)),
+            kept: hash_on.given_cookie().and_then(|name| sticky::kept(headers, name)),
             thread: Rc::clone(thread),
             lane: Arc::clone(lane),
             cluster: Arc::clone(cluster),

@@ -318,7 +318,7 @@ impl Exchange {
 
     /// What keeps the client at this backend, if it does not know yet.
     fn cookie(&self, ticket: &Ticket) -> Option<hyper::header::HeaderValue> {
-        let name = sticky::given(self.cluster.plan().hash_on())?;
+        let name = self.cluster.plan().hash_on().given_cookie()?;
         let mark = sticky::mark(ticket.backend().address());
         self.wanted.moves_to(ticket).then(|| sticky::set_cookie(name, mark, self.caller.line.is_tls()))?
     }

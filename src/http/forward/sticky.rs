@@ -47,20 +47,6 @@ fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
-/// The name of the cookie that the gateway gives out, where a cluster has one.
-pub(super) fn given(hash_on: &HashOn) -> Option<&str> {
-    match hash_on {
-        HashOn::Cookie { name, insert: true } => Some(name),
-        HashOn::Cookie { insert: false, .. }
-        | HashOn::Session
-        | HashOn::Account
-        | HashOn::ClientIp
-        | HashOn::Field { .. }
-        | HashOn::Header(_)
-        | HashOn::Query(_) => None,
-    }
-}
-
 /// The mark of the backend that a client's cookie names.
 pub(super) fn kept(headers: &HeaderMap, name: &str) -> Option<u64> {
     let value = cookie(headers, name)?;
