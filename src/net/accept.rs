@@ -166,7 +166,9 @@ impl Bound {
             match SockRef::from(&self.socket).accept() {
                 Ok((stream, address)) => {
                     let Some(address) = address.as_socket() else { continue };
-                    self.hand_over(stream.into(), address, reception).await;
+                    if stream.set_nonblocking(true).is_ok() {
+                        self.hand_over(stream.into(), address, reception).await;
+                    }
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(_) => return,
@@ -312,7 +314,6 @@ impl SessionIds {
 
 /// The socket is in no event loop: the worker's takes it.
 fn prepare(stream: &TcpStream, door: &Door) -> io::Result<()> {
-    stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;
     watch_player(stream, door.listener().limits())
 }
