@@ -126,7 +126,7 @@ impl Gate {
     pub async fn change(&mut self, change: Override, who: &str) -> Result<Reloaded, Refused> {
         let clock = clock();
         if let Override::Maintenance { closed: Some(words), .. } = &change
-            && words.until.is_some_and(|until| until <= clock)
+            && words.is_over(|| clock)
         {
             let error = "`until` is over already: the route would have been open".to_owned();
             let hint = "write a later time, in UTC; or close it without `until`".to_owned();
