@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use super::files;
 use super::gate::{StartError, build};
-use super::start::Found;
+use super::start::{Found, Watch, watched};
 use super::summary::summary;
 use crate::base::ProtocolId;
 use crate::config::{self, Listener, Plan, Report};
@@ -46,16 +46,15 @@ pub fn run(file: &Path, log: &LogOptions, options: RunOptions) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&StartError::Machine(error)),
     };
-    let looked = {
-        let _in_its_event_loop = runtime.enter();
-        Found::look(&options).map(|mut found| (found.read(file, &options), found))
-    };
-    let (plan, found) = match looked {
-        Ok(looked) => looked,
+    let in_its_event_loop = runtime.enter();
+    let found = match Found::look(&options) {
+        Ok(found) => found,
         Err(error) => return fail(&error),
     };
+    let (watching, plan) = watched(options.watch.then_some(file), || files::load(file));
+    drop(in_its_event_loop);
     match plan {
-        Ok(plan) => runtime.block_on(serve(found, plan)),
+        Ok(plan) => runtime.block_on(serve(found, plan, watching)),
         Err(report) => {
             runtime.block_on(found.refuse(&report.render(false)));
             complain(&report, USAGE)
@@ -63,8 +62,8 @@ pub fn run(file: &Path, log: &LogOptions, options: RunOptions) -> ExitCode {
     }
 }
 
-async fn serve(found: Found, plan: Plan) -> ExitCode {
-    match found.start(plan).await {
+async fn serve(found: Found, plan: Plan, watching: Watch) -> ExitCode {
+    match found.start(plan, watching).await {
         Ok(serving) => serving.serve().await,
         Err(error) => fail(&error),
     }

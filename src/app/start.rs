@@ -6,7 +6,6 @@ use std::path::Path;
 
 use tokio::sync::mpsc;
 
-use super::files;
 use super::gate::{Gate, StartError};
 use super::handover::Predecessor;
 use super::legacy::Legacy;
@@ -17,7 +16,7 @@ use super::serve::{Inbox, ORDERS, Serving, Signals};
 use super::systemd;
 use super::watching::Watching;
 use crate::admin::Store;
-use crate::config::{Plan, Report};
+use crate::config::Plan;
 use crate::net::clock;
 use crate::telemetry;
 
@@ -27,8 +26,6 @@ pub(super) struct Found {
     signals: Option<Signals>,
     program: Program,
     inherited: Vec<std::net::TcpListener>,
-    /// With `--watch`, when the configuration has been read.
-    watching: Option<notify::Result<Watching>>,
     predecessor: Option<Predecessor>,
 }
 
@@ -42,7 +39,6 @@ impl Found {
             signals: Some(Signals::take().map_err(StartError::Machine)?), // before one can come that would end it
             program: Program::new().map_err(StartError::Machine)?,
             inherited: systemd::inherited(),
-            watching: None,
             predecessor: None,
         })
         .and_then(|found| found.with_predecessor(options.take_over))
@@ -53,16 +49,6 @@ impl Found {
             self.predecessor = Some(Predecessor::from_stdin().map_err(StartError::TakeOver)?);
         }
         Ok(self)
-    }
-
-    /// Reads and checks the configuration, and watches it from before on if that is wanted.
-    ///
-    /// # Errors
-    /// All its mistakes.
-    pub(super) fn read(&mut self, file: &Path, options: &RunOptions) -> Result<Plan, Report> {
-        let (watching, plan) = watched(options.watch.then_some(file), || files::load(file));
-        self.watching = watching;
-        plan
     }
 
     /// Tells the process before why this one does not take its place.
@@ -76,8 +62,8 @@ impl Found {
     ///
     /// # Errors
     /// Whatever stands in the way; nothing is left running.
-    pub(super) async fn start(mut self, plan: Plan) -> Result<Serving, StartError> {
-        match self.prepare(plan).await {
+    pub(super) async fn start(mut self, plan: Plan, watching: Watch) -> Result<Serving, StartError> {
+        match self.prepare(plan, watching).await {
             Ok(serving) => Ok(serving),
             Err(error) => {
                 self.refuse(&error.to_string()).await;
@@ -86,9 +72,9 @@ impl Found {
         }
     }
 
-    async fn prepare(&mut self, plan: Plan) -> Result<Serving, StartError> {
+    async fn prepare(&mut self, plan: Plan, watching: Watch) -> Result<Serving, StartError> {
         let signals = self.signals.take().ok_or_else(|| machine(io::Error::other("started twice")))?;
-        let watching = self.watching.take().transpose().map_err(machine)?;
+        let watching = watching.transpose().map_err(machine)?;
         let mut legacy = self.legacy(&plan).await?;
         let office = Office::open(&plan, &mut legacy)?;
         let mut program = std::mem::take(&mut self.program);
@@ -124,8 +110,11 @@ impl Found {
     }
 }
 
+/// What comes of watching the configuration, with `--watch`.
+pub(super) type Watch = Option<notify::Result<Watching>>;
+
 /// Reads what is watched from before on: no change stays unheard between the two.
-fn watched<T>(file: Option<&Path>, read: impl FnOnce() -> T) -> (Option<notify::Result<Watching>>, T) {
+pub(super) fn watched<T>(file: Option<&Path>, read: impl FnOnce() -> T) -> (Watch, T) {
     let watching = file.map(Watching::start);
     (watching, read())
 }
