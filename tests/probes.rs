@@ -7,7 +7,7 @@
     reason = "a test may panic and says what it measured"
 )]
 
-#[path = "gate/fakes/log.rs"]
+#[path = "common/log.rs"]
 mod log;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
@@ -26,11 +26,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
+use log::Line;
+
 const BACKENDS: usize = 5000;
 /// Rounds of [`BACKENDS`] probes in peace, and at most how long for those under load.
 const QUIET_ROUNDS: usize = 2;
 const BUSY: Duration = Duration::from_secs(15);
-const DOWN: &str = "down";
 
 /// What a backend is asked, by its place.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -269,16 +270,20 @@ fn five_thousand_backends_are_probed_by_a_gateway_that_is_kept_from_running() {
     spinners.into_iter().for_each(|spinner| spinner.join().expect("no panic"));
 
     for address in dead.addresses() {
-        let found =
-            async { tokio::time::timeout(Duration::from_secs(10), log::wait(address, DOWN, 1)).await };
+        let is_it = |line: &Line| line.get("backend") == address.to_string() && is_down(line);
+        let found = async { tokio::time::timeout(Duration::from_secs(10), log::wait(1, is_it)).await };
         let line = runtime().block_on(found).expect("who is dead is found dead");
-        assert!(line.fields.contains("within 1s"), "{line:?}");
+        assert!(line.get("why").contains("within 1s"), "{line:?}");
     }
     let dead = dead.addresses().map(|address| address.to_string());
-    let lost = log::lines(|line| line.message.starts_with(DOWN) && !dead.contains(&line.backend));
+    let lost = log::lines(|line| is_down(line) && !dead.iter().any(|dead| dead == line.get("backend")));
     assert_eq!(lost, [], "who lives is never found dead");
     assert!(farm.count().1 >= 2, "some were hardly probed");
     control.end();
+}
+
+fn is_down(line: &Line) -> bool {
+    line.get("message").starts_with("down")
 }
 
 fn say(when: &str, probes: usize, time: Duration, computed: Duration) {

@@ -115,7 +115,7 @@ async fn the_end_of_a_backend_is_one_failure_however_many_workers_see_it() {
         |events: &[Event]| events.iter().filter(|event| matches!(event, Event::Hello { .. })).count();
     first.wait("all links to come back", |events| (hellos(events) == 8).then_some(())).await;
     until_echoed(&mut gate.player().await, 1000, b"in").await;
-    let lines = log::lines(|line| line.backend == name && line.message.starts_with("ejected"));
+    let lines = log::lines(|line| line.get("backend") == name && line.get("message").starts_with("ejected"));
     assert!(lines.is_empty(), "{lines:?}");
 }
 

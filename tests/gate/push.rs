@@ -335,7 +335,8 @@ async fn a_backend_that_complains_without_end_or_lists_nobody_fills_no_log() {
     }
     chat.settled().await;
     let name = chat.address().to_string();
-    let lines = |message| log::lines(|line| line.backend == name && line.message == message).len();
+    let lines =
+        |message| log::lines(|line| line.get("backend") == name && line.get("message") == message).len();
     assert_eq!(lines("cannot be told"), 0);
     assert!((1..100).contains(&lines("says that the gateway erred")), "one a second");
 }

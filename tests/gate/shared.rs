@@ -322,7 +322,7 @@ async fn who_cannot_be_told_again_and_again_fills_no_log() {
         assert!(player.notice().await.contains("overloaded"));
     }
     let name = battle.address().to_string();
-    let lines = log::lines(|line| line.backend == name && line.message == "cannot be told");
+    let lines = log::lines(|line| line.get("backend") == name && line.get("message") == "cannot be told");
     assert!((1..100).contains(&lines.len()), "one a second, not {}", lines.len());
 }
 

@@ -6,6 +6,7 @@ mod bodies;
 mod failures;
 mod heads;
 mod limits;
+#[path = "../common/log.rs"]
 mod log;
 mod origin;
 #[path = "../common/polling.rs"]

@@ -8,6 +8,7 @@ mod dedicated;
 mod folder;
 mod gate;
 mod issuer;
+#[path = "../../common/log.rs"]
 pub(crate) mod log;
 mod messenger;
 mod player;

@@ -1,24 +1,18 @@
-//! What the gates of this process log of their backends, and of players by their addresses.
+//! What the gates of this process log.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::net::SocketAddr;
 use std::sync::{LazyLock, Mutex};
 
 use tokio::sync::Notify;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-/// One line about a backend, or about the player at an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
-    pub(crate) backend: String,
-    pub(crate) message: String,
-    /// All other fields, as `name=value`.
-    pub(crate) fields: String,
-}
+/// The fields of one line; its words are `message`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Line(BTreeMap<&'static str, String>);
 
 #[derive(Default)]
 struct Log {
@@ -32,6 +26,13 @@ static LOG: LazyLock<Log> = LazyLock::new(|| {
     Log::default()
 });
 
+impl Line {
+    /// A field's value, empty where the line has no such field.
+    pub(crate) fn get(&self, field: &str) -> &str {
+        self.0.get(field).map_or("", String::as_str)
+    }
+}
+
 /// Begins to listen; what was logged before is lost.
 pub(crate) fn listen() {
     LazyLock::force(&LOG);
@@ -42,13 +43,11 @@ pub(crate) fn lines(wanted: impl Fn(&Line) -> bool) -> Vec<Line> {
     LOG.lines.lock().expect("no panic").iter().filter(|line| wanted(line)).cloned().collect()
 }
 
-/// Waits until `count` lines about a backend begin so; the last of them.
-pub(crate) async fn wait(backend: SocketAddr, begin: &str, count: usize) -> Line {
-    let backend = backend.to_string();
+/// Waits until there are `count` lines that are wanted; the last of them.
+pub(crate) async fn wait(count: usize, wanted: impl Fn(&Line) -> bool) -> Line {
     loop {
         let changed = LOG.changed.notified();
-        let found = lines(|line| line.backend == backend && line.message.starts_with(begin));
-        if let Some(line) = found.get(count - 1) {
+        if let Some(line) = lines(&wanted).get(count - 1) {
             return line.clone();
         }
         changed.await;
@@ -58,23 +57,19 @@ pub(crate) async fn wait(backend: SocketAddr, begin: &str, count: usize) -> Line
 struct Ear;
 
 impl<S: Subscriber> Layer<S> for Ear {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        metadata.target().starts_with("realmgate")
+    }
+
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let about = fields.0.remove("backend").or_else(|| fields.0.remove("address"));
-        let Some(backend) = about else { return };
-        let message = fields.0.remove("message").unwrap_or_default();
-        let fields: Vec<_> = fields.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let line = Line { backend, message, fields: fields.join(" ") };
+        let mut line = Line::default();
+        event.record(&mut line);
         LOG.lines.lock().expect("no panic").push(line);
         LOG.changed.notify_waiters();
     }
 }
 
-#[derive(Default)]
-struct Fields(HashMap<&'static str, String>);
-
-impl Visit for Fields {
+impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.0.insert(field.name(), value.to_owned());
     }
