@@ -164,37 +164,33 @@ fn service_that_tells_its_life() {
     systemd::stopping("draining 7 sessions");
 }
 
-#[tokio::test]
-#[ignore = "a role that other tests start"]
-async fn service_whose_workers_stop_turning() {
-    if !is_started_by_a_test() {
-        return;
-    }
+/// Pings the watchdog of workers that turn whenever it asks, but for these times, until it has asked so often.
+async fn watches(stand_still: impl Fn(u32) -> bool, until: u32) {
     let (asked, mut answers) = tokio::sync::watch::channel(0);
     let all_turn = || {
         asked.send_modify(|times| *times += 1);
-        *asked.borrow() <= 3
+        !stand_still(*asked.borrow())
     };
     tokio::select! {
         () = systemd::watchdog(all_turn) => {}
-        _ = answers.wait_for(|times| *times >= 6) => systemd::status("stopped turning"),
+        _ = answers.wait_for(|times| *times >= until) => {}
+    }
+}
+
+#[tokio::test]
+#[ignore = "a role that other tests start"]
+async fn service_whose_workers_stop_turning() {
+    if is_started_by_a_test() {
+        watches(|times| times > 3, 6).await;
+        systemd::status("stopped turning");
     }
 }
 
 #[tokio::test]
 #[ignore = "a role that other tests start"]
 async fn service_whose_workers_stand_still_once() {
-    if !is_started_by_a_test() {
-        return;
-    }
-    let (asked, mut answers) = tokio::sync::watch::channel(0);
-    let all_turn = || {
-        asked.send_modify(|times| *times += 1);
-        *asked.borrow() != 2
-    };
-    tokio::select! {
-        () = systemd::watchdog(all_turn) => {}
-        _ = answers.wait_for(|times| *times >= 4) => {}
+    if is_started_by_a_test() {
+        watches(|times| times == 2, 4).await;
     }
 }
 
