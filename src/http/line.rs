@@ -85,7 +85,7 @@ impl Line {
 
     /// What came on it is no HTTP, or could be read in two ways.
     pub(in crate::http) fn note_malformed(&self) {
-        self.door().meter.is_malformed();
+        self.door().meter.count_malformed();
         self.stay.hold_against(Glitch::Malformed, now());
     }
 

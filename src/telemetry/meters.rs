@@ -229,7 +229,7 @@ impl ListenerMeter {
     }
 
     /// What came on a connection is no HTTP, or could be read in two ways.
-    pub fn is_malformed(&self) {
+    pub fn count_malformed(&self) {
         self.malformed.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -280,7 +280,7 @@ impl ListenerMeter {
     }
 
     /// The player of one of its sessions is away no longer.
-    pub fn is_back(&self) {
+    pub fn comes_back(&self) {
         self.away.fetch_sub(1, Ordering::AcqRel);
     }
 

@@ -91,7 +91,7 @@ impl Board {
 
 impl Pigeonhole {
     /// From now on what this backend says counts, and nothing that was said before.
-    pub(super) fn is_with(&self, backend: BackendKey) {
+    pub(super) fn listen_to(&self, backend: BackendKey) {
         self.server.set(Some(backend));
         self.news.borrow_mut().take_if(|news| !matches!(news, News::Stopping));
     }

@@ -118,7 +118,7 @@ impl Run {
     fn send(&mut self, choice: Choice) -> Result<Promise, Mishap> {
         let Choice { place, promise } = choice;
         let backend = Arc::clone(promise.backend());
-        self.hole.is_with(backend.key());
+        self.hole.listen_to(backend.key());
         let way = Arc::clone(&self.errand.way);
         if !self.tell(&backend) {
             return Err(Mishap::Overloaded);

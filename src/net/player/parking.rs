@@ -150,7 +150,7 @@ impl Conduct {
     pub(super) fn unpark(&mut self) {
         if std::mem::take(&mut self.counts_as_away) {
             self.hub.meter.unparked.add(1);
-            self.door.meter.is_back();
+            self.door.meter.comes_back();
             self.set_away(false);
         }
     }
