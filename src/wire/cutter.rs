@@ -164,7 +164,21 @@ enum Found<M> {
 }
 
 impl<'a, R: Ruler> Pieces<'a, R> {
+    /// The next piece. One that lies whole in the input is handed on without a call, and so not through memory, where its
+    /// reader would have to wait for all that is being written before it.
+    #[inline]
     pub(super) fn advance(&mut self) -> Option<Result<Piece<'_, R::Mark>, R::Error>> {
+        if self.is_clear
+            && let Ok(Look::Whole { length, mark }) = self.ruler.measure(self.input)
+            && length <= self.input.len()
+        {
+            return Some(Ok((Lent { bytes: self.lend_input(length), block: self.block }, mark)));
+        }
+        self.advance_slowly()
+    }
+
+    #[inline(never)]
+    fn advance_slowly(&mut self) -> Option<Result<Piece<'_, R::Mark>, R::Error>> {
         match self.find() {
             Ok(Found::InInput(length, mark)) => {
                 Some(Ok((Lent { bytes: self.lend_input(length), block: self.block }, mark)))

@@ -19,8 +19,6 @@ pub struct EnvelopeDecoder {
 pub struct RawEnvelope<'a> {
     /// All its bytes.
     pub bytes: &'a [u8],
-    /// The first sixteen of them, read.
-    pub header: Header,
     /// The block that the bytes lie in, if they lie in one.
     pub block: Option<&'a Block>,
 }
@@ -90,9 +88,10 @@ impl Envelopes<'_> {
         clippy::should_implement_trait,
         reason = "an envelope borrows the cursor, which no Iterator can lend"
     )]
+    #[inline]
     pub fn next(&mut self) -> Option<Result<RawEnvelope<'_>, EnvelopeError>> {
         let piece = self.pieces.advance()?;
-        Some(piece.map(|(Lent { bytes, block }, header)| RawEnvelope { bytes, header, block }))
+        Some(piece.map(|(Lent { bytes, block }, ())| RawEnvelope { bytes, block }))
     }
 
     /// Ends the cursor. A large envelope of which at least `least` bytes are in the block, but
@@ -108,7 +107,7 @@ impl<'a> RawEnvelope<'a> {
     /// The session and the frame of a FRAME without TLVs, which is how frames come; `None` for all others.
     #[must_use]
     pub fn frame(&self) -> Option<(SessionId, &'a [u8])> {
-        let Header { code, tlv_length, session, .. } = self.header;
+        let Header { code, tlv_length, session, .. } = Header::peek(self.bytes)?;
         let plain = code == Kind::Frame.code() && tlv_length == 0 && session != LINK;
         plain.then(|| (session, self.bytes.get(HEADER_LENGTH..).unwrap_or_default()))
     }
@@ -123,15 +122,15 @@ impl<'a> RawEnvelope<'a> {
 }
 
 impl Ruler for Limit {
-    type Mark = Header;
+    type Mark = ();
     type Error = EnvelopeError;
 
-    fn measure(&self, head: &[u8]) -> Result<Look<Header>, EnvelopeError> {
+    fn measure(&self, head: &[u8]) -> Result<Look<()>, EnvelopeError> {
         let Some(length) = measure(head, self.0)? else { return Ok(Look::Need(LENGTH_FIELD)) };
         let Some(header) = Header::peek(head) else { return Ok(Look::Need(HEADER_LENGTH)) };
         if header.payload_start() > length {
             return Err(EnvelopeError::TlvsTooLong);
         }
-        Ok(Look::Whole { length, mark: header })
+        Ok(Look::Whole { length, mark: () })
     }
 }
