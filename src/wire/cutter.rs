@@ -168,11 +168,15 @@ impl<'a, R: Ruler> Pieces<'a, R> {
     /// reader would have to wait for all that is being written before it.
     #[inline]
     pub(super) fn advance(&mut self) -> Option<Result<Piece<'_, R::Mark>, R::Error>> {
-        if self.is_clear
-            && let Ok(Look::Whole { length, mark }) = self.ruler.measure(self.input)
-            && length <= self.input.len()
-        {
-            return Some(Ok((Lent { bytes: self.lend_input(length), block: self.block }, mark)));
+        if self.is_clear {
+            if self.input.is_empty() {
+                return None;
+            }
+            if let Ok(Look::Whole { length, mark }) = self.ruler.measure(self.input)
+                && length <= self.input.len()
+            {
+                return Some(Ok((Lent { bytes: self.lend_input(length), block: self.block }, mark)));
+            }
         }
         self.advance_slowly()
     }
