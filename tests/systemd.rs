@@ -164,16 +164,16 @@ fn service_that_tells_its_life() {
     systemd::stopping("draining 7 sessions");
 }
 
-/// Pings the watchdog of workers that turn whenever it asks, but for these times, until it has asked so often.
-async fn watches(stand_still: impl Fn(u32) -> bool, until: u32) {
+/// Watches workers that stand still at these asks, until there were so many.
+async fn watches(stand_still_at: impl Fn(u32) -> bool, asks: u32) {
     let (asked, mut answers) = tokio::sync::watch::channel(0);
     let all_turn = || {
         asked.send_modify(|times| *times += 1);
-        !stand_still(*asked.borrow())
+        !stand_still_at(*asked.borrow())
     };
     tokio::select! {
         () = systemd::watchdog(all_turn) => {}
-        _ = answers.wait_for(|times| *times >= until) => {}
+        _ = answers.wait_for(|times| *times >= asks) => {}
     }
 }
 

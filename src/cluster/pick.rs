@@ -23,7 +23,7 @@ pub struct Ask {
 /// What the caller knows of a member for this ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {
-    /// It cannot be used: not connected, refused before, or its breaker is open.
+    /// It cannot be used: not connected, refused before, its breaker is open, or one of a hot standby takes no session back.
     No,
     /// It has the session already.
     Known,

@@ -176,6 +176,7 @@ impl Bound {
         }
     }
 
+    /// The stream does not block, and is in no event loop: the worker's takes it.
     async fn hand_over(&self, stream: TcpStream, address: SocketAddr, reception: &Reception) {
         let Reception { world, workers, ids, started, commons, lounge } = reception;
         let Some(door) = world.load().door(&self.name).cloned() else { return };
@@ -312,7 +313,6 @@ impl SessionIds {
     }
 }
 
-/// The socket is in no event loop: the worker's takes it.
 fn prepare(stream: &TcpStream, door: &Door) -> io::Result<()> {
     stream.set_nodelay(true)?;
     watch_player(stream, door.listener().limits())

@@ -111,7 +111,7 @@ impl Lobby {
             *at = now;
             line.rank(now, |ticket, outlook| ticket.tell(outlook));
         }
-        meter.holds(line.inside(), line.len());
+        meter.set(line.inside(), line.len());
         drop(guard);
         meter.admitted.add(let_in.len() as u64);
         let_in.iter().for_each(|ticket| ticket.call.answer(COME_IN));

@@ -24,7 +24,7 @@ pub enum LineRefusal {
 
 impl LineMeter {
     /// So many players are in, and so many places of the line are taken.
-    pub fn holds(&self, inside: u32, waiting: u32) {
+    pub fn set(&self, inside: u32, waiting: u32) {
         self.inside.store(inside, Ordering::Relaxed);
         self.waiting.store(waiting, Ordering::Relaxed);
     }

@@ -164,8 +164,8 @@ enum Found<M> {
 }
 
 impl<'a, R: Ruler> Pieces<'a, R> {
-    /// The next piece. One that lies whole in the input is handed on without a call, and so not through memory, where its
-    /// reader would have to wait for all that is being written before it.
+    /// The next piece. From the second on, one that lies whole in the input is handed on without a call, and so not through
+    /// memory, where its reader would have to wait for all that is being written before it.
     #[inline]
     pub(super) fn advance(&mut self) -> Option<Result<Piece<'_, R::Mark>, R::Error>> {
         if self.is_clear {

@@ -106,12 +106,7 @@ impl Conduct {
     /// that somebody has is passed over.
     pub(super) fn pair(&self, wanted: &Wanted<'_>, fit: impl Fn(&Backend) -> Fit) -> [Option<usize>; 2] {
         let entry = &wanted.cluster.entry;
-        let hears = |backend: &Backend| match fit(backend) {
-            Fit::No => false,
-            Fit::Known => true,
-            Fit::New | Fit::Again => backend.state().takes_sessions(),
-        };
-        let live = || entry.live(wanted.now, hears);
+        let live = || entry.live(wanted.now, |backend| fit(backend) != Fit::No);
         let fit = |place: usize| entry.at(place).map_or(Fit::No, |backend| fit(backend));
         let is_had = live().any(|place| fit(place) == Fit::Known);
         let mut hearing = live().filter(|place| !is_had || entry.may_let_in(*place, fit(*place), wanted.now));

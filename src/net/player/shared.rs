@@ -141,9 +141,9 @@ impl Conduct {
             Some(epoch) if bindings.has_refused(key, epoch) => Fit::No,
             Some(epoch) => match bindings.told_in(key) {
                 Some(told) if told == epoch => Fit::Known,
-                // Whoever of a hot standby takes any gets back what it had, whatever its room.
-                Some(_) if cluster.is_hot_standby() && backend.state().takes_sessions() => Fit::Known,
-                Some(_) if cluster.is_hot_standby() => Fit::No,
+                _ if cluster.is_hot_standby() && !backend.state().takes_sessions() => Fit::No,
+                // It gets back what it had, whatever its room.
+                Some(_) if cluster.is_hot_standby() => Fit::Known,
                 Some(_) => Fit::Again,
                 None => Fit::New,
             },
