@@ -2,7 +2,7 @@
 SECONDS_EACH ?= 10
 FUZZ_TARGETS := decode envelope config session_steps messages inflate request
 
-.PHONY: demo test lint fuzz-smoke verify-unit verify-metrics autobahn bench-micro bench-instructions bench-peers bench-web bench-hold bench-scheduling bench-live bench-crowd
+.PHONY: demo test lint fuzz-smoke verify-unit verify-metrics autobahn bench-micro bench-instructions bench-instructions-table bench-peers bench-web bench-hold bench-scheduling bench-live bench-crowd
 
 demo:            ## the embedded game for ten seconds: what is routed where
 	cargo run --locked --release --quiet -- demo --once
@@ -37,6 +37,9 @@ bench-micro:     ## decode, route, envelope
 
 bench-instructions: ## instructions of every piece and of the whole path; fails where one costs a tenth more than the table
 	CARGO_PROFILE_BENCH_LTO=thin cargo bench --locked --bench instructions -- check
+
+bench-instructions-table: ## writes that table anew, built as it is checked
+	CARGO_PROFILE_BENCH_LTO=thin cargo bench --locked --bench instructions -- write
 
 bench-peers:     ## HAProxy, nginx, Envoy and realmgate on the same work; writes benches/peers/RESULTS.md
 	cargo bench --locked --bench peers -- run

@@ -49,7 +49,11 @@ fn a_tenth_more_is_too_much_and_is_told_with_what_to_do() {
     assert!(!told.holds);
     assert!(told.text.contains("dearer costs over a tenth more"), "{}", told.text);
     assert!(!told.text.contains("kept costs"), "{}", told.text);
-    assert!(told.text.contains("-- write") && told.text.contains("say why"), "{}", told.text);
+    assert!(
+        told.text.contains("make bench-instructions-table") && told.text.contains("say why"),
+        "{}",
+        told.text
+    );
 }
 
 #[test]

@@ -151,14 +151,14 @@ impl Standing {
     }
 }
 
-const WRITE: &str = "Write the table anew: `cargo bench --bench instructions -- write`.";
+const WRITE: &str = "Write the table anew: `make bench-instructions-table`.";
 const WRITE_AND_SAY: &str =
-    "write the table anew by `cargo bench --bench instructions -- write` and say why in the commit.";
+    "write the table anew by `make bench-instructions-table` and say why in the commit.";
 const COLUMNS: &str = "| case | what is counted | instructions | two runs differ by |\n|---|---|--:|--:|";
 const COLUMNS_END: &str = "|---|---|--:|--:|";
 const HEAD: &str = "# Instructions
 
-Written by `cargo bench --bench instructions -- write`, built with thin LTO: instructions of the program itself, without the
+Written by `make bench-instructions-table`, built with thin LTO: instructions of the program itself, without the
 kernel's, under callgrind. A change may make no case dearer by more than a tenth; `make bench-instructions` says whether one
 does.
 ";
