@@ -87,6 +87,11 @@ impl Cutter {
         self.lent == FAILED
     }
 
+    /// Whether the stream stands between two pieces.
+    fn is_clear(&self) -> bool {
+        !self.has_failed() && self.large.is_none() && self.unread().is_empty()
+    }
+
     fn unread(&self) -> &[u8] {
         self.held.get(self.lent..).unwrap_or_default()
     }
@@ -155,8 +160,8 @@ pub(super) struct Pieces<'a, R: Ruler> {
 /// The bytes of a piece, the block that they lie in, and what was learned about the piece.
 pub(super) type Piece<'a, M> = (Lent<'a>, M);
 
+/// What comes next where that does not lie whole in the input.
 enum Found<M> {
-    InInput(usize, M),
     InHeld(usize, M),
     /// The large piece.
     Whole(M),
@@ -164,10 +169,11 @@ enum Found<M> {
 }
 
 impl<'a, R: Ruler> Pieces<'a, R> {
-    /// The next piece. From the second on, one that lies whole in the input is handed on without a call, and so not through
-    /// memory, where its reader would have to wait for all that is being written before it.
+    /// The next piece. One that lies whole in the input is handed on without a call, and so not through memory, where its
+    /// reader would have to wait for all that is being written before it.
     #[inline]
     pub(super) fn advance(&mut self) -> Option<Result<Piece<'_, R::Mark>, R::Error>> {
+        self.is_clear = self.is_clear || self.cutter.is_clear();
         if self.is_clear {
             if self.input.is_empty() {
                 return None;
@@ -184,9 +190,6 @@ impl<'a, R: Ruler> Pieces<'a, R> {
     #[inline(never)]
     fn advance_slowly(&mut self) -> Option<Result<Piece<'_, R::Mark>, R::Error>> {
         match self.find() {
-            Ok(Found::InInput(length, mark)) => {
-                Some(Ok((Lent { bytes: self.lend_input(length), block: self.block }, mark)))
-            }
             Ok(Found::InHeld(length, mark)) => Some(Ok((Lent::alone(self.cutter.lend(length)), mark))),
             Ok(Found::Whole(mark)) => {
                 let block = self.whole.as_ref()?;
@@ -223,29 +226,19 @@ impl<'a, R: Ruler> Pieces<'a, R> {
     }
 
     fn find(&mut self) -> Result<Found<R::Mark>, R::Error> {
-        if !self.is_clear {
-            if self.cutter.has_failed() {
-                return Ok(Found::Nothing);
-            }
-            if self.cutter.large.is_some() {
-                return self.find_large();
-            }
-            if !self.cutter.unread().is_empty() {
-                return self.find_held();
-            }
-            self.is_clear = true;
-        }
-        if self.input.is_empty() {
+        if self.cutter.has_failed() {
             return Ok(Found::Nothing);
         }
-        Ok(match self.ruler.measure(self.input)? {
-            Look::Whole { length, mark } if length <= self.input.len() => Found::InInput(length, mark),
-            Look::Whole { length, .. } => {
-                self.unfinished = length;
-                Found::Nothing
-            }
-            Look::Need(_) => Found::Nothing,
-        })
+        if self.cutter.large.is_some() {
+            return self.find_large();
+        }
+        if !self.is_clear {
+            return self.find_held();
+        }
+        if let Look::Whole { length, .. } = self.ruler.measure(self.input)? {
+            self.unfinished = length;
+        }
+        Ok(Found::Nothing)
     }
 
     /// Goes on with the large piece: what is missing is copied from the input.
