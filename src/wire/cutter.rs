@@ -49,19 +49,20 @@ impl Cutter {
     }
 
     pub(super) fn pieces<'a, R: Ruler>(&'a mut self, ruler: R, input: &'a [u8]) -> Pieces<'a, R> {
-        Pieces { cutter: self, ruler, input, is_clear: false, block: None, unfinished: 0, whole: None }
+        self.go_on(ruler, input, None)
     }
 
     pub(super) fn pieces_in<'a, R: Ruler>(&'a mut self, ruler: R, block: &'a Block) -> Pieces<'a, R> {
-        Pieces {
-            cutter: self,
-            ruler,
-            input: block,
-            is_clear: false,
-            block: Some(block),
-            unfinished: 0,
-            whole: None,
-        }
+        self.go_on(ruler, block, Some(block))
+    }
+
+    fn go_on<'a, R: Ruler>(
+        &'a mut self,
+        ruler: R,
+        input: &'a [u8],
+        block: Option<&'a Block>,
+    ) -> Pieces<'a, R> {
+        Pieces { is_clear: self.is_clear(), cutter: self, ruler, input, block, unfinished: 0, whole: None }
     }
 
     pub(super) fn buffered(&self) -> usize {
@@ -147,7 +148,7 @@ pub(super) struct Pieces<'a, R: Ruler> {
     cutter: &'a mut Cutter,
     ruler: R,
     input: &'a [u8],
-    /// All that is left is in the input. That is known once, and asked for each piece.
+    /// The next piece begins in the input.
     is_clear: bool,
     /// Where the input lies.
     block: Option<&'a Block>,
@@ -173,7 +174,6 @@ impl<'a, R: Ruler> Pieces<'a, R> {
     /// reader would have to wait for all that is being written before it.
     #[inline]
     pub(super) fn advance(&mut self) -> Option<Result<Piece<'_, R::Mark>, R::Error>> {
-        self.is_clear = self.is_clear || self.cutter.is_clear();
         if self.is_clear {
             if self.input.is_empty() {
                 return None;
@@ -190,8 +190,12 @@ impl<'a, R: Ruler> Pieces<'a, R> {
     #[inline(never)]
     fn advance_slowly(&mut self) -> Option<Result<Piece<'_, R::Mark>, R::Error>> {
         match self.find() {
-            Ok(Found::InHeld(length, mark)) => Some(Ok((Lent::alone(self.cutter.lend(length)), mark))),
+            Ok(Found::InHeld(length, mark)) => {
+                self.is_clear = self.cutter.unread().len() == length;
+                Some(Ok((Lent::alone(self.cutter.lend(length)), mark)))
+            }
             Ok(Found::Whole(mark)) => {
+                self.is_clear = true;
                 let block = self.whole.as_ref()?;
                 Some(Ok((Lent { bytes: block, block: Some(block) }, mark)))
             }
