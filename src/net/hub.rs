@@ -185,6 +185,14 @@ impl Hub {
         })
     }
 
+    /// Whether one of these backends has a link that should write what was copied for it.
+    pub(super) fn has_laden_link(&self, mut backends: impl Iterator<Item = BackendKey>) -> bool {
+        let links = self.links.borrow();
+        backends.any(|backend| {
+            links.get(backend.index()).and_then(Option::as_ref).is_some_and(|link| link.is_laden())
+        })
+    }
+
     pub(super) fn add_link(&self, link: &Rc<SharedLink>) {
         let mut links = self.links.borrow_mut();
         let place = link.backend().key().index();

@@ -68,8 +68,9 @@ pub(super) enum LinkError {
 /// heard for [`SILENCE`] is lost.
 const PING_EVERY: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(15);
-/// How many reads one wake-up makes at most.
-const READS_PER_TURN: usize = 4;
+/// How many reads one wake-up makes at most: so many that most often all is read that has come, and what it is for players
+/// is written to each at once.
+const READS_PER_TURN: usize = 8;
 
 impl Connection {
     /// Connects within the cluster's `connect_timeout`, and once more within it says HELLO and hears HELLO_ACK.

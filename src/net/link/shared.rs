@@ -70,6 +70,10 @@ pub(in crate::net) struct SharedLink {
 /// The longest answer: a PONG with a full payload.
 const ANSWER: usize = HEADER_LENGTH + 64;
 
+/// So many copied bytes of a link are written before more sessions are read. From 32 to 192 KiB it makes no difference;
+/// with 384 KiB a third of the gain is lost (docs/performance.md).
+const LADEN: usize = 64 * 1024;
+
 impl SharedLink {
     /// One that is not connected yet, in a process that began at `started`.
     pub(in crate::net) fn new(
@@ -146,6 +150,12 @@ impl SharedLink {
     pub(in crate::net) fn is_full(&self, now: Instant) -> bool {
         self.buffered() > self.marks.get().high()
             && now.saturating_duration_since(self.progress.get()) < STUCK
+    }
+
+    /// Whether so much was copied into the buffer that no session should add to it before the link's turn, in which it is
+    /// written: what lies there longer leaves the processor's cache.
+    pub(in crate::net) fn is_laden(&self) -> bool {
+        self.in_writing.get() == 0 && self.out.borrow().copied() >= LADEN
     }
 
     /// Wakes the session when the buffer is below its low mark.

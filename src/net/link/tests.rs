@@ -1,4 +1,4 @@
-//! The end of a link behind which something is held.
+//! The end of a link behind which something is held, and when a link is laden.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -16,13 +16,16 @@ use crate::cluster::Registry;
 use crate::config::{self, Source};
 use crate::net::Commons;
 use crate::net::hub::{self, Hub};
+use crate::net::queue::Queue;
 use crate::net::seat::Seat;
 use crate::net::tls::Tickets;
 use crate::net::worker::WorkerSetup;
 use crate::net::world::World;
 use crate::telemetry::{Meters, WorkerMeter};
+use crate::wire::Lent;
 use crate::wire::link::{
-    DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeDecoder, HelloAck, LINK, Message, append_frame_envelope,
+    DEFAULT_MAX_ENVELOPE, Envelope, EnvelopeDecoder, HEADER_LENGTH, HelloAck, LINK, Message,
+    append_frame_envelope,
 };
 
 const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
@@ -104,4 +107,27 @@ async fn what_was_read_before_a_link_broke_reaches_the_player_though_its_session
     assert!(matches!(error, LinkError::Io(_)), "{error}");
     let outbox = seat.outbox.borrow();
     assert_eq!((outbox.frames(), outbox.waiting()), (3, 900));
+}
+
+#[test]
+fn a_link_is_laden_by_what_was_copied_and_is_not_being_written() {
+    let (hub, seat) = hub_with_a_player(world(HERE));
+    let (link, now) = (link_of(&hub), hub.started);
+    let leave = |bytes: &[u8], count: usize| {
+        (0..count).for_each(|_| link.frame(seat.id, &Lent::alone(bytes), now));
+        link.is_laden()
+    };
+    let small = [7; 1024 - HEADER_LENGTH];
+    assert_eq!([leave(&small, 63), leave(&small, 1)], [false, true], "64 KiB");
+    let mut writing = Queue::default();
+    link.take_out(&mut writing);
+    assert_eq!([link.is_laden(), leave(&small, 64)], [false; 2], "the socket has not taken it all");
+    link.wrote(0, now);
+    assert!(link.is_laden());
+
+    link.take_out(&mut Queue::default());
+    link.wrote(0, now);
+    let block = Arc::new(vec![7; 1024 * 1024]);
+    link.frame(seat.id, &Lent { bytes: &block, block: Some(&block) }, now);
+    assert!(!link.is_laden(), "a large frame is not copied");
 }

@@ -366,6 +366,11 @@ impl Conduct {
         matches!(obstacle, Obstacle::None)
     }
 
+    /// Whether a link that the session uses should write before the session is read.
+    pub(super) fn comes_behind_a_link(&self) -> bool {
+        self.hub.has_laden_link(self.session.bindings.iter().map(|binding| binding.backend))
+    }
+
     /// What stands in the way of reading the player: a link that the session uses and that is full and still moves, or
     /// what waits for the player, so that answers to a player that reads none stay within bounds. Bytes of an opaque
     /// session cannot be refused: it waits for a backend that is stuck, too.

@@ -216,11 +216,17 @@ impl Player {
         self.greet(world, now);
         for _ in 0..READS_PER_TURN {
             let goes_over = self.conduct.comeback.claim.is_some(); // what comes now is the other session's
-            if goes_over || !self.conduct.pace_reading(now) || self.read_once(cx, world, now).is_pending() {
+            if goes_over || !self.conduct.pace_reading(now) {
+                return;
+            }
+            if self.conduct.comes_behind_a_link() {
+                break;
+            }
+            if self.read_once(cx, world, now).is_pending() {
                 return;
             }
         }
-        self.conduct.seat.ring();
+        self.conduct.seat.ring(); // behind all who are ready now
     }
 
     fn read_once(&mut self, cx: &mut Context<'_>, world: &World, now: Instant) -> Poll<()> {

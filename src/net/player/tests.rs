@@ -1,4 +1,4 @@
-//! What wakes a session that nobody speaks to, and whose frames are behind a token.
+//! What wakes a session that nobody speaks to, whose frames are behind a token, and who comes behind a link.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -17,12 +17,14 @@ use crate::cluster::Registry;
 use crate::config::{self, Listener, Plan, Source};
 use crate::net::Commons;
 use crate::net::hub::{self, Hub};
+use crate::net::link::SharedLink;
 use crate::net::seat::{CalledFor, Order, Seat};
 use crate::net::tls::Tickets;
 use crate::net::worker::WorkerSetup;
 use crate::net::world::World;
-use crate::session::Session;
+use crate::session::{Binding, Session};
 use crate::telemetry::{Meters, WorkerMeter};
+use crate::wire::Lent;
 use crate::wire::websocket::{FrameKind, append_frame};
 
 const PLAN: &str = r#"
@@ -113,6 +115,27 @@ fn what_comes_behind_a_second_token_is_the_second_sessions() {
     assert_eq!(frames_in(&mut conduct, Some(&mut bytes)), (1, true));
     assert_eq!(frames_in(&mut conduct, None), (2, true));
     assert_eq!(frames_in(&mut conduct, None), (3, false));
+}
+
+#[test]
+fn a_session_comes_behind_a_laden_link_that_it_uses() {
+    let (mut conduct, world) = guest(plan());
+    let cluster = &world.clusters[0];
+    let backend = Arc::clone(cluster.entry.at(0).expect("one"));
+    let key = backend.key();
+    let link = SharedLink::new(Arc::clone(cluster), backend, conduct.hub.started, conduct.hub.started);
+    conduct.hub.add_link(&link);
+    for _ in 0..64 {
+        link.frame(conduct.seat.id, &Lent::alone(&[7; 1024]), conduct.hub.started);
+    }
+    assert!(link.is_laden() && !conduct.comes_behind_a_link(), "it has not used it yet");
+    conduct.session.bindings.bind(Binding {
+        cluster: cluster.key(),
+        backend: key,
+        epoch: 0,
+        stands_in: false,
+    });
+    assert!(conduct.comes_behind_a_link());
 }
 
 #[test]

@@ -35,11 +35,16 @@ const MOVE_AT: usize = 64 * 1024;
 impl Queue {
     /// Bytes that wait.
     pub(super) fn waiting(&self) -> usize {
-        self.bytes.len() - self.out + self.in_parts
+        self.copied() + self.in_parts
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.waiting() == 0
+    }
+
+    /// Of the bytes that wait those that were copied here.
+    pub(super) fn copied(&self) -> usize {
+        self.bytes.len() - self.out
     }
 
     /// Where small pieces are appended. Nothing else may be done there.
